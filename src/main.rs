@@ -1,0 +1,2 @@
+//! `deskbridge`: see the library for how it works.
+fn main() {}

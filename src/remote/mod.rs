@@ -1,0 +1,202 @@
+//! The two systems over HTTP: one trait that every connector implements, and what its calls return.
+//!
+//! A connector translates and nothing else. It knows no mapping, no policy and no state; it speaks
+//! in batches, because that is where an API budget is won; and it returns what the *server* said,
+//! never what was sent.
+
+pub mod http;
+pub mod pacer;
+pub mod retry;
+
+mod error;
+mod op;
+
+pub use error::{Applied, ErrorKind, RemoteError};
+pub use op::{Fetched, Lookup, Op, Outcome};
+
+use crate::model::{Kind, Observed, Side};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A system that holds companies and contacts.
+///
+/// The engine calls [`page`](Self::page) for different kinds concurrently, and
+/// [`write`](Self::write) up to [`Caps::in_flight`] times concurrently.
+#[async_trait]
+pub trait Connector: Send + Sync + std::fmt::Debug {
+    /// Which side it is.
+    fn side(&self) -> Side;
+
+    /// What it can do, and in which sizes.
+    fn caps(&self) -> &Caps;
+
+    /// Who we are there: the cheapest call that proves the credentials and names the account.
+    async fn account(&self) -> Result<Account, RemoteError>;
+
+    /// The fields of `kind` that the account has.
+    async fn describe(&self, kind: Kind) -> Result<Schema, RemoteError>;
+
+    /// One page of `request`, from its beginning without a cursor.
+    ///
+    /// May repeat records over a pass; must not skip one that was there, and had changed by the
+    /// feed's measure, when the pass began.
+    async fn page(
+        &self,
+        request: &PageRequest<'_>,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page, RemoteError>;
+
+    /// Each record of `ids` as it is now, one answer an id, in the order of `ids`. Strongly
+    /// consistent: never from a search index.
+    async fn fetch(
+        &self,
+        kind: Kind,
+        fields: &[String],
+        ids: &[crate::model::RecordId],
+    ) -> Result<Vec<Fetched>, RemoteError>;
+
+    /// The records whose `field` equals `value` exactly (letter case aside). Trashed ones are
+    /// included where the system can say so.
+    async fn find(
+        &self,
+        kind: Kind,
+        fields: &[String],
+        field: &str,
+        value: &str,
+    ) -> Result<Lookup, RemoteError>;
+
+    /// Carries out `ops`, all of one sort (creates, updates or deletes) and no more than the batch
+    /// size of [`Caps`] for it. One outcome an operation, in the order of `ops`. `fields` are the
+    /// ones that a returned image should have.
+    async fn write(&self, kind: Kind, fields: &[String], ops: &[Op]) -> Vec<Outcome>;
+
+    /// Calls made so far, by endpoint class. Failed calls count.
+    fn calls(&self) -> BTreeMap<&'static str, u64>;
+
+    /// Calls per minute that we allow ourselves there; `None` while no limit is known.
+    fn calls_per_minute(&self) -> Option<f64>;
+
+    /// What a plan costs: how many calls of which endpoint class `ops` operations of one sort take.
+    /// `sort` is a sample of them.
+    fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize);
+}
+
+/// What a connector can do, and in which sizes.
+#[derive(Debug, Clone)]
+pub struct Caps {
+    /// Creates in one [`Connector::write`], at least 1.
+    pub create_batch: usize,
+    /// Updates in one [`Connector::write`], at least 1.
+    pub update_batch: usize,
+    /// Deletes in one [`Connector::write`], at least 1.
+    pub delete_batch: usize,
+    /// Ids in one [`Connector::fetch`], at least 1.
+    pub fetch_batch: usize,
+    /// Concurrent [`Connector::write`] calls that do any good.
+    pub in_flight: usize,
+    /// How far before the start of the last complete pass a changes pass begins: clock skew, late
+    /// commits, index lag.
+    pub overlap: Duration,
+    /// The same, once an hour: for what surfaces later than `overlap` forgives.
+    pub overlap_hourly: Duration,
+    /// Whether [`Feed::Changes`] also shows records that were trashed or archived. Where it does
+    /// not, [`Feed::Trash`] is read as well, at a slower rhythm.
+    pub trash_in_changes: bool,
+    /// For each kind, whether a delete can be undone there.
+    pub soft_delete: fn(Kind) -> bool,
+    /// How long after a create an empty [`Lookup`] proves nothing.
+    pub lookup_lag: Duration,
+}
+
+/// Whose data it is. The state belongs to exactly two of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Stable and unique, such as `hubspot:12345678` or `freshdesk:acme.freshdesk.com`.
+    pub identity: String,
+    /// For people: the user or key that we act as, without secrets and e-mail addresses.
+    pub acting_as: String,
+}
+
+/// The fields of one kind in one account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Schema {
+    /// By the name that `sync.toml` uses.
+    pub fields: BTreeMap<String, FieldInfo>,
+}
+
+/// One field of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldInfo {
+    /// What people call it there.
+    pub label: String,
+    /// What it holds.
+    pub shape: Shape,
+    /// Whether it can only be read.
+    pub read_only: bool,
+    /// Whether the system insists that no two records share a value.
+    pub unique: bool,
+    /// Whether a create without it is refused.
+    pub required: bool,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// Any text.
+    Text,
+    /// A number, as the system's own number or as text.
+    Number,
+    /// Yes or no.
+    Boolean,
+    /// A day, `YYYY-MM-DD`.
+    Date,
+    /// A point in time.
+    DateTime,
+    /// A list of texts.
+    List,
+    /// One of these words.
+    Choice(Vec<String>),
+    /// Something that we can carry but not judge.
+    Other(String),
+}
+
+/// Which records a pass goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// All live records. The only feed whose completion proves that something is missing.
+    All,
+    /// Those that changed at or after this time, by the server's clock.
+    Changes(DateTime<Utc>),
+    /// Those in the trash or archived; where the system can filter them, those since this time.
+    Trash(Option<DateTime<Utc>>),
+}
+
+/// What to read.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRequest<'a> {
+    /// Of this kind.
+    pub kind: Kind,
+    /// From this feed.
+    pub feed: Feed,
+    /// These fields, by the names of `sync.toml` ([`crate::model::COMPANY`] among them where the
+    /// company link is wanted).
+    pub fields: &'a [String],
+}
+
+/// Where in a pass we are, in the connector's own notation. Stored with the page that it follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// One page of a pass.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// What it shows.
+    pub records: Vec<Observed>,
+    /// Where the next page begins; `None` says that the pass is complete, and only a listing that
+    /// ended in the system's own way may say so.
+    pub next: Option<Cursor>,
+    /// The server's clock (`Date`) when it answered.
+    pub server_time: DateTime<Utc>,
+}
