@@ -173,7 +173,9 @@ impl Version {
     /// The version as a time; the epoch where it is out of chrono's range.
     #[must_use]
     pub fn time(self) -> DateTime<Utc> {
-        Utc.timestamp_millis_opt(self.0).single().unwrap_or_default()
+        Utc.timestamp_millis_opt(self.0)
+            .single()
+            .unwrap_or_default()
     }
 }
 

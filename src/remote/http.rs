@@ -214,10 +214,22 @@ impl Reply {
             .iter()
             .filter_map(|key| json.get(key)?.as_str().map(str::to_owned))
             .collect();
-        for error in json.get("errors").and_then(|it| it.as_array()).into_iter().flatten() {
+        for error in json
+            .get("errors")
+            .and_then(|it| it.as_array())
+            .into_iter()
+            .flatten()
+        {
             let field = error.get("field").and_then(|it| it.as_str()).unwrap_or("");
-            let text = error.get("message").and_then(|it| it.as_str()).unwrap_or("");
-            said.push(format!("{field}: {text}").trim_matches([':', ' ']).to_owned());
+            let text = error
+                .get("message")
+                .and_then(|it| it.as_str())
+                .unwrap_or("");
+            said.push(
+                format!("{field}: {text}")
+                    .trim_matches([':', ' '])
+                    .to_owned(),
+            );
         }
         cut(&said.join("; "))
     }
@@ -456,9 +468,15 @@ fn server_time(headers: &HeaderMap) -> DateTime<Utc> {
 
 /// `Retry-After` in seconds (whole or decimal) or as a date; nothing where it makes no sense.
 fn retry_after(reply: &Reply) -> Option<Duration> {
-    let text = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let text = reply
+        .headers
+        .get(header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        return (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+        return (seconds >= 0.0)
+            .then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     }
     let date = DateTime::parse_from_rfc2822(text).ok()?;
     (date.with_timezone(&Utc) - reply.server_time).to_std().ok()

@@ -4,7 +4,10 @@
 //! in batches, because that is where an API budget is won; and it returns what the *server* said,
 //! never what was sent.
 
+pub mod freshdesk;
 pub mod http;
+pub mod hubspot;
+pub mod odoo;
 pub mod pacer;
 pub mod retry;
 

@@ -83,14 +83,13 @@ impl Pacer {
         let Some(rate) = self.per_second else {
             return Ok(());
         };
-        let passed = now
-            .saturating_duration_since(self.filled_at)
-            .as_secs_f64();
+        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
         self.tokens = (self.tokens + passed * rate).min(self.burst);
         self.filled_at = now;
         if self.tokens < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - self.tokens) / rate)
-                .max(Duration::from_millis(1)));
+            return Err(
+                Duration::from_secs_f64((1.0 - self.tokens) / rate).max(Duration::from_millis(1))
+            );
         }
         self.tokens -= 1.0;
         Ok(())

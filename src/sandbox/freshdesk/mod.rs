@@ -1,0 +1,1 @@
+//! A simulator of Freshdesk's API v2.

@@ -1,0 +1,1 @@
+//! A simulator of HubSpot's CRM API v3.
