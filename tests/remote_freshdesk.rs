@@ -237,6 +237,19 @@ async fn the_account_is_named_by_its_host_and_shows_no_address_of_the_agent() {
 }
 
 #[tokio::test]
+async fn the_account_s_own_limit_is_learned_from_its_first_answer() {
+    let desk = Desk::new(|_| {
+        json_answer(200, &json!({"id": 123}))
+            .with("x-ratelimit-total", "50.0")
+            .with("x-ratelimit-remaining", "49.0")
+    })
+    .await;
+    assert_eq!(desk.connector.calls_per_minute(), None);
+    desk.connector.account().await.unwrap();
+    assert_eq!(desk.connector.calls_per_minute(), Some(50.0));
+}
+
+#[tokio::test]
 async fn a_wrong_account_name_is_said_to_be_one() {
     let desk = Desk::new(|_| raw(404, "")).await;
     let error = desk.connector.account().await.unwrap_err();

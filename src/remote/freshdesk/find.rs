@@ -3,7 +3,8 @@
 
 use super::attribute::Place;
 use super::list::{Filter, Stage, whole_seconds};
-use super::row::{Row, Wanted, identity};
+use super::row::{Row, Wanted};
+use super::value::identity;
 use super::{Endpoints, Freshdesk, attribute, garbled};
 use crate::clock::{Clock as _, SystemClock};
 use crate::model::{Kind, Observed, Presence, RecordId, Value};

@@ -6,6 +6,7 @@ mod list;
 mod read;
 mod row;
 mod schema;
+mod value;
 mod write;
 
 use super::http::{Auth, Call, Http, Reply, Settings};
@@ -92,8 +93,9 @@ impl Freshdesk {
                 overlap_hourly: Duration::from_mins(10),
                 trash_in_changes: false,
                 soft_delete: |kind| kind == Kind::Contact,
-                // Look-ups read lists; where only the search index can answer, the latest changes
-                // are read as well (see `find`).
+                // Look-ups read lists. Where only the search index can answer, the latest changes are
+                // read as well (see `find`); and e-mail and company name are unique, so that a
+                // second create is refused even where both miss the first one.
                 lookup_lag: Duration::ZERO,
             },
             filters: Mutex::default(),

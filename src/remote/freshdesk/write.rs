@@ -2,8 +2,9 @@
 //! of it.
 
 use super::attribute::{self, CUSTOM, Place};
-use super::row::{Wanted, identity};
+use super::row::Wanted;
 use super::schema::payload_name;
+use super::value::identity;
 use super::{Endpoints, Freshdesk};
 use crate::model::{COMPANY, Changes, Image, Kind, Observed, Presence, RecordId, Value, Version};
 use crate::remote::http::{Call, Reply};
