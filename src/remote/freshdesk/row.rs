@@ -1,0 +1,500 @@
+//! Rows of contacts and companies, decoded in one pass: what nobody asked for is skipped, what has
+//! an unforeseen form is left unknown, and only a row without identity or stamp is an error.
+
+use super::attribute::Place;
+use super::garbled;
+use super::value::{Lenient, identity, reference, stamp};
+use crate::model::{COMPANY, Image, Observed, Presence, RecordId, Value, Version};
+use crate::remote::RemoteError;
+use crate::remote::http::Reply;
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use std::fmt;
+
+/// The fields that a reader wants, by their places in a row.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    own: Vec<(&'a str, &'a str)>,
+    custom: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn new(fields: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut wanted = Self {
+            own: Vec::new(),
+            custom: Vec::new(),
+        };
+        for field in fields {
+            match Place::of(field) {
+                Place::Own(key) => wanted.own.push((key, field)),
+                Place::Custom(key) => wanted.custom.push((key, field)),
+            }
+        }
+        wanted
+    }
+
+    /// The array of rows that `reply` holds.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::remote::ErrorKind::Garbled`] where it holds anything else.
+    pub(super) fn rows(&self, reply: &Reply) -> Result<Vec<Row>, RemoteError> {
+        self.decode_rows(&reply.body)
+            .map_err(|error| garbled(reply, &error))
+    }
+
+    /// The one row that `reply` holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::rows`].
+    pub(super) fn row(&self, reply: &Reply) -> Result<Row, RemoteError> {
+        self.decode_row(&reply.body)
+            .map_err(|error| garbled(reply, &error))
+    }
+
+    fn decode_rows(&self, body: &[u8]) -> serde_json::Result<Vec<Row>> {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let rows = RowsSeed(self).deserialize(&mut json)?;
+        json.end().map(|()| rows)
+    }
+
+    fn decode_row(&self, body: &[u8]) -> serde_json::Result<Row> {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let row = RowSeed(self).deserialize(&mut json)?;
+        json.end().map(|()| row)
+    }
+}
+
+/// One record as a list or a single read shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    pub(super) id: RecordId,
+    pub(super) version: Version,
+    pub(super) deleted: bool,
+    pub(super) image: Image,
+}
+
+impl Row {
+    /// The record; `in_trash` where the list that showed it says so.
+    pub(super) fn observed(self, in_trash: bool) -> Observed {
+        Observed {
+            id: self.id,
+            version: self.version,
+            presence: if in_trash || self.deleted {
+                Presence::Trashed
+            } else {
+                Presence::Live
+            },
+            image: self.image,
+        }
+    }
+}
+
+struct RowsSeed<'w>(&'w Wanted<'w>);
+
+impl<'de> DeserializeSeed<'de> for RowsSeed<'_> {
+    type Value = Vec<Row>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowsSeed<'_> {
+    type Value = Vec<Row>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut rows = Vec::new();
+        while let Some(row) = seq.next_element_seed(RowSeed(self.0))? {
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+}
+
+struct RowSeed<'w>(&'w Wanted<'w>);
+
+impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
+    type Value = Row;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Row, D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowSeed<'_> {
+    type Value = Row;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+        let (mut id, mut version, mut deleted) = (None, None, false);
+        let mut image = Image::default();
+        while let Some(slot) = map.next_key_seed(KeySeed(self.0))? {
+            let key = match slot {
+                Slot::Skip => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                Slot::Custom => {
+                    map.next_value_seed(CustomSeed(self.0, &mut image))?;
+                    continue;
+                }
+                Slot::Id => "id",
+                Slot::UpdatedAt => "updated_at",
+                Slot::Deleted => "deleted",
+                Slot::Own(key) => key,
+            };
+            let Some(value) = map.next_value_seed(Lenient)? else {
+                continue;
+            };
+            match slot {
+                Slot::Id => id = identity(&value),
+                Slot::UpdatedAt => version = value.as_text().and_then(stamp),
+                Slot::Deleted => deleted = value == Value::Bool(true),
+                _ => {}
+            }
+            place(self.0, key, value, &mut image);
+        }
+        Ok(Row {
+            id: id.ok_or_else(|| A::Error::custom("a record without an id"))?,
+            version: version.ok_or_else(|| A::Error::custom("a record without a stamp"))?,
+            deleted,
+            image,
+        })
+    }
+}
+
+/// Puts the value of `key` under each field that is read from it.
+fn place(wanted: &Wanted<'_>, key: &str, mut value: Value, image: &mut Image) {
+    let mut fields = wanted.own.iter().filter(|(own, _)| *own == key).peekable();
+    while let Some((_, field)) = fields.next() {
+        let value = if fields.peek().is_some() {
+            value.clone()
+        } else {
+            std::mem::take(&mut value)
+        };
+        if *field != COMPANY {
+            image.set(*field, value);
+        } else if let Some(company) = reference(&value) {
+            image.set(COMPANY, company);
+        }
+    }
+}
+
+/// A key's part in what is read.
+#[derive(Clone, Copy)]
+enum Slot<'w> {
+    Id,
+    UpdatedAt,
+    Deleted,
+    Custom,
+    Own(&'w str),
+    Skip,
+}
+
+struct KeySeed<'w>(&'w Wanted<'w>);
+
+impl<'de, 'w> DeserializeSeed<'de> for KeySeed<'w> {
+    type Value = Slot<'w>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'w> Visitor<'_> for KeySeed<'w> {
+    type Value = Slot<'w>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Slot<'w>, E> {
+        Ok(match key {
+            "id" => Slot::Id,
+            "updated_at" => Slot::UpdatedAt,
+            "deleted" => Slot::Deleted,
+            "custom_fields" if !self.0.custom.is_empty() => Slot::Custom,
+            key => self
+                .0
+                .own
+                .iter()
+                .find(|(own, _)| *own == key)
+                .map_or(Slot::Skip, |(own, _)| Slot::Own(own)),
+        })
+    }
+}
+
+/// `custom_fields`: an object, and nothing is known where it is anything else.
+struct CustomSeed<'w, 'i>(&'w Wanted<'w>, &'i mut Image);
+
+impl<'de> DeserializeSeed<'de> for CustomSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for CustomSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("custom fields")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(field) = map.next_key_seed(CustomKeySeed(self.0))? {
+            let Some(field) = field else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if let Some(value) = map.next_value_seed(Lenient)? {
+                self.1.set(field, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+struct CustomKeySeed<'w>(&'w Wanted<'w>);
+
+impl<'de, 'w> DeserializeSeed<'de> for CustomKeySeed<'w> {
+    type Value = Option<&'w str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'w> Visitor<'_> for CustomKeySeed<'w> {
+    type Value = Option<&'w str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        let found = self.0.custom.iter().find(|(custom, _)| *custom == key);
+        Ok(found.map(|(_, field)| *field))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FIELDS: [&str; 9] = [
+        "name",
+        "email",
+        "phone",
+        COMPANY,
+        "tags",
+        "domains",
+        "custom_fields.tier",
+        "custom_fields.seats",
+        "updated_at",
+    ];
+
+    fn decode(body: &str) -> serde_json::Result<Vec<Row>> {
+        Wanted::new(FIELDS).decode_rows(body.as_bytes())
+    }
+
+    #[test]
+    fn null_blank_and_empty_lists_are_empty_while_absent_keys_stay_unknown() {
+        let rows = decode(
+            r#"[{"id": 2043042684973, "updated_at": "2026-08-19T23:50:05Z", "name": "Ada", "email": null,
+                 "phone": "", "company_id": null, "domains": [], "custom_fields": {"tier": null, "other": 1}}]"#,
+        )
+        .unwrap();
+        let image = Image::from([
+            ("name", "Ada".into()),
+            ("email", Value::Empty),
+            ("phone", Value::Empty),
+            (COMPANY, Value::Empty),
+            ("domains", Value::Empty),
+            ("custom_fields.tier", Value::Empty),
+            ("updated_at", "2026-08-19T23:50:05Z".into()),
+        ]);
+        assert_eq!(rows[0].image, image);
+        assert_eq!(rows[0].id, RecordId::from("2043042684973"));
+    }
+
+    #[test]
+    fn forms_that_vary_between_endpoints_never_lose_a_record() {
+        let rows = decode(
+            r#"[{"id": "67042965499", "updated_at": "2026-08-19T23:50:05+05:30", "deleted": true,
+                 "org_company_id": "1879048192123456789", "org_contact_id": 1879048192123456789,
+                 "other_companies": [{"company_id": 1, "view_all_tickets": true}], "avatar": {"id": 1},
+                 "name": {"first": "Ada"}, "tags": ["a", 7, null], "domains": [["x"]],
+                 "company_id": 501001204038, "custom_fields": {"seats": 12.0, "tier": true}}]"#,
+        )
+        .unwrap();
+        let row = &rows[0];
+        assert!(row.deleted);
+        assert_eq!(row.version, stamp("2026-08-19T18:20:05Z").unwrap());
+        assert_eq!(row.image.get(COMPANY), Some(&"501001204038".into()));
+        assert_eq!(row.image.get("custom_fields.seats"), Some(&Value::from(12)));
+        assert_eq!(row.image.get("name"), None);
+        assert_eq!(row.image.get("domains"), None);
+        assert_eq!(
+            row.image.get("tags"),
+            Some(&Value::list(vec!["a".to_owned(), "7".to_owned()]))
+        );
+    }
+
+    #[test]
+    fn custom_fields_that_are_no_object_leave_them_unknown() {
+        for custom in ["null", "[]", "[{}]", "1", "-1", "1.5", "\"x\"", "true"] {
+            let body = format!(
+                r#"[{{"id": 1, "updated_at": "2026-08-19T23:50:05Z", "custom_fields": {custom}}}]"#
+            );
+            assert_eq!(
+                decode(&body).unwrap()[0].image.get("custom_fields.tier"),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_list_of_records_is_never_an_empty_list() {
+        let record = r#"{"id": 1, "updated_at": "2026-08-19T23:50:05Z"}"#;
+        for body in [
+            "",
+            "null",
+            "{}",
+            "<html></html>",
+            "[{}]",
+            "[1]",
+            "[null]",
+            "[[]]",
+            r#"[{"id": 1}]"#,
+            r#"[{"id": null, "updated_at": "2026-08-19T23:50:05Z"}]"#,
+            r#"[{"id": -1, "updated_at": "2026-08-19T23:50:05Z"}]"#,
+            r#"[{"id": 1.5, "updated_at": "2026-08-19T23:50:05Z"}]"#,
+            r#"[{"id": "../agents", "updated_at": "2026-08-19T23:50:05Z"}]"#,
+            r#"[{"id": 1, "updated_at": 7}]"#,
+            r#"[{"id": 1, "updated_at": "yesterday"}]"#,
+            &format!("[{record}"),
+            &format!("[{record}] []"),
+            &format!("[{record}, {}]", &record[..20]),
+            r#"{"description": "Validation failed", "errors": []}"#,
+        ] {
+            assert!(decode(body).is_err(), "{body}");
+        }
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        use serde_json::Value as Json;
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            any::<f64>().prop_map(Json::from),
+            ".{0,12}".prop_map(Json::from),
+            Just(Json::from("2026-08-19T23:50:05Z")),
+        ];
+        let key = prop_oneof![
+            proptest::sample::select(vec![
+                "id",
+                "updated_at",
+                "deleted",
+                "name",
+                "tags",
+                "company_id",
+                "custom_fields",
+                "tier",
+                "seats",
+            ])
+            .prop_map(str::to_owned),
+            ".{0,6}",
+        ];
+        leaf.prop_recursive(4, 48, 8, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Json::from),
+                proptest::collection::vec((key.clone(), inner), 0..8)
+                    .prop_map(|entries| Json::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Wanted::new(FIELDS).decode_rows(&body);
+            let _ = Wanted::new(FIELDS).decode_row(&body);
+        }
+
+        #[test]
+        fn whatever_the_row_holds_its_fields_are_those_that_json_says(mut row in json()) {
+            if let serde_json::Value::Object(keys) = &mut row {
+                keys.insert("id".into(), 7.into());
+                keys.insert("updated_at".into(), "2026-08-19T23:50:05Z".into());
+            }
+            let decoded = decode(&format!("[{row}]"));
+            if !row.is_object() {
+                prop_assert!(decoded.is_err());
+                return Ok(());
+            }
+            let decoded = decoded.unwrap();
+            prop_assert_eq!(decoded.len(), 1);
+            for (field, value) in &decoded[0].image.0 {
+                let pointer = match field.as_str() {
+                    COMPANY => "/company_id".to_owned(),
+                    field => format!("/{}", field.replace('.', "/")),
+                };
+                let json = row.pointer(&pointer).unwrap();
+                if field != COMPANY && !json.is_array() && !json.is_f64() {
+                    prop_assert_eq!(Some(value.clone()), Value::from_json(json));
+                }
+            }
+        }
+
+        #[test]
+        fn a_torn_page_is_never_a_shorter_page(cut in 0_usize..200) {
+            let whole = r#"[{"id":1,"updated_at":"2026-08-19T23:50:05Z"},{"id":2,"updated_at":"2026-08-19T23:50:05Z"}]"#;
+            let torn = &whole[..cut.min(whole.len() - 1)];
+            prop_assert!(decode(torn).is_err());
+        }
+    }
+}
