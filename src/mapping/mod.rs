@@ -202,3 +202,42 @@ impl Mapping {
             .map_or(Some(true), |scope| scope.admits(image))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found_by(value: Value) -> Vec<String> {
+        let key = MatchKey {
+            crm: "email".to_owned(),
+            desk: "emails".to_owned(),
+        };
+        key.values(Side::Crm, &Image::from([("email", value)]))
+    }
+
+    #[test]
+    fn one_person_is_found_however_the_address_or_name_is_spelled() {
+        assert_eq!(found_by(" Ada@Example.COM ".into()), ["ada@example.com"]);
+        assert_eq!(found_by("Ada \t King\n Noel".into()), ["ada king noel"]);
+        assert_eq!(found_by(42.into()), ["42"]);
+    }
+
+    #[test]
+    fn a_company_is_found_by_each_of_its_domains_once() {
+        let domains = ["B.com", "a.com", " ", "b.com "].map(str::to_owned);
+        assert_eq!(found_by(Value::list(domains.into())), ["a.com", "b.com"]);
+    }
+
+    #[test]
+    fn two_records_without_an_address_are_never_taken_for_one() {
+        for value in [Value::Empty, " ".into(), true.into(), false.into()] {
+            assert_eq!(found_by(value.clone()), [""; 0], "{value:?}");
+        }
+        let key = MatchKey {
+            crm: "email".to_owned(),
+            desk: "emails".to_owned(),
+        };
+        let unknown = Image::from([("email", Value::from("ada@example.com"))]);
+        assert_eq!(key.values(Side::Desk, &unknown), [""; 0]);
+    }
+}
