@@ -43,7 +43,13 @@ fn field(field: &Field) -> Json {
         ConflictPolicy::Prefer(side) => side.word(),
         ConflictPolicy::Hold => "hold",
     };
-    json!([field.crm, field.desk, lens(&field.lens), direction, conflict])
+    json!([
+        field.crm,
+        field.desk,
+        lens(&field.lens),
+        direction,
+        conflict
+    ])
 }
 
 fn lens(lens: &Lens) -> Json {

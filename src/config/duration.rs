@@ -102,7 +102,15 @@ mod tests {
 
     #[test]
     fn what_has_no_unit_or_no_number_is_refused_so_that_nobody_polls_by_accident() {
-        for text in ["60", "", "s", "1.5h", "-5s", "5 weeks", "99999999999999999999d"] {
+        for text in [
+            "60",
+            "",
+            "s",
+            "1.5h",
+            "-5s",
+            "5 weeks",
+            "99999999999999999999d",
+        ] {
             assert_eq!(parsed(text), None, "{text}");
         }
     }

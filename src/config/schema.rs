@@ -7,8 +7,12 @@ use serde_json::Value as Json;
 /// The JSON Schema of `sync.toml` (draft 2020-12), for editors and for checks before a deployment.
 #[must_use]
 pub fn json_schema() -> Json {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<Raw>().to_value()
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings
+        .into_generator()
+        .into_root_schema_for::<Raw>()
+        .to_value()
 }
 
 /// The keys that are known in the table at `path`, a list's index being any number; `None` where

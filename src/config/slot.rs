@@ -15,6 +15,8 @@ use toml::Spanned;
 pub(super) trait Shape {
     /// Completes "`key` must be …".
     const WANTED: &'static str;
+    /// The same for a list of them.
+    const LIST: &'static str = "a list in [ ]";
 }
 
 impl Shape for String {
@@ -26,11 +28,8 @@ impl Shape for i64 {
 impl Shape for f64 {
     const WANTED: &'static str = "a number";
 }
-impl<T> Shape for Vec<Slot<T>> {
-    const WANTED: &'static str = "a list in [ ]";
-}
-impl<T> Shape for Vec<Slot<Table<T>>> {
-    const WANTED: &'static str = "a list of tables, each under [[ ]]";
+impl<T: Shape> Shape for Vec<Slot<T>> {
+    const WANTED: &'static str = T::LIST;
 }
 impl<T> Shape for BTreeMap<String, T> {
     const WANTED: &'static str = "a table";
@@ -144,6 +143,7 @@ pub(super) struct Table<T>(pub(super) T);
 
 impl<T> Shape for Table<T> {
     const WANTED: &'static str = "a table";
+    const LIST: &'static str = "a list of tables, each under its own [[ ]]";
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {

@@ -19,8 +19,16 @@ pub(super) fn tests(
 ) -> Vec<TestCase> {
     let mut names = BTreeMap::new();
     let mut tests = Vec::new();
-    for slot in slot.get("test", found).map(|at| at.value).unwrap_or_default() {
-        let Some(At { span: table, value: Table(raw) }) = slot.get("test", found) else {
+    for slot in slot
+        .get("test", found)
+        .map(|at| at.value)
+        .unwrap_or_default()
+    {
+        let Some(At {
+            span: table,
+            value: Table(raw),
+        }) = slot.get("test", found)
+        else {
             continue;
         };
         let name = unique(raw.name, &table, &mut names, "tests", found);
@@ -30,7 +38,10 @@ pub(super) fn tests(
         }
         let record = raw.record.word("record", found);
         let mapping = record.as_ref().and_then(|at| kinds.of(at.value));
-        if let Some(At { span, value: Kind::Company }) = &record
+        if let Some(At {
+            span,
+            value: Kind::Company,
+        }) = &record
             && mapping.is_none()
         {
             let message = "companies are not mapped: there is no [companies]";
@@ -128,7 +139,10 @@ fn value_of(cell: Cell) -> Option<Value> {
         Cell::Many(cells) => cells
             .into_iter()
             .map(|slot| match slot {
-                Slot::Here(At { value: Cell::Text(text), .. }) => Some(text),
+                Slot::Here(At {
+                    value: Cell::Text(text),
+                    ..
+                }) => Some(text),
                 _ => None,
             })
             .collect::<Option<Vec<String>>>()

@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
 use super::super::raw;
-use super::super::slot::{At, Cell, Slot, Table};
+use super::super::slot::{At, Cell, OneOrMany, Slot, Table};
 use super::super::words::{nearest, suggest};
 use super::solid;
 use crate::mapping::{ConflictPolicy, Direction, Field, Lens, Region, ValueTable};
@@ -128,7 +128,10 @@ fn number_of_names(
         }
         (Lens::FullName, _) | (_, [] | [_]) => {}
         (_, [_, second, ..]) => {
-            let error = Diagnostic::error(second.span.clone(), "only `full_name` joins several CRM fields");
+            let error = Diagnostic::error(
+                second.span.clone(),
+                "only `full_name` joins several CRM fields",
+            );
             found.push(error.help("write via = \"full_name\", or name one field"));
         }
     }
@@ -136,7 +139,7 @@ fn number_of_names(
 
 /// `crm = "x"` or `crm = ["x", "y"]`.
 fn crm_names(
-    slot: Slot<super::super::slot::OneOrMany>,
+    slot: Slot<OneOrMany>,
     table: &Range<usize>,
     found: &mut Diagnostics,
 ) -> Vec<At<String>> {
@@ -157,7 +160,10 @@ fn crm_names(
             continue;
         };
         let Cell::Text(value) = value else {
-            found.push(Diagnostic::error(span, "a field's name must be text in quotes"));
+            found.push(Diagnostic::error(
+                span,
+                "a field's name must be text in quotes",
+            ));
             continue;
         };
         let Some(name) = crm_name(At { span, value }, "crm", found) else {
@@ -174,18 +180,20 @@ fn crm_names(
 }
 
 /// A CRM's name of a field.
-pub(super) fn crm_name(
-    at: At<String>,
-    key: &str,
-    found: &mut Diagnostics,
-) -> Option<At<String>> {
+pub(super) fn crm_name(at: At<String>, key: &str, found: &mut Diagnostics) -> Option<At<String>> {
     let at = solid(at, key, found)?;
     let problem = if at.value.starts_with('@') {
-        Some(("a field's name cannot begin with `@`", "a contact's company is kept by `company` in [contacts]".to_owned()))
+        Some((
+            "a field's name cannot begin with `@`",
+            "a contact's company is kept by `company` in [contacts]".to_owned(),
+        ))
     } else {
-        at.value
-            .strip_prefix("properties.")
-            .map(|rest| ("the CRM's own name goes without `properties.`", format!("write \"{rest}\"")))
+        at.value.strip_prefix("properties.").map(|rest| {
+            (
+                "the CRM's own name goes without `properties.`",
+                format!("write \"{rest}\""),
+            )
+        })
     };
     let Some((message, help)) = problem else {
         return Some(at);
@@ -195,11 +203,7 @@ pub(super) fn crm_name(
 }
 
 /// Freshdesk's name of a field.
-pub(super) fn desk_name(
-    kind: Kind,
-    at: At<String>,
-    found: &mut Diagnostics,
-) -> Option<At<String>> {
+pub(super) fn desk_name(kind: Kind, at: At<String>, found: &mut Diagnostics) -> Option<At<String>> {
     let at = solid(at, "freshdesk", found)?;
     let error = |message: &str| Diagnostic::error(at.span.clone(), message);
     if let Some(custom) = at.value.strip_prefix(CUSTOM) {
@@ -210,7 +214,9 @@ pub(super) fn desk_name(
         }
         return Some(at);
     }
-    if kind == Kind::Contact && ["company_id", "company", "company_name"].contains(&at.value.as_str()) {
+    if kind == Kind::Contact
+        && ["company_id", "company", "company_name"].contains(&at.value.as_str())
+    {
         let help = "write company = \"both\" in [contacts], and map companies";
         found.push(error("a contact's company is no field of its own").help(help));
         return None;
@@ -226,10 +232,16 @@ pub(super) fn desk_name(
     };
     if !own.contains(&at.value.as_str()) {
         let help = match nearest(&at.value, own) {
-            Some(near) => format!("did you mean `{near}`? A field that the account added is `{CUSTOM}{}`", at.value),
+            Some(near) => format!(
+                "did you mean `{near}`? A field that the account added is `{CUSTOM}{}`",
+                at.value
+            ),
             None => format!("a field that the account added is `{CUSTOM}{}`", at.value),
         };
-        let message = format!("Freshdesk has no {kind} field `{}` of its own that can be written", at.value);
+        let message = format!(
+            "Freshdesk has no {kind} field `{}` of its own that can be written",
+            at.value
+        );
         found.push(Diagnostic::warning(at.span.clone(), message).help(help));
     }
     Some(at)
@@ -287,7 +299,10 @@ fn value_table(
     found: &mut Diagnostics,
 ) -> ValueTable {
     if at.value.is_empty() {
-        found.push(Diagnostic::error(at.span, "`values` is empty, so that no value would be written"));
+        found.push(Diagnostic::error(
+            at.span,
+            "`values` is empty, so that no value would be written",
+        ));
         return ValueTable::default();
     }
     let mut table = BTreeMap::new();
@@ -308,9 +323,12 @@ fn value_table(
                 "`{first}` and `{crm}` both become `{desk}`, and nobody could tell which one it was"
             );
             let error = Diagnostic::error(span.clone(), message).also(place.clone(), "first here");
-            found.push(error.help("make the words one-to-one, or write direction = \"to_freshdesk\""));
+            found.push(
+                error.help("make the words one-to-one, or write direction = \"to_freshdesk\""),
+            );
         }
-        seen.entry(desk.clone()).or_insert_with(|| (crm.clone(), span));
+        seen.entry(desk.clone())
+            .or_insert_with(|| (crm.clone(), span));
         table.insert(crm, desk);
     }
     ValueTable(table)

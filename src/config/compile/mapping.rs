@@ -3,7 +3,7 @@
 use super::super::diagnostic::{Diagnostic, Diagnostics};
 use super::super::raw;
 use super::super::slot::{At, Slot, Table};
-use super::super::words::suggest;
+use super::super::words::{Word, suggest};
 use super::field::{Placed, crm_name, desk_name, field};
 use super::{solid, values};
 use crate::mapping::{
@@ -24,7 +24,13 @@ pub(super) fn mapping(
     let conflict = raw.conflict.word("conflict", found);
     let conflict = conflict.map_or(ConflictPolicy::Newest, |at| at.value);
     let create = raw.create.word("create", found);
-    let create = create.map_or(Pair { crm: true, desk: true }, |at| at.value);
+    let create = create.map_or(
+        Pair {
+            crm: true,
+            desk: true,
+        },
+        |at| at.value,
+    );
     let delete = delete(kind, raw.delete, found);
 
     let placed: Vec<Placed> = raw
@@ -33,8 +39,10 @@ pub(super) fn mapping(
         .map(|at| at.value)
         .unwrap_or_default()
         .into_iter()
-        .filter_map(|slot| slot.get("field", found))
-        .map(|at| field(kind, at, conflict, found))
+        .filter_map(|slot| {
+            let at = slot.get("field", found)?;
+            Some(field(kind, at, conflict, found))
+        })
         .collect();
     twice(&placed, found);
     creatable(kind, create, &placed, &table, found);
@@ -56,11 +64,7 @@ pub(super) fn mapping(
 }
 
 /// Freshdesk keeps no trash for companies, so that deleting one cannot be undone and is never done.
-fn delete(
-    kind: Kind,
-    slot: Slot<super::super::words::Word<DeletePolicy>>,
-    found: &mut Diagnostics,
-) -> DeletePolicy {
+fn delete(kind: Kind, slot: Slot<Word<DeletePolicy>>, found: &mut Diagnostics) -> DeletePolicy {
     let Some(At { span, value }) = slot.word("delete", found) else {
         return DeletePolicy::Hold;
     };
@@ -76,7 +80,7 @@ fn delete(
 /// The field that stands for a contact's company, if it is kept.
 fn company(
     kind: Kind,
-    slot: Slot<super::super::words::Word<Option<Direction>>>,
+    slot: Slot<Word<Option<Direction>>>,
     has_companies: bool,
     found: &mut Diagnostics,
 ) -> Option<Direction> {
@@ -126,7 +130,8 @@ fn twice(placed: &[Placed], found: &mut Diagnostics) {
                 && first.start < crm_spans.first().map_or(0, |span| span.start)
             {
                 let message = format!("two fields would write the CRM's `{name}`");
-                let error = Diagnostic::error(span.clone(), message).also(first.clone(), "first here");
+                let error =
+                    Diagnostic::error(span.clone(), message).also(first.clone(), "first here");
                 found.push(error.help("write direction = \"to_freshdesk\" on one of them"));
             }
         }
@@ -142,8 +147,15 @@ fn creatable(
     table: &Range<usize>,
     found: &mut Diagnostics,
 ) {
-    const WAYS_TO_REACH: [&str; 5] = ["email", "phone", "mobile", "twitter_id", "unique_external_id"];
-    if !create.desk || placed.iter().any(|placed| placed.field.desk.is_empty()) || placed.is_empty() {
+    const WAYS_TO_REACH: [&str; 5] = [
+        "email",
+        "phone",
+        "mobile",
+        "twitter_id",
+        "unique_external_id",
+    ];
+    if !create.desk || placed.iter().any(|placed| placed.field.desk.is_empty()) || placed.is_empty()
+    {
         return;
     }
     let written = |name: &str| {
@@ -167,7 +179,7 @@ fn creatable(
 
 /// `match`: CRM names of fields that both sides have under a name each.
 fn match_keys(
-    slot: super::super::raw::Texts,
+    slot: raw::Texts,
     placed: &[Placed],
     create: Pair<bool>,
     table: &Range<usize>,
@@ -177,12 +189,20 @@ fn match_keys(
         return Vec::new();
     };
     if value.is_empty() {
-        let error = Diagnostic::error(span, "`match` is empty, so that every record would be doubled");
-        found.push(error.help("name the CRM's field that tells two records apart: match = [\"email\"]"));
+        let error = Diagnostic::error(
+            span,
+            "`match` is empty, so that every record would be doubled",
+        );
+        found.push(
+            error.help("name the CRM's field that tells two records apart: match = [\"email\"]"),
+        );
     }
     let mut keys: Vec<MatchKey> = Vec::new();
     for name in value {
-        let Some(at) = name.get("match", found).and_then(|at| solid(at, "match", found)) else {
+        let Some(at) = name
+            .get("match", found)
+            .and_then(|at| solid(at, "match", found))
+        else {
             continue;
         };
         if keys.iter().any(|key| key.crm == at.value) {
@@ -230,7 +250,9 @@ fn match_key(
         _ => None,
     };
     if let Some(why) = problem {
-        found.push(error(format!("records cannot be matched by `{name}`: {why}")));
+        found.push(error(format!(
+            "records cannot be matched by `{name}`: {why}"
+        )));
     }
     if matches!(field.lens, Lens::Phone(_)) {
         let message = format!("`{name}` matches only where both sides write the number alike");
@@ -261,14 +283,23 @@ fn scope(
     slot: Slot<Table<raw::Scope>>,
     found: &mut Diagnostics,
 ) -> Pair<Option<Scope>> {
-    let Some(At { value: Table(raw), span }) = slot.get("scope", found) else {
+    let Some(At {
+        value: Table(raw),
+        span,
+    }) = slot.get("scope", found)
+    else {
         return Pair::default();
     };
     if raw.crm.span().is_none() && raw.freshdesk.span().is_none() {
-        let warning = Diagnostic::warning(span, "the scope is empty, so that everything is kept in step");
+        let warning = Diagnostic::warning(
+            span,
+            "the scope is empty, so that everything is kept in step",
+        );
         found.push(warning.help("add crm = { field = \"…\", in = [\"…\"] } or freshdesk = { … }"));
     }
-    let crm = membership(raw.crm, "crm", found, |at, found| crm_name(at, "field", found));
+    let crm = membership(raw.crm, "crm", found, |at, found| {
+        crm_name(at, "field", found)
+    });
     let desk = membership(raw.freshdesk, "freshdesk", found, |at, found| {
         desk_name(kind, at, found)
     });

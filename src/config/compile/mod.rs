@@ -4,12 +4,12 @@
 mod expectation;
 mod field;
 mod mapping;
-mod ticket;
 mod system;
+mod ticket;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::raw::{Raw, Section};
-use super::schema::{known_keys, json_schema};
+use super::schema::{json_schema, known_keys};
 use super::secret::Environment;
 use super::settings::Config;
 use super::slot::{At, Cell, Slot, Table};
@@ -43,10 +43,7 @@ pub struct CompileOptions {
 /// # Errors
 ///
 /// Everything that is wrong with it.
-pub fn compile(
-    source: &str,
-    env: &dyn Environment,
-) -> Result<(Config, Diagnostics), Diagnostics> {
+pub fn compile(source: &str, env: &dyn Environment) -> Result<(Config, Diagnostics), Diagnostics> {
     compile_with(source, env, CompileOptions::default())
 }
 
@@ -203,8 +200,8 @@ fn config(
         found,
     };
     let crm = section(raw.crm, "crm", systems.found).and_then(|at| systems.crm(at));
-    let freshdesk = section(raw.freshdesk, "freshdesk", systems.found)
-        .and_then(|at| systems.freshdesk(at));
+    let freshdesk =
+        section(raw.freshdesk, "freshdesk", systems.found).and_then(|at| systems.freshdesk(at));
     let state_path = systems.state(raw.state);
     let schedule = system::schedule(raw.schedule, found);
     let guards_written = raw.guards.span().is_some();
@@ -240,11 +237,7 @@ fn config(
 }
 
 /// A section that the file must have.
-fn section<T>(
-    slot: Slot<Table<T>>,
-    name: &str,
-    found: &mut Diagnostics,
-) -> Option<At<Table<T>>> {
+fn section<T>(slot: Slot<Table<T>>, name: &str, found: &mut Diagnostics) -> Option<At<Table<T>>> {
     if matches!(slot, Slot::Absent) {
         let message = format!("the section `[{name}]` is missing");
         found.push(Diagnostic::error(0..0, message));

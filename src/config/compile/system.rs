@@ -7,7 +7,7 @@ use super::super::secret::{Environment, Secret, Source};
 use super::super::settings::{
     CrmConfig, FreshdeskConfig, Guards, Limit, LogConfig, LogFormat, LogLevel, Schedule,
 };
-use super::super::slot::{At, Shape, Slot, Table};
+use super::super::slot::{At, Slot, Table};
 use super::super::words::CrmKind;
 use super::{CompileOptions, Secrets, solid};
 use reqwest::Url;
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Polling more often than this spends calls for nothing: Freshdesk's times are whole seconds.
 const SHORTEST_POLL: Duration = Duration::from_secs(5);
 /// What is longer than this is a slip.
-const LONGEST: Duration = Duration::from_secs(400 * 86_400);
+const LONGEST: Duration = Duration::from_hours(400 * 24);
 /// Of the account's calls, where the file does not say.
 const DEFAULT_SHARE: f64 = 0.8;
 
@@ -103,14 +103,17 @@ impl Systems<'_> {
             }
             calls
         });
-        let share = desk.share.get("share", self.found).map(|At { span, value }| {
-            if !(value > 0.0 && value <= 1.0) {
-                let message = "`share` must be above 0 and at most 1";
-                let help = "0.8 leaves a fifth of the account's calls to people and other apps";
-                self.found.push(Diagnostic::error(span, message).help(help));
-            }
-            value
-        });
+        let share = desk
+            .share
+            .get("share", self.found)
+            .map(|At { span, value }| {
+                if !(value > 0.0 && value <= 1.0) {
+                    let message = "`share` must be above 0 and at most 1";
+                    let help = "0.8 leaves a fifth of the account's calls to people and other apps";
+                    self.found.push(Diagnostic::error(span, message).help(help));
+                }
+                value
+            });
         Some(FreshdeskConfig {
             url: url?,
             api_key: api_key?,
@@ -149,14 +152,17 @@ impl Systems<'_> {
             let error = Diagnostic::error(at.span.clone(), "the address must end before `/api`");
             self.found.push(error.help(format!("write \"{before}\"")));
         } else if !is_loopback(&url)
-            && !url.host_str().is_some_and(|host| host.ends_with(".freshdesk.com"))
+            && !url
+                .host_str()
+                .is_some_and(|host| host.ends_with(".freshdesk.com"))
         {
             let warning = Diagnostic::warning(
                 at.span.clone(),
                 "this is not an address under freshdesk.com; Freshdesk serves its API under no other",
             );
-            self.found
-                .push(warning.help("a portal's own domain does not answer: write https://ACCOUNT.freshdesk.com"));
+            self.found.push(warning.help(
+                "a portal's own domain does not answer: write https://ACCOUNT.freshdesk.com",
+            ));
         }
         Some(url)
     }
@@ -168,7 +174,9 @@ impl Systems<'_> {
         key: &str,
         table: &Range<usize>,
     ) -> Option<Secret> {
-        let help = format!("write {key} = {{ env = \"NAME\" }}, {{ file = \"/path\" }} or {{ credential = \"name\" }}");
+        let help = format!(
+            "write {key} = {{ env = \"NAME\" }}, {{ file = \"/path\" }} or {{ credential = \"name\" }}"
+        );
         if let Slot::Wrong(span) = slot {
             let message = format!("`{key}` is a secret, which this file only says the place of");
             self.found.push(Diagnostic::error(span, message).help(help));
@@ -200,7 +208,8 @@ impl Systems<'_> {
             }
             _ => {
                 let message = format!("`{key}` names several places");
-                self.found.push(Diagnostic::error(span, message).help("keep one"));
+                self.found
+                    .push(Diagnostic::error(span, message).help("keep one"));
                 None
             }
         }
@@ -211,7 +220,8 @@ impl Systems<'_> {
             && (name.contains('/') || name.starts_with('.'))
         {
             let error = Diagnostic::error(span, "a credential's name is no path");
-            self.found.push(error.help("for a path write { file = \"…\" }"));
+            self.found
+                .push(error.help("for a path write { file = \"…\" }"));
             return None;
         }
         let secret = place.resolve(self.env);
@@ -250,10 +260,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// `[schedule]`.
-pub(super) fn schedule(
-    slot: Slot<Table<raw::Schedule>>,
-    found: &mut Diagnostics,
-) -> Schedule {
+pub(super) fn schedule(slot: Slot<Table<raw::Schedule>>, found: &mut Diagnostics) -> Schedule {
     let raw = slot.get("schedule", found).map(|at| at.value.0);
     let raw::Schedule { poll, reconcile } = raw.unwrap_or_default();
     let poll = length(poll, "poll", found);
@@ -264,8 +271,8 @@ pub(super) fn schedule(
         found.push(error.help("each look costs calls of both accounts; \"60s\" is a good start"));
     }
     let mut schedule = Schedule {
-        poll: poll.map_or(Duration::from_secs(60), |at| at.value),
-        reconcile: Duration::from_secs(86_400),
+        poll: poll.map_or(Duration::from_mins(1), |at| at.value),
+        reconcile: Duration::from_hours(24),
     };
     if let Some(At { span, value }) = length(reconcile, "reconcile", found) {
         if value < schedule.poll {
@@ -278,11 +285,7 @@ pub(super) fn schedule(
     schedule
 }
 
-fn length(
-    slot: Slot<DurationText>,
-    key: &str,
-    found: &mut Diagnostics,
-) -> Option<At<Duration>> {
+fn length(slot: Slot<DurationText>, key: &str, found: &mut Diagnostics) -> Option<At<Duration>> {
     let At { span, value } = slot.get(key, found)?;
     match value.parse() {
         Ok(value) if value > LONGEST => {
@@ -342,9 +345,18 @@ fn limit(
 
 /// `[log]`.
 pub(super) fn log(slot: Slot<Table<raw::Log>>, found: &mut Diagnostics) -> LogConfig {
-    let raw = slot.get("log", found).map(|at| at.value.0).unwrap_or_default();
+    let raw = slot
+        .get("log", found)
+        .map(|at| at.value.0)
+        .unwrap_or_default();
     LogConfig {
-        format: raw.format.word("format", found).map_or(LogFormat::Auto, |at| at.value),
-        level: raw.level.word("level", found).map_or(LogLevel::Info, |at| at.value),
+        format: raw
+            .format
+            .word("format", found)
+            .map_or(LogFormat::Auto, |at| at.value),
+        level: raw
+            .level
+            .word("level", found)
+            .map_or(LogLevel::Info, |at| at.value),
     }
 }

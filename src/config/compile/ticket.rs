@@ -24,8 +24,16 @@ pub(super) fn rules(
 ) -> Vec<TicketRule> {
     let mut names: BTreeMap<String, Range<usize>> = BTreeMap::new();
     let mut rules = Vec::new();
-    for slot in slot.get("ticket_rule", found).map(|at| at.value).unwrap_or_default() {
-        let Some(At { span: table, value: Table(raw) }) = slot.get("ticket_rule", found) else {
+    for slot in slot
+        .get("ticket_rule", found)
+        .map(|at| at.value)
+        .unwrap_or_default()
+    {
+        let Some(At {
+            span: table,
+            value: Table(raw),
+        }) = slot.get("ticket_rule", found)
+        else {
             continue;
         };
         let name = unique(raw.name, &table, &mut names, "rules", found);
@@ -43,7 +51,10 @@ pub(super) fn rules(
         let note = raw.note.get("note", found);
         let note = note.and_then(|at| solid(at, "note", found));
         let note = note.map(|at| note_text(at, found));
-        let on_end = raw.on_end.word("on_end", found).map_or(OnEnd::Restore, |at| at.value);
+        let on_end = raw
+            .on_end
+            .word("on_end", found)
+            .map_or(OnEnd::Restore, |at| at.value);
         let (Some(name), Some((record, field, values))) = (name, when) else {
             continue;
         };
@@ -90,10 +101,16 @@ fn when_part(
         found.push(error.help("write record = \"contact\" or record = \"company\""));
     }
     let record = raw.record.word("record", found);
-    if let Some(At { span, value: Kind::Company }) = &record
+    if let Some(At {
+        span,
+        value: Kind::Company,
+    }) = &record
         && !has_companies
     {
-        let error = Diagnostic::error(span.clone(), "companies are not read: there is no [companies]");
+        let error = Diagnostic::error(
+            span.clone(),
+            "companies are not read: there is no [companies]",
+        );
         found.push(error.help("add a section [companies], or look at the contact"));
     }
     let field = raw.field.require("field", &table, found);
@@ -102,15 +119,15 @@ fn when_part(
     Some((record?.value, field?.value, values))
 }
 
-fn status_list(
-    slot: Slot<Vec<Slot<Cell>>>,
-    found: &mut Diagnostics,
-) -> Vec<TicketStatus> {
+fn status_list(slot: Slot<Vec<Slot<Cell>>>, found: &mut Diagnostics) -> Vec<TicketStatus> {
     let Some(At { span, value }) = slot.get("status", found) else {
         return vec![TicketStatus::Number(2), TicketStatus::Number(3)];
     };
     if value.is_empty() {
-        let error = Diagnostic::error(span, "`status` is empty, so that no ticket would be looked at");
+        let error = Diagnostic::error(
+            span,
+            "`status` is empty, so that no ticket would be looked at",
+        );
         found.push(error.help("write status = [\"open\", \"pending\"]"));
     }
     let mut statuses: Vec<TicketStatus> = Vec::new();
@@ -136,7 +153,9 @@ fn status(cell: &Cell, span: &Range<usize>, found: &mut Diagnostics) -> Option<T
             let number = u32::try_from(*number).ok().filter(|number| *number >= 2);
             if number.is_none() {
                 let error = Diagnostic::error(span.clone(), "Freshdesk's statuses begin at 2");
-                found.push(error.help("2 open, 3 pending, 4 resolved, 5 closed, the account's own above"));
+                found.push(
+                    error.help("2 open, 3 pending, 4 resolved, 5 closed, the account's own above"),
+                );
             }
             number.map(TicketStatus::Number)
         }
@@ -163,10 +182,16 @@ fn status(cell: &Cell, span: &Range<usize>, found: &mut Diagnostics) -> Option<T
 }
 
 fn tag_list(slot: raw::Texts, found: &mut Diagnostics) -> Vec<String> {
-    let tags = slot.get("tags", found).map(|at| at.value).unwrap_or_default();
+    let tags = slot
+        .get("tags", found)
+        .map(|at| at.value)
+        .unwrap_or_default();
     let mut texts = Vec::new();
     for tag in tags {
-        let Some(at) = tag.get("tags", found).and_then(|at| solid(at, "tags", found)) else {
+        let Some(at) = tag
+            .get("tags", found)
+            .and_then(|at| solid(at, "tags", found))
+        else {
             continue;
         };
         if at.value.contains(',') || at.value.chars().count() > LONGEST_TAG {
