@@ -94,10 +94,10 @@ mod tests {
     #[test]
     fn every_unit_means_what_it_says_so_that_a_day_is_never_taken_for_a_minute() {
         assert_eq!(parsed("1500ms"), Some(Duration::from_millis(1500)));
-        assert_eq!(parsed("60s"), Some(Duration::from_secs(60)));
-        assert_eq!(parsed(" 5 m "), Some(Duration::from_secs(300)));
-        assert_eq!(parsed("24h"), Some(Duration::from_secs(86_400)));
-        assert_eq!(parsed("400d"), Some(Duration::from_secs(34_560_000)));
+        assert_eq!(parsed("60s"), Some(Duration::from_mins(1)));
+        assert_eq!(parsed(" 5 m "), Some(Duration::from_mins(5)));
+        assert_eq!(parsed("24h"), Some(Duration::from_hours(24)));
+        assert_eq!(parsed("400d"), Some(Duration::from_hours(400 * 24)));
     }
 
     #[test]

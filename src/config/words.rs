@@ -8,6 +8,7 @@ use crate::model::{Kind, Pair, Side};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 /// A type whose values have words.
@@ -62,6 +63,14 @@ impl<E: Words> Slot<Word<E>> {
 
 /// "did you mean …?", or else everything that is allowed.
 pub(super) fn suggest(typed: &str, known: &[&str]) -> String {
+    let mut known: Vec<&str> = known
+        .iter()
+        .copied()
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut seen = BTreeSet::new();
+    known.retain(|word| seen.insert(*word));
+    let known = known.as_slice();
     let all = || {
         let quoted: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
         quoted.join(", ")

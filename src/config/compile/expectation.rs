@@ -5,6 +5,7 @@ use super::super::raw;
 use super::super::settings::TestCase;
 use super::super::slot::{At, Cell, Slot, Table};
 use super::super::words::suggest;
+use super::mapping::nameless;
 use super::ticket::unique;
 use super::{Kinds, scalar};
 use crate::mapping::{Lens, Mapping};
@@ -123,7 +124,7 @@ fn known(
         .filter(|field| field.lens != Lens::Company)
         .flat_map(|field| field.names(side))
         .collect();
-    if names.contains(&name) {
+    if names.contains(&name) || nameless(&mapping.fields) {
         return;
     }
     let system = match side {

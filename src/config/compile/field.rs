@@ -118,6 +118,9 @@ fn number_of_names(
     via: Option<Range<usize>>,
     found: &mut Diagnostics,
 ) {
+    if crm.iter().any(|name| name.value.is_empty()) {
+        return;
+    }
     match (lens, crm) {
         (Lens::FullName, [one]) => {
             let error = Diagnostic::error(
@@ -137,41 +140,47 @@ fn number_of_names(
     }
 }
 
-/// `crm = "x"` or `crm = ["x", "y"]`.
+/// `crm = "x"` or `crm = ["x", "y"]`. A name that is wrong is reported and comes back empty.
 fn crm_names(
     slot: Slot<OneOrMany>,
     table: &Range<usize>,
     found: &mut Diagnostics,
 ) -> Vec<At<String>> {
+    let nameless = |span: &Range<usize>| At {
+        span: span.clone(),
+        value: String::new(),
+    };
     let Some(At { span, value }) = slot.require("crm", table, found) else {
-        return Vec::new();
+        return vec![nameless(table)];
     };
     let cells = match value.0 {
         Cell::Many(cells) if cells.is_empty() => {
-            found.push(Diagnostic::error(span, "`crm` names no field"));
-            return Vec::new();
+            found.push(Diagnostic::error(span.clone(), "`crm` names no field"));
+            return vec![nameless(&span)];
         }
         Cell::Many(cells) => cells,
         one => vec![Slot::Here(At { span, value: one })],
     };
     let mut names: Vec<At<String>> = Vec::new();
     for cell in cells {
-        let Some(At { span, value }) = cell.get("crm", found) else {
-            continue;
+        let span = cell.span().unwrap_or_default();
+        let name = if let Slot::Here(At {
+            span,
+            value: Cell::Text(value),
+        }) = cell
+        {
+            crm_name(At { span, value }, "crm", found)
+        } else {
+            let message = "a field's name must be text in quotes";
+            found.push(Diagnostic::error(span.clone(), message));
+            None
         };
-        let Cell::Text(value) = value else {
-            found.push(Diagnostic::error(
-                span,
-                "a field's name must be text in quotes",
-            ));
-            continue;
-        };
-        let Some(name) = crm_name(At { span, value }, "crm", found) else {
-            continue;
-        };
-        if let Some(first) = names.iter().find(|other| other.value == name.value) {
+        let name = name.unwrap_or_else(|| nameless(&span));
+        if let Some(first) = names.iter().find(|other| other.value == name.value)
+            && !name.value.is_empty()
+        {
             let message = format!("`{}` is named twice", name.value);
-            let error = Diagnostic::error(name.span.clone(), message);
+            let error = Diagnostic::error(span, message);
             found.push(error.also(first.span.clone(), "first here"));
         }
         names.push(name);
@@ -307,7 +316,9 @@ fn value_table(
     }
     let mut table = BTreeMap::new();
     let mut seen: BTreeMap<String, (String, Range<usize>)> = BTreeMap::new();
-    for (crm, slot) in at.value {
+    let mut words: Vec<_> = at.value.into_iter().collect();
+    words.sort_by_key(|(_, slot)| slot.span().map(|span| span.start));
+    for (crm, slot) in words {
         let Some(At { span, value: desk }) = slot.get(&crm, found) else {
             continue;
         };

@@ -85,10 +85,6 @@ fn company(
     found: &mut Diagnostics,
 ) -> Option<Direction> {
     if kind == Kind::Company {
-        if let Some(span) = slot.span() {
-            let error = Diagnostic::error(span, "unknown key `companies.company`");
-            found.push(error.help("`company` is a key of `[contacts]`"));
-        }
         return None;
     }
     if matches!(slot, Slot::Absent) {
@@ -103,6 +99,13 @@ fn company(
         );
     }
     value
+}
+
+/// Whether a name was wrong and is left out. Then nobody can say that another one is unknown.
+pub(super) fn nameless<'a>(fields: impl IntoIterator<Item = &'a Field>) -> bool {
+    fields
+        .into_iter()
+        .any(|field| field.desk.is_empty() || field.crm.iter().any(String::is_empty))
 }
 
 /// A name that two fields would write, each undoing the other's work.
@@ -126,7 +129,8 @@ fn twice(placed: &[Placed], found: &mut Diagnostics) {
             continue;
         }
         for (name, span) in field.crm.iter().zip(crm_spans) {
-            if let Some(first) = crm.insert(name, span)
+            if !name.is_empty()
+                && let Some(first) = crm.insert(name, span)
                 && first.start < crm_spans.first().map_or(0, |span| span.start)
             {
                 let message = format!("two fields would write the CRM's `{name}`");
@@ -229,6 +233,9 @@ fn match_key(
         .filter(|field| field.crm.contains(name));
     let alone = mapped.clone().find(|field| field.crm.len() == 1);
     let Some(field) = alone.or_else(|| mapped.next()) else {
+        if nameless(placed.iter().map(|placed| &placed.field)) {
+            return None;
+        }
         let known: Vec<&str> = placed
             .iter()
             .filter(|placed| placed.field.crm.len() == 1)

@@ -82,6 +82,11 @@ fn read(source: &str) -> Result<(Raw, Diagnostics), Diagnostics> {
         unknown.push(parts(&path));
     })
     .map_err(|error| Diagnostics::from(syntax(&error)))?;
+    // The one key that `[contacts]` has and `[companies]`, read by the same struct, has not.
+    let company = ["companies", "company"].map(str::to_owned);
+    if locate(document.get_ref(), &company).is_some() {
+        unknown.push(company.to_vec());
+    }
     for path in unknown {
         found.push(unknown_key(document.get_ref(), &path));
     }
@@ -89,7 +94,11 @@ fn read(source: &str) -> Result<(Raw, Diagnostics), Diagnostics> {
 }
 
 fn syntax(error: &Error) -> Diagnostic {
-    Diagnostic::error(error.span().unwrap_or_default(), error.message())
+    let diagnostic = Diagnostic::error(error.span().unwrap_or_default(), error.message());
+    if error.message().contains("duplicate key") {
+        return diagnostic.help("each key stands once; a table that comes again is written [[ ]]");
+    }
+    diagnostic
 }
 
 /// The keys and indexes that lead to an ignored value.
@@ -116,7 +125,7 @@ fn parts(path: &Path<'_>) -> Vec<String> {
 }
 
 fn unknown_key(document: &DeTable<'_>, path: &[String]) -> Diagnostic {
-    let (span, table) = locate(document, path);
+    let (span, table) = locate(document, path).unwrap_or_default();
     let Some((key, parents)) = path.split_last() else {
         return Diagnostic::error(span, "this is not understood");
     };
@@ -157,7 +166,7 @@ fn home_of(key: &str) -> Option<String> {
 }
 
 /// Where the key at `path` stands in the file, and the table that it is in.
-fn locate(document: &DeTable<'_>, path: &[String]) -> (Range<usize>, Range<usize>) {
+fn locate(document: &DeTable<'_>, path: &[String]) -> Option<(Range<usize>, Range<usize>)> {
     let mut table = Some(document);
     let mut list = None;
     let (mut span, mut parent) = (0..0, 0..0);
@@ -174,7 +183,7 @@ fn locate(document: &DeTable<'_>, path: &[String]) -> (Range<usize>, Range<usize
             (parent, span) = (span, value.span());
             value
         } else {
-            return (span.clone(), span);
+            return None;
         };
         table = None;
         list = None;
@@ -184,7 +193,7 @@ fn locate(document: &DeTable<'_>, path: &[String]) -> (Range<usize>, Range<usize
             _ => {}
         }
     }
-    (span, parent)
+    Some((span, parent))
 }
 
 /// Compiles all sections. `None` only where something is reported as well.
