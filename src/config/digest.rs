@@ -1,0 +1,101 @@
+//! A fingerprint of what the mappings mean, so that a changed mapping is recognised.
+
+use super::Config;
+use crate::mapping::{ConflictPolicy, DeletePolicy, Direction, Field, Lens, Mapping, Scope};
+use serde_json::{Value as Json, json};
+
+impl Config {
+    /// 32 hexadecimal digits that are the same as long as the mappings mean the same: fields,
+    /// lenses, directions, policies, match keys, creation, deletion and scope. Neither the order of
+    /// fields nor anything outside of `[contacts]` and `[companies]` counts.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let companies = self.companies.as_ref().map(meaning);
+        let text = json!([meaning(&self.contacts), companies]).to_string();
+        format!("{:032x}", fnv1a(text.as_bytes()))
+    }
+}
+
+fn meaning(mapping: &Mapping) -> Json {
+    let mut fields: Vec<Json> = mapping.fields.iter().map(field).collect();
+    fields.sort_by_key(Json::to_string);
+    let keys: Vec<&str> = mapping.keys.iter().map(|key| key.crm.as_str()).collect();
+    json!({
+        "fields": fields,
+        "keys": keys,
+        "create": [mapping.create.crm, mapping.create.desk],
+        "delete": match mapping.delete {
+            DeletePolicy::Hold => "hold",
+            DeletePolicy::Ignore => "ignore",
+            DeletePolicy::Propagate => "propagate",
+        },
+        "scope": [scope(mapping.scope.crm.as_ref()), scope(mapping.scope.desk.as_ref())],
+    })
+}
+
+fn field(field: &Field) -> Json {
+    let direction = match field.direction {
+        Direction::Both => "both",
+        Direction::To(side) => side.word(),
+    };
+    let conflict = match field.conflict {
+        ConflictPolicy::Newest => "newest",
+        ConflictPolicy::Prefer(side) => side.word(),
+        ConflictPolicy::Hold => "hold",
+    };
+    json!([
+        field.crm,
+        field.desk,
+        lens(&field.lens),
+        direction,
+        conflict
+    ])
+}
+
+fn lens(lens: &Lens) -> Json {
+    match lens {
+        Lens::Same => json!("same"),
+        Lens::Lowercase => json!("lowercase"),
+        Lens::Trim => json!("trim"),
+        Lens::FullName => json!("full_name"),
+        Lens::List => json!("list"),
+        Lens::Phone(region) => json!(["phone", region.as_ref().map(|region| &region.0)]),
+        Lens::Number => json!("number"),
+        Lens::Boolean => json!("boolean"),
+        Lens::Date => json!("date"),
+        Lens::Values(table) => json!(["values", table.0]),
+        Lens::Company => json!("company"),
+    }
+}
+
+fn scope(scope: Option<&Scope>) -> Json {
+    scope.map_or(Json::Null, |scope| {
+        let mut values: Vec<String> = scope
+            .values
+            .iter()
+            .map(|value| value.to_json().to_string())
+            .collect();
+        values.sort_unstable();
+        json!([scope.field, values])
+    })
+}
+
+/// FNV-1a, 128 bits: the same in every version of every toolchain, which the state relies on.
+fn fnv1a(bytes: &[u8]) -> u128 {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    bytes.iter().fold(BASIS, |hash, byte| {
+        (hash ^ u128::from(*byte)).wrapping_mul(PRIME)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_of_old_states_is_found_again_by_new_versions() {
+        assert_eq!(fnv1a(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        assert_eq!(fnv1a(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+    }
+}
