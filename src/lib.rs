@@ -7,3 +7,6 @@ pub mod model;
 pub mod remote;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod plan;
+pub mod store;
+pub mod sync;

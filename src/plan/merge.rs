@@ -1,0 +1,260 @@
+//! The three-way merge of one linked pair, field by field.
+//!
+//! | CRM | Freshdesk | result |
+//! |---|---|---|
+//! | same | same | nothing |
+//! | changed | same | the CRM's value goes to Freshdesk, if the direction allows it |
+//! | same | changed | the mirror |
+//! | changed | changed, equal through the mapping | no conflict: the base moves |
+//! | changed | changed, different | the field's conflict policy |
+//!
+//! "Changed" means: different from what *that same side* showed when both last agreed. A side that
+//! stores `+44 20` as `+4420` has therefore not changed anything.
+
+use super::{FieldChange, PairState, Rule};
+use crate::mapping::{ConflictPolicy, Direction, Field, Half, Lens, Mapping, Untranslatable};
+use crate::model::{Image, Pair, Side, Value};
+
+/// What it takes to make a linked pair agree.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Merged {
+    /// What to write to each side, in the order of the mapping.
+    pub changes: Pair<Vec<FieldChange>>,
+    /// What both sides agree on already: to be taken into the bases without a write.
+    pub agreed: Pair<Image>,
+    /// Fields that nothing is done about, and why.
+    pub notices: Vec<Notice>,
+}
+
+/// A field that nothing is done about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The field.
+    pub field: String,
+    /// Why.
+    pub kind: NoticeKind,
+}
+
+/// Why nothing is done about a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// Both sides changed it and the policy leaves it to a person.
+    Held {
+        /// What each side shows.
+        values: Pair<Vec<Value>>,
+    },
+    /// The value of this side cannot cross over.
+    Untranslatable {
+        /// Whose value it is.
+        source: Side,
+        /// Why.
+        why: Untranslatable,
+    },
+}
+
+/// Merges the two images of a pair.
+#[must_use]
+pub fn merge(mapping: &Mapping, pair: &PairState) -> Merged {
+    let mut out = Merged::default();
+    for field in &mapping.fields {
+        let sides = Side::BOTH.map(|side| field.read(side, pair.images.of(side)));
+        // A side that did not say what it has is unknown, and decides nothing.
+        if let [Some(crm), Some(desk)] = sides {
+            one(field, pair, &Pair { crm, desk }, &mut out);
+        }
+    }
+    out
+}
+
+fn one(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>, out: &mut Merged) {
+    let base = Pair {
+        crm: field.read(Side::Crm, &pair.bases.crm),
+        desk: field.read(Side::Desk, &pair.bases.desk),
+    };
+    if equal(field, pair, now) {
+        agree(field, now, &base, out);
+        return;
+    }
+    let source = match (&base.crm, &base.desk) {
+        (Some(crm), Some(desk)) => later(
+            field,
+            pair,
+            Pair {
+                crm: crm != &now.crm,
+                desk: desk != &now.desk,
+            },
+        ),
+        _ => first(field, pair, now),
+    };
+    match source {
+        Source::Nobody => {}
+        Source::Accepted => agree(field, now, &base, out),
+        Source::Person => out.notices.push(Notice {
+            field: field.name.clone(),
+            kind: NoticeKind::Held {
+                values: now.clone(),
+            },
+        }),
+        Source::Wins(source, rule) => write(field, pair, now, &base, source, rule, out),
+    }
+}
+
+/// Whose value is to stand.
+enum Source {
+    Nobody,
+    /// The difference stands; from now on each side is measured against what it has.
+    Accepted,
+    Person,
+    Wins(Side, Rule),
+}
+
+/// The two never agreed on this field: fill what is empty, never clear.
+fn first(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>) -> Source {
+    let empty = now.as_ref().map(|values| values.iter().all(Value::is_empty));
+    match (field.direction, empty.crm, empty.desk) {
+        (Direction::To(target), ..) => {
+            let source = target.other();
+            if *empty.of(source) {
+                Source::Accepted
+            } else if *empty.of(target) {
+                Source::Wins(source, Rule::Filled)
+            } else {
+                Source::Wins(source, Rule::OneWay)
+            }
+        }
+        (Direction::Both, true, _) => Source::Wins(Side::Desk, Rule::Filled),
+        (Direction::Both, _, true) => Source::Wins(Side::Crm, Rule::Filled),
+        (Direction::Both, false, false) => conflict(field, pair),
+    }
+}
+
+/// The two agreed once; who moved away since?
+fn later(field: &Field, pair: &PairState, changed: Pair<bool>) -> Source {
+    match (field.direction, changed.crm, changed.desk) {
+        (_, false, false) => Source::Nobody,
+        (Direction::To(target), ..) => {
+            let source = target.other();
+            let rule = if *changed.of(source) {
+                Rule::Changed(source)
+            } else {
+                Rule::OneWay
+            };
+            Source::Wins(source, rule)
+        }
+        (Direction::Both, true, false) => Source::Wins(Side::Crm, Rule::Changed(Side::Crm)),
+        (Direction::Both, false, true) => Source::Wins(Side::Desk, Rule::Changed(Side::Desk)),
+        (Direction::Both, true, true) => conflict(field, pair),
+    }
+}
+
+fn conflict(field: &Field, pair: &PairState) -> Source {
+    match field.conflict {
+        ConflictPolicy::Hold => Source::Person,
+        ConflictPolicy::Prefer(side) => Source::Wins(side, Rule::Preferred(side)),
+        ConflictPolicy::Newest => {
+            let versions = pair.versions;
+            let winner = if versions.desk > versions.crm {
+                Side::Desk
+            } else {
+                Side::Crm
+            };
+            Source::Wins(winner, Rule::Newest { winner, versions })
+        }
+    }
+}
+
+fn write(
+    field: &Field,
+    pair: &PairState,
+    now: &Pair<Vec<Value>>,
+    base: &Pair<Option<Vec<Value>>>,
+    source: Side,
+    rule: Rule,
+    out: &mut Merged,
+) {
+    let target = source.other();
+    let company = pair.companies.of(target).as_ref().map(|id| id.0.as_str());
+    match translate(field, target, now, base, company) {
+        // The translation is what the target has already: only the base was behind.
+        Ok(values) if &values == now.of(target) => agree(field, now, base, out),
+        Ok(values) => {
+            let names = field.names(target).map(str::to_owned);
+            // Of several names on one side, those that stay as they are are not sent.
+            let set = names
+                .zip(values)
+                .zip(now.of(target))
+                .filter(|((_, value), before)| value != *before)
+                .map(|(change, _)| change)
+                .collect();
+            out.changes.of_mut(target).push(FieldChange {
+                field: field.name.clone(),
+                base: base.of(target).clone().unwrap_or_default(),
+                crm: now.crm.clone(),
+                freshdesk: now.desk.clone(),
+                set: Image(set),
+                rule,
+            });
+        }
+        Err(why) => out.notices.push(Notice {
+            field: field.name.clone(),
+            kind: NoticeKind::Untranslatable { source, why },
+        }),
+    }
+}
+
+fn agree(
+    field: &Field,
+    now: &Pair<Vec<Value>>,
+    base: &Pair<Option<Vec<Value>>>,
+    out: &mut Merged,
+) {
+    for side in Side::BOTH {
+        if base.of(side).as_ref() == Some(now.of(side)) {
+            continue;
+        }
+        for (name, value) in field.names(side).zip(now.of(side)) {
+            out.agreed.of_mut(side).set(name, value.clone());
+        }
+    }
+}
+
+fn equal(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>) -> bool {
+    let (Some(crm), Some(desk)) = (now.crm.first(), now.desk.first()) else {
+        return true;
+    };
+    if field.lens != Lens::Company {
+        return field.lens.equal(&now.crm, desk);
+    }
+    match (crm.is_empty(), desk.as_text()) {
+        (empty, None) => empty,
+        (true, Some(_)) => false,
+        (false, Some(desk)) => pair.companies.desk.as_ref().is_some_and(|id| id.0 == desk),
+    }
+}
+
+/// The values that `target` is to have. `company` is the target's own id of the source's company.
+pub(super) fn translate(
+    field: &Field,
+    target: Side,
+    now: &Pair<Vec<Value>>,
+    base: &Pair<Option<Vec<Value>>>,
+    company: Option<&str>,
+) -> Result<Vec<Value>, Untranslatable> {
+    if field.lens == Lens::Company {
+        let none = now.of(target.other()).iter().all(Value::is_empty);
+        return match (none, company) {
+            (true, _) => Ok(vec![Value::Empty]),
+            (false, Some(id)) => Ok(vec![Value::text(id)]),
+            (false, None) => Err(Untranslatable::CompanyNotLinked),
+        };
+    }
+    let half = |side| Half {
+        now: now.of(side),
+        base: base.of(side).as_deref(),
+    };
+    let (crm, desk) = (half(Side::Crm), half(Side::Desk));
+    match target {
+        Side::Crm => field.lens.to_crm(crm, desk),
+        Side::Desk => field.lens.to_desk(crm, desk).map(|value| vec![value]),
+    }
+}

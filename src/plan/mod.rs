@@ -1,0 +1,11 @@
+//! Every decision, as functions from data to data. No I/O, no clock, no chance.
+
+mod identity;
+mod merge;
+mod pair;
+mod write;
+
+pub use identity::{Index, Known, Verdict, identify};
+pub use merge::{Merged, Notice, NoticeKind, merge};
+pub use pair::{DeleteReason, PairState, PairVerdict, decide};
+pub use write::{FieldChange, Rule, Settled, created, first_fields, settle};

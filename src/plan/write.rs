@@ -1,0 +1,182 @@
+//! One write as planned: which field gets which value, and by which rule; and what both sides agree
+//! on once the server has confirmed it.
+
+use super::PairState;
+use super::merge::translate;
+use crate::mapping::Mapping;
+use crate::model::{Changes, Image, Pair, Side, Value, Version};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One field of one write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field, by the name of [`crate::mapping::Field`].
+    pub field: String,
+    /// What the written side showed when both last agreed.
+    pub base: Vec<Value>,
+    /// What the CRM shows.
+    pub crm: Vec<Value>,
+    /// What Freshdesk shows.
+    pub freshdesk: Vec<Value>,
+    /// What is written, by the written side's own names.
+    pub set: Changes,
+    /// Why.
+    pub rule: Rule,
+}
+
+/// Why a field is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// It was changed on that side, and on that side alone.
+    Changed(Side),
+    /// The other side had nothing there at the first sync.
+    Filled,
+    /// The field goes one way and its target was different.
+    OneWay,
+    /// Both sides differ, and the mapping prefers this one.
+    Preferred(Side),
+    /// Both sides differ, and this one's record was changed later (equal times fall to the CRM).
+    Newest {
+        /// Who won.
+        winner: Side,
+        /// What was compared.
+        versions: Pair<Version>,
+    },
+    /// The record is made on this occasion.
+    Created,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed(side) => write!(f, "changed in {side}"),
+            Self::Filled => f.write_str("first sync: was empty there"),
+            Self::OneWay => f.write_str("one-way field: the source wins"),
+            Self::Preferred(side) => write!(f, "both differ: {side} wins by the mapping"),
+            Self::Newest { winner, versions } => write!(
+                f,
+                "both differ: {winner} is newer (crm {}, freshdesk {})",
+                versions.crm.time().format("%F %T"),
+                versions.desk.time().format("%F %T"),
+            ),
+            Self::Created => f.write_str("new record"),
+        }
+    }
+}
+
+/// What both sides agree on after a confirmed write, and what the written side now shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The bases of both sides.
+    pub bases: Pair<Image>,
+    /// The written side's image.
+    pub image: Image,
+}
+
+/// What is agreed after `changes` were written to `target` and the server then showed `stored`.
+///
+/// The source agreed to what it said, the target to what it made of it. That is all there is to
+/// echo suppression: our own write, however the server rewrites it, never looks like an edit.
+#[must_use]
+pub fn settle(
+    mapping: &Mapping,
+    pair: &PairState,
+    target: Side,
+    changes: &[FieldChange],
+    stored: &Image,
+) -> Settled {
+    let mut image = pair.images.of(target).clone();
+    for change in changes {
+        image.overlay(&change.set);
+    }
+    image.overlay(stored);
+    let mut bases = pair.bases.clone();
+    let fields = mapping
+        .fields
+        .iter()
+        .filter(|field| changes.iter().any(|change| change.field == field.name));
+    for field in fields {
+        for (side, shown) in [
+            (target, &image),
+            (target.other(), pair.images.of(target.other())),
+        ] {
+            for name in field.names(side) {
+                if let Some(value) = shown.get(name) {
+                    bases.of_mut(side).set(name, value.clone());
+                }
+            }
+        }
+    }
+    Settled { bases, image }
+}
+
+/// What a record of `source` looks like on the other side when it is made there: every field that
+/// may be written there and has a value. Values that cannot cross over are left out.
+#[must_use]
+pub fn first_fields(
+    mapping: &Mapping,
+    source: Side,
+    image: &Image,
+    company: Option<&str>,
+) -> Vec<FieldChange> {
+    let target = source.other();
+    let mut changes = Vec::new();
+    for field in &mapping.fields {
+        let Some(shown) = field.read(source, image) else {
+            continue;
+        };
+        if !field.direction.writes(target) || shown.iter().all(Value::is_empty) {
+            continue;
+        }
+        let nothing = vec![Value::Empty; field.names(target).count()];
+        let mut sides = Pair {
+            crm: shown.clone(),
+            desk: shown,
+        };
+        *sides.of_mut(target) = nothing.clone();
+        let Ok(values) = translate(field, target, &sides, &Pair::default(), company) else {
+            continue;
+        };
+        if values.iter().all(Value::is_empty) {
+            continue;
+        }
+        changes.push(FieldChange {
+            field: field.name.clone(),
+            base: nothing,
+            crm: sides.crm,
+            freshdesk: sides.desk,
+            set: Image(
+                field
+                    .names(target)
+                    .map(str::to_owned)
+                    .zip(values)
+                    .filter(|(_, value)| !value.is_empty())
+                    .collect(),
+            ),
+            rule: Rule::Created,
+        });
+    }
+    changes
+}
+
+/// The pair that a confirmed create has made: nothing agreed yet but what was written.
+#[must_use]
+pub fn created(
+    mapping: &Mapping,
+    pair: &PairState,
+    target: Side,
+    changes: &[FieldChange],
+    stored: &Image,
+) -> Settled {
+    let mut settled = settle(mapping, pair, target, changes, stored);
+    let mut now = pair.clone();
+    *now.images.of_mut(target) = settled.image.clone();
+    now.bases = settled.bases.clone();
+    let merged = super::merge(mapping, &now);
+    for side in Side::BOTH {
+        settled.bases.of_mut(side).overlay(merged.agreed.of(side));
+    }
+    settled
+}

@@ -1,0 +1,456 @@
+//! Taking over what was decided, before anything of it is sent.
+
+use super::rows::{base_text, bulk, stamp};
+use super::{Store, StoreError, Verb};
+use crate::model::{Image, Kind, LinkId, Pair, RecordId, Side};
+use crate::plan::FieldChange;
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, SqliteConnection};
+
+/// Two records that were found to be the same.
+#[derive(Debug, Clone)]
+pub struct NewLink {
+    /// The link, numbered by [`Store::number_link`].
+    pub link: LinkId,
+    /// Of which kind.
+    pub kind: Kind,
+    /// The handles of the two records.
+    pub rows: Pair<i64>,
+    /// How they were found.
+    pub found: String,
+}
+
+/// What a record's side showed when both last agreed, anew.
+#[derive(Debug, Clone)]
+pub struct NewBase {
+    /// The record's handle.
+    pub row: i64,
+    /// The base.
+    pub base: Image,
+    /// The image, which the base often equals.
+    pub image: Image,
+}
+
+/// Why an unlinked record is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It shares a key with several records, or with a linked one.
+    Shadowed,
+    /// Its counterpart was deleted, and nobody wants another.
+    Detached,
+    /// It has no counterpart and none may be created.
+    Single,
+    /// It does not meet the scope.
+    OutOfScope,
+}
+
+impl Standing {
+    /// The word in the state.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Shadowed => "shadowed",
+            Self::Detached => "detached",
+            Self::Single => "single",
+            Self::OutOfScope => "out_of_scope",
+        }
+    }
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone)]
+pub struct HoldRow {
+    /// Of which kind of record.
+    pub kind: Kind,
+    /// `conflict`, `delete` or `duplicate`.
+    pub class: &'static str,
+    /// The side concerned.
+    pub side: Option<Side>,
+    /// The record; for a pair, its CRM record.
+    pub row: i64,
+    /// The field, or nothing.
+    pub field: String,
+    /// Values and whatever else a person needs, as JSON.
+    pub detail: String,
+    /// In words, without personal values.
+    pub reason: String,
+}
+
+/// A value that cannot cross over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRow {
+    /// The pair's CRM record.
+    pub row: i64,
+    /// The field.
+    pub field: String,
+    /// In words, without personal values.
+    pub reason: String,
+}
+
+/// A write that is about to be sent.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    /// The record to write, or to make a counterpart of.
+    pub row: i64,
+    /// What is done.
+    pub verb: Verb,
+    /// Where.
+    pub side: Side,
+    /// Of which kind.
+    pub kind: Kind,
+    /// The link, where there is one.
+    pub link: Option<LinkId>,
+    /// The ids as far as they exist.
+    pub ids: Pair<Option<RecordId>>,
+    /// The fields.
+    pub fields: Vec<FieldChange>,
+    /// How often it was tried, this time included.
+    pub attempts: u32,
+}
+
+/// Everything that one chunk of planning decided.
+#[derive(Debug, Default)]
+pub struct Adoption {
+    /// Links that were found.
+    pub links: Vec<NewLink>,
+    /// Links that are dropped.
+    pub dropped: Vec<LinkId>,
+    /// Bases that move without a write.
+    pub bases: Vec<NewBase>,
+    /// Records that are planned.
+    pub planned: Vec<i64>,
+    /// Records that are left alone, and why.
+    pub standings: Vec<(i64, Standing, String)>,
+    /// What waits for a person; what no longer does is forgotten for every planned record.
+    pub holds: Vec<HoldRow>,
+    /// What cannot cross over; the same.
+    pub notices: Vec<NoticeRow>,
+    /// `(side, company's id there, contact)`: contacts that wait for their company's counterpart.
+    pub waiting: Vec<(Side, String, i64)>,
+    /// Writes that are about to be sent.
+    pub intents: Vec<Intent>,
+    /// Records of which no write is wanted any more.
+    pub settled: Vec<i64>,
+}
+
+impl Store {
+    /// The number of a link that is about to be made.
+    pub fn number_link(&mut self) -> LinkId {
+        self.next_link += 1;
+        LinkId(self.next_link - 1)
+    }
+
+    /// Takes over a chunk of decisions in one transaction. Returns the journal number of each
+    /// intent, in order, and the notices that are new.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails; then nothing is taken over, and nothing may be sent.
+    pub async fn adopt(
+        &mut self,
+        cycle: i64,
+        now: DateTime<Utc>,
+        plan: &Adoption,
+    ) -> Result<(Vec<i64>, Vec<NoticeRow>), StoreError> {
+        let sends = !plan.intents.is_empty();
+        if sends {
+            self.durable(true).await?;
+        }
+        let first = self.next_journal;
+        self.next_journal += i64::try_from(plan.intents.len()).unwrap_or(0);
+        let numbers: Vec<i64> = (first..self.next_journal).collect();
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        drop_links(&mut tx, &plan.dropped).await?;
+        make_links(&mut tx, cycle, now, &plan.links).await?;
+        move_bases(&mut tx, &plan.bases).await?;
+        tick_off(&mut tx, plan).await?;
+        hold(&mut tx, now, plan).await?;
+        let news = notice(&mut tx, now, plan).await?;
+        intend(&mut tx, cycle, now, plan, &numbers).await?;
+        tx.commit().await?;
+        if sends {
+            self.durable(false).await?;
+        }
+        Ok((numbers, news))
+    }
+}
+
+async fn run(tx: &mut SqliteConnection, sql: &'static str, rows: &str) -> Result<(), StoreError> {
+    sqlx::query(sql).bind(rows).execute(tx).await?;
+    Ok(())
+}
+
+async fn drop_links(tx: &mut SqliteConnection, links: &[LinkId]) -> Result<(), StoreError> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let ids = bulk(links)?;
+    for sql in [
+        "UPDATE record SET base = NULL, link = NULL, dirty = 1
+         WHERE id IN (SELECT crm FROM link WHERE id IN (SELECT value FROM json_each(?1))
+                      UNION ALL SELECT desk FROM link WHERE id IN (SELECT value FROM json_each(?1)))",
+        "DELETE FROM link WHERE id IN (SELECT value FROM json_each(?1))",
+    ] {
+        run(tx, sql, &ids).await?;
+    }
+    Ok(())
+}
+
+async fn make_links(
+    tx: &mut SqliteConnection,
+    cycle: i64,
+    now: DateTime<Utc>,
+    links: &[NewLink],
+) -> Result<(), StoreError> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = links
+        .iter()
+        .map(|it| (it.link, it.kind, it.rows.crm, it.rows.desk, &it.found))
+        .collect();
+    let rows = bulk(&rows)?;
+    sqlx::query(
+        "INSERT INTO link (id, kind, crm, desk, found, since, cycle)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3 FROM json_each(?1)",
+    )
+    .bind(&rows)
+    .bind(stamp(now))
+    .bind(cycle)
+    .execute(&mut *tx)
+    .await?;
+    // Nothing is agreed yet: an empty base, which the bases that follow may replace.
+    for sql in [
+        "UPDATE record SET link = news.value ->> 0, base = '{}', standing = NULL, because = NULL
+         FROM json_each(?1) AS news WHERE record.id = news.value ->> 2",
+        "UPDATE record SET link = news.value ->> 0, base = '{}', standing = NULL, because = NULL
+         FROM json_each(?1) AS news WHERE record.id = news.value ->> 3",
+    ] {
+        run(tx, sql, &rows).await?;
+    }
+    forget_duplicates(tx, &rows).await?;
+    if links.iter().any(|link| link.kind == Kind::Company) {
+        release_contacts(tx, &rows).await?;
+    }
+    Ok(())
+}
+
+/// Records that got their counterpart wait for nobody's word on a refused create.
+pub(super) async fn forget_duplicates(
+    tx: &mut SqliteConnection,
+    links: &str,
+) -> Result<(), StoreError> {
+    run(
+        tx,
+        "DELETE FROM hold WHERE class = 'duplicate' AND record IN (
+           SELECT value ->> 2 FROM json_each(?1) UNION ALL SELECT value ->> 3 FROM json_each(?1))",
+        links,
+    )
+    .await
+}
+
+/// Contacts that waited for these companies (`[[link, kind, crm, desk, …]]`) can be planned.
+pub(super) async fn release_contacts(
+    tx: &mut SqliteConnection,
+    links: &str,
+) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE record SET dirty = 1 WHERE id IN (
+           SELECT w.record FROM json_each(?1)
+           CROSS JOIN record AS c ON c.id IN (value ->> 2, value ->> 3)
+           CROSS JOIN waiting AS w ON w.side = c.side AND w.company = c.remote_id)",
+        "DELETE FROM waiting WHERE (side, company) IN (
+           SELECT c.side, c.remote_id FROM json_each(?1) CROSS JOIN record AS c ON c.id IN (value ->> 2, value ->> 3))",
+    ] {
+        run(tx, sql, links).await?;
+    }
+    Ok(())
+}
+
+async fn move_bases(tx: &mut SqliteConnection, bases: &[NewBase]) -> Result<(), StoreError> {
+    if bases.is_empty() {
+        return Ok(());
+    }
+    let rows = bases
+        .iter()
+        .map(|it| Ok((it.row, base_text(&it.base, &it.image)?)))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    run(
+        tx,
+        "UPDATE record SET base = news.value ->> 1 FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
+        &bulk(&rows)?,
+    )
+    .await
+}
+
+async fn tick_off(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), StoreError> {
+    if !plan.planned.is_empty() {
+        run(
+            tx,
+            "UPDATE record SET dirty = 0 WHERE id IN (SELECT value FROM json_each(?1))",
+            &bulk(&plan.planned)?,
+        )
+        .await?;
+    }
+    if !plan.standings.is_empty() {
+        let rows: Vec<_> = plan
+            .standings
+            .iter()
+            .map(|(row, standing, why)| (row, standing.word(), why))
+            .collect();
+        run(
+            tx,
+            "UPDATE record SET standing = news.value ->> 1, because = news.value ->> 2, dirty = 0
+             FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
+            &bulk(&rows)?,
+        )
+        .await?;
+    }
+    if !plan.waiting.is_empty() {
+        run(
+            tx,
+            "INSERT OR IGNORE INTO waiting (side, company, record)
+             SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)",
+            &bulk(&plan.waiting)?,
+        )
+        .await?;
+    }
+    if !plan.settled.is_empty() {
+        run(
+            tx,
+            "DELETE FROM outbox WHERE state <> 'sent' AND record IN (SELECT value FROM json_each(?1))",
+            &bulk(&plan.settled)?,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn hold(
+    tx: &mut SqliteConnection,
+    now: DateTime<Utc>,
+    plan: &Adoption,
+) -> Result<(), StoreError> {
+    if !plan.planned.is_empty() {
+        let current: Vec<_> = plan
+            .holds
+            .iter()
+            .map(|it| (it.row, it.class, &it.field))
+            .collect();
+        // A hold dissolves when its cause is gone. That of a refused create is not known before the
+        // next try, so it stays until the record is linked.
+        sqlx::query(
+            "DELETE FROM hold WHERE record IN (SELECT value FROM json_each(?1)) AND class <> 'duplicate'
+             AND (record, class, field) NOT IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2))",
+        )
+        .bind(bulk(&plan.planned)?)
+        .bind(bulk(&current)?)
+        .execute(&mut *tx)
+        .await?;
+    }
+    if plan.holds.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = plan
+        .holds
+        .iter()
+        .map(|it| (it.kind, it.class, it.side, it.row, &it.field, &it.detail, &it.reason))
+        .collect();
+    sqlx::query(
+        "INSERT INTO hold (since, kind, class, side, record, field, detail, reason)
+         SELECT ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+         FROM json_each(?1) WHERE true
+         ON CONFLICT DO UPDATE SET detail = excluded.detail, reason = excluded.reason",
+    )
+    .bind(bulk(&rows)?)
+    .bind(stamp(now))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Returns the notices that were not known before.
+async fn notice(
+    tx: &mut SqliteConnection,
+    now: DateTime<Utc>,
+    plan: &Adoption,
+) -> Result<Vec<NoticeRow>, StoreError> {
+    let current: Vec<_> = plan
+        .notices
+        .iter()
+        .map(|it| (it.row, &it.field, &it.reason))
+        .collect();
+    let current = bulk(&current)?;
+    if !plan.planned.is_empty() {
+        sqlx::query(
+            "DELETE FROM notice WHERE record IN (SELECT value FROM json_each(?1))
+             AND (record, field) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))",
+        )
+        .bind(bulk(&plan.planned)?)
+        .bind(&current)
+        .execute(&mut *tx)
+        .await?;
+    }
+    if plan.notices.is_empty() {
+        return Ok(Vec::new());
+    }
+    let news: Vec<(i64, String, String)> = sqlx::query_as(
+        "INSERT INTO notice (record, field, reason, since)
+         SELECT value ->> 0, value ->> 1, value ->> 2, ?2 FROM json_each(?1) WHERE true
+         ON CONFLICT DO UPDATE SET reason = excluded.reason WHERE reason <> excluded.reason
+         RETURNING record, field, reason",
+    )
+    .bind(&current)
+    .bind(stamp(now))
+    .fetch_all(tx)
+    .await?;
+    Ok(news
+        .into_iter()
+        .map(|(row, field, reason)| NoticeRow { row, field, reason })
+        .collect())
+}
+
+async fn intend(
+    tx: &mut SqliteConnection,
+    cycle: i64,
+    now: DateTime<Utc>,
+    plan: &Adoption,
+    numbers: &[i64],
+) -> Result<(), StoreError> {
+    if plan.intents.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Vec::with_capacity(plan.intents.len());
+    for (it, journal) in plan.intents.iter().zip(numbers) {
+        let fields = serde_json::to_string(&it.fields)?;
+        rows.push((
+            journal,
+            it.row,
+            it.verb.word(),
+            it.side,
+            it.kind,
+            it.link,
+            &it.ids.crm,
+            &it.ids.desk,
+            fields,
+            it.attempts,
+        ));
+    }
+    let rows = bulk(&rows)?;
+    for sql in [
+        "INSERT INTO journal (id, cycle, at, side, kind, action, link, crm_id, desk_id, fields)
+         SELECT value ->> 0, ?3, ?2, value ->> 3, value ->> 4, value ->> 2, value ->> 5, value ->> 6, value ->> 7, value ->> 8
+         FROM json_each(?1)",
+        "INSERT OR REPLACE INTO outbox (record, action, side, kind, state, effect, journal, attempts, since, due_at)
+         SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'sent', value ->> 8, value ->> 0, value ->> 9, ?2, ?2
+         FROM json_each(?1) WHERE ?3 = ?3",
+    ] {
+        sqlx::query(sql)
+            .bind(&rows)
+            .bind(stamp(now))
+            .bind(cycle)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}

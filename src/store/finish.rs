@@ -1,0 +1,301 @@
+//! What became of the writes that were sent.
+
+use super::observe::rekey;
+use super::rows::{base_text, bulk, image_text, presence_word, stamp};
+use super::{Sighting, Store, StoreError};
+use crate::model::{Image, Kind, LinkId, Pair, Side};
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, SqliteConnection};
+use std::collections::HashMap;
+
+/// What is done to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// It is made.
+    Create,
+    /// Some of its fields are changed.
+    Update,
+    /// It is put into the trash.
+    Delete,
+}
+
+impl Verb {
+    /// The word in the state and in `--json`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A record as the server confirmed it.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// What the server has now, the whole image, and its match keys.
+    pub sighting: Sighting,
+    /// What its side agreed to.
+    pub base: Image,
+    /// The other record of the pair, and what its side agreed to.
+    pub source: (i64, Image, Image),
+    /// Whether the pair has to be planned once more.
+    pub dirty: bool,
+    /// For a create: the link to make, with the source's handle for the source's side, and how the
+    /// pair came about.
+    pub new_link: Option<(LinkId, String)>,
+}
+
+/// What became of one write.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    /// Its journal row.
+    pub journal: i64,
+    /// The record it was about: its outbox key.
+    pub row: i64,
+    /// What was done.
+    pub verb: Verb,
+    /// Where.
+    pub side: Side,
+    /// Of which kind.
+    pub kind: Kind,
+    /// The word for the journal: `done`, `refused`, `failed`, `unknown`, …
+    pub outcome: &'static str,
+    /// The server's name for the call.
+    pub request_id: Option<String>,
+    /// In the server's words.
+    pub message: Option<String>,
+    /// The record as the server confirmed it.
+    pub stored: Option<Stored>,
+    /// When to try again: the outbox state (`sent`: look first; `failed`; `refused`) and the time.
+    pub again: Option<(&'static str, DateTime<Utc>)>,
+}
+
+impl Store {
+    /// Writes down what became of a batch of writes, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails; then all of them still count as sent, and are looked at again.
+    pub async fn finish(
+        &mut self,
+        cycle: i64,
+        now: DateTime<Utc>,
+        batch: &[Finish],
+    ) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        close_journal(&mut tx, batch).await?;
+        let done: Vec<(&Finish, &Stored)> = batch
+            .iter()
+            .filter_map(|it| Some((it, it.stored.as_ref()?)))
+            .collect();
+        for kind in Kind::BOTH {
+            for side in Side::BOTH {
+                let of: Vec<_> = done
+                    .iter()
+                    .filter(|(it, _)| it.kind == kind && it.side == side)
+                    .copied()
+                    .collect();
+                if !of.is_empty() {
+                    store(&mut tx, side, kind, &of, cycle, now).await?;
+                }
+            }
+        }
+        let settled: Vec<_> = batch
+            .iter()
+            .filter(|it| it.again.is_none())
+            .map(|it| (it.row, it.verb.word()))
+            .collect();
+        sqlx::query(
+            "DELETE FROM outbox WHERE (record, action) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
+        )
+        .bind(bulk(&settled)?)
+        .execute(&mut *tx)
+        .await?;
+        postpone(&mut tx, batch).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Forgets a write of which it was found out that it had no effect; its record is planned again.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn forget_sent(
+        &mut self,
+        journal: i64,
+        row: i64,
+        verb: &str,
+        outcome: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query("UPDATE journal SET outcome = ?2 WHERE id = ?1")
+            .bind(journal)
+            .bind(outcome)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("DELETE FROM outbox WHERE record = ?1 AND action = ?2")
+            .bind(row)
+            .bind(verb)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE record SET dirty = 1 WHERE id = ?1")
+            .bind(row)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+async fn close_journal(tx: &mut SqliteConnection, batch: &[Finish]) -> Result<(), StoreError> {
+    let rows: Vec<_> = batch
+        .iter()
+        .map(|it| {
+            let made = it.stored.as_ref().map(|stored| &stored.sighting.observed.id);
+            let (crm, desk) = match it.side {
+                Side::Crm => (made, None),
+                Side::Desk => (None, made),
+            };
+            let link = it
+                .stored
+                .as_ref()
+                .and_then(|stored| stored.new_link.as_ref())
+                .map(|(link, _)| *link);
+            (it.journal, it.outcome, &it.request_id, &it.message, crm, desk, link)
+        })
+        .collect();
+    sqlx::query(
+        "UPDATE journal SET outcome = news.value ->> 1, request_id = news.value ->> 2, message = news.value ->> 3,
+           crm_id = coalesce(news.value ->> 4, crm_id), desk_id = coalesce(news.value ->> 5, desk_id),
+           link = coalesce(news.value ->> 6, link)
+         FROM json_each(?1) AS news WHERE journal.id = news.value ->> 0",
+    )
+    .bind(bulk(&rows)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn store(
+    tx: &mut SqliteConnection,
+    side: Side,
+    kind: Kind,
+    done: &[(&Finish, &Stored)],
+    cycle: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(done.len());
+    let mut sources = Vec::with_capacity(done.len());
+    for (_, stored) in done {
+        let observed = &stored.sighting.observed;
+        let base = base_text(&stored.base, &observed.image)?;
+        let link = stored.new_link.as_ref().map(|(link, _)| *link);
+        rows.push((
+            &observed.id,
+            observed.version,
+            presence_word(observed.presence),
+            image_text(&observed.image)?,
+            base,
+            link,
+            i64::from(stored.dirty),
+        ));
+        let (source, base, image) = &stored.source;
+        sources.push((source, base_text(base, image)?, link));
+    }
+    let written: Vec<(i64, String)> = sqlx::query_as(
+        "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty)
+         SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+         FROM json_each(?3) WHERE true
+         ON CONFLICT (side, kind, remote_id) DO UPDATE SET
+           version = max(version, excluded.version), presence = excluded.presence, image = excluded.image,
+           base = excluded.base, link = coalesce(excluded.link, link), standing = NULL, because = NULL,
+           dirty = excluded.dirty
+         RETURNING id, remote_id",
+    )
+    .bind(side.word())
+    .bind(kind.word())
+    .bind(bulk(&rows)?)
+    .fetch_all(&mut *tx)
+    .await?;
+    let written: HashMap<String, i64> = written.into_iter().map(|(row, id)| (id, row)).collect();
+    sqlx::query(
+        "UPDATE record SET base = news.value ->> 1, link = coalesce(news.value ->> 2, link),
+           standing = CASE WHEN news.value ->> 2 IS NULL THEN standing END
+         FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
+    )
+    .bind(bulk(&sources)?)
+    .execute(&mut *tx)
+    .await?;
+    new_links(tx, side, kind, done, &written, cycle, now).await?;
+    let sightings: Vec<Sighting> = done
+        .iter()
+        .map(|(_, stored)| stored.sighting.clone())
+        .collect();
+    rekey(tx, kind, &sightings, &written).await
+}
+
+async fn new_links(
+    tx: &mut SqliteConnection,
+    side: Side,
+    kind: Kind,
+    done: &[(&Finish, &Stored)],
+    written: &HashMap<String, i64>,
+    cycle: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut links = Vec::new();
+    for (_, stored) in done {
+        let made = written.get(&stored.sighting.observed.id.0);
+        if let (Some((link, found)), Some(made)) = (&stored.new_link, made) {
+            let mut rows = Pair {
+                crm: *made,
+                desk: *made,
+            };
+            *rows.of_mut(side.other()) = stored.source.0;
+            links.push((*link, kind, rows.crm, rows.desk, found));
+        }
+    }
+    if links.is_empty() {
+        return Ok(());
+    }
+    let rows = bulk(&links)?;
+    sqlx::query(
+        "INSERT INTO link (id, kind, crm, desk, found, since, cycle)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3 FROM json_each(?1)",
+    )
+    .bind(&rows)
+    .bind(stamp(now))
+    .bind(cycle)
+    .execute(&mut *tx)
+    .await?;
+    super::adopt::forget_duplicates(tx, &rows).await?;
+    if kind == Kind::Company {
+        super::adopt::release_contacts(tx, &rows).await?;
+    }
+    Ok(())
+}
+
+async fn postpone(tx: &mut SqliteConnection, batch: &[Finish]) -> Result<(), StoreError> {
+    let rows: Vec<_> = batch
+        .iter()
+        .filter_map(|it| {
+            let (state, due) = it.again.as_ref()?;
+            Some((it.row, it.verb.word(), state, stamp(*due), &it.message))
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE outbox SET state = news.value ->> 2, due_at = news.value ->> 3, error = news.value ->> 4
+         FROM json_each(?1) AS news WHERE record = news.value ->> 0 AND action = news.value ->> 1",
+    )
+    .bind(bulk(&rows)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}

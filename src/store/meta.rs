@@ -1,0 +1,136 @@
+//! Whose state it is, which mapping it was made with, and the last cycle.
+
+use super::rows::stamp;
+use super::{Store, StoreError};
+use crate::model::{Pair, Side};
+use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
+
+impl Store {
+    async fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = ?1")
+            .bind(key)
+            .fetch_optional(&mut self.connection)
+            .await?)
+    }
+
+    async fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+        )
+        .bind(key)
+        .bind(value)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Makes sure that the state belongs to these accounts; a new state takes them as its own.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Foreign`], with nothing written, where it belongs to others.
+    pub async fn belongs_to(&mut self, accounts: &Pair<String>) -> Result<(), StoreError> {
+        let key = |side: Side| format!("account.{side}");
+        for side in Side::BOTH {
+            let known = self.meta(&key(side)).await?;
+            if let Some(known) = known.filter(|known| known != accounts.of(side)) {
+                return Err(StoreError::Foreign {
+                    known,
+                    found: accounts.of(side).clone(),
+                });
+            }
+        }
+        for side in Side::BOTH {
+            self.set_meta(&key(side), accounts.of(side)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of the mapping. With another one than before, everything is read again, then
+    /// planned again, before anything is written. Returns whether it is another one.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn mapped_by(&mut self, digest: &str) -> Result<bool, StoreError> {
+        let known = self.meta("mapping").await?;
+        if known.as_deref() == Some(digest) {
+            return Ok(false);
+        }
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        // A version that no record has makes the next pass take every row for news, keys included.
+        sqlx::query("UPDATE record SET version = -1, dirty = 1, standing = NULL")
+            .execute(&mut *tx)
+            .await?;
+        for statement in [
+            "DELETE FROM match_key",
+            "DELETE FROM pass",
+            "DELETE FROM seen",
+            "DELETE FROM notice",
+            "DELETE FROM waiting",
+        ] {
+            sqlx::query(statement).execute(&mut *tx).await?;
+        }
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES ('mapping', ?1)
+             ON CONFLICT DO UPDATE SET value = excluded.value",
+        )
+        .bind(digest)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(known.is_some())
+    }
+
+    /// The number of the next cycle.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn next_cycle(&mut self) -> Result<i64, StoreError> {
+        let counted: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM cycle")
+            .fetch_one(&mut self.connection)
+            .await?;
+        let last = self.meta("last_cycle_id").await?;
+        let last = last.and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(counted.max(last) + 1)
+    }
+
+    /// Remembers how a cycle ended. `report` is kept as the last one; `eventful` ones are kept for good.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn cycle_ended(
+        &mut self,
+        id: i64,
+        started_at: DateTime<Utc>,
+        finished_at: DateTime<Utc>,
+        report: &str,
+        eventful: bool,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        if eventful {
+            sqlx::query(
+                "INSERT OR REPLACE INTO cycle (id, started_at, finished_at, report) VALUES (?1, ?2, ?3, ?4)",
+            )
+            .bind(id)
+            .bind(stamp(started_at))
+            .bind(stamp(finished_at))
+            .bind(report)
+            .execute(&mut *tx)
+            .await?;
+        }
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES ('last_cycle', ?1), ('last_cycle_id', ?2)
+             ON CONFLICT DO UPDATE SET value = excluded.value",
+        )
+        .bind(report)
+        .bind(id.to_string())
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+}

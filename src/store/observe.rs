@@ -1,0 +1,457 @@
+//! What was read: pages, how far each feed has come, and what a complete listing did not show.
+
+use super::rows::{bulk, image_text, presence_word};
+use super::{Store, StoreError};
+use crate::model::{Image, Kind, Observed, Presence, RecordId, Side};
+use sqlx::{Connection as _, SqliteConnection};
+use std::collections::HashMap;
+
+/// Which feed a pass goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PassKind {
+    /// Everything.
+    All,
+    /// What changed.
+    Changes,
+    /// What is in the trash.
+    Trash,
+}
+
+impl PassKind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Changes => "changes",
+            Self::Trash => "trash",
+        }
+    }
+}
+
+/// How far a feed was read. Times are the server's, in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PassState {
+    /// When the last complete pass began.
+    pub mark: Option<i64>,
+    /// The pass that is under way.
+    pub running: Option<Running>,
+}
+
+/// A pass that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// When it began.
+    pub started_at: i64,
+    /// From when on it asked for changes.
+    pub since: Option<i64>,
+    /// Where it goes on.
+    pub cursor: String,
+}
+
+/// One record of a page, with the keys under which it can be found.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    /// What was seen.
+    pub observed: Observed,
+    /// `(which key, normalised value)`; none for a record that takes no part.
+    pub keys: Vec<(usize, String)>,
+}
+
+/// A page to take in.
+#[derive(Debug)]
+pub struct Ingest<'a> {
+    /// Whose.
+    pub side: Side,
+    /// Of which kind.
+    pub kind: Kind,
+    /// From which feed.
+    pub feed: PassKind,
+    /// Its records.
+    pub sightings: &'a [Sighting],
+    /// Every field that a whole image has.
+    pub fields: &'a [String],
+    /// The pass's beginning by the server's clock, in milliseconds.
+    pub started_at: i64,
+    /// From when on the pass asked for changes.
+    pub since: Option<i64>,
+    /// Where the pass goes on; `None` where this was its last page.
+    pub next: Option<&'a str>,
+}
+
+/// What a page brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Records that are new or different from what was known.
+    pub changed: u64,
+}
+
+impl Store {
+    /// How far `feed` was read.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn pass(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        feed: PassKind,
+    ) -> Result<PassState, StoreError> {
+        type Row = (Option<i64>, Option<i64>, Option<i64>, Option<String>);
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT mark, started_at, since, cursor FROM pass WHERE side = ?1 AND kind = ?2 AND feed = ?3",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(feed.word())
+        .fetch_optional(&mut self.connection)
+        .await?;
+        let (mark, started_at, since, cursor) = row.unwrap_or_default();
+        let running = started_at.zip(cursor).map(|(started_at, cursor)| Running {
+            started_at,
+            since,
+            cursor,
+        });
+        Ok(PassState { mark, running })
+    }
+
+    /// Begins a pass over everything: nothing was met yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn begin_listing(&mut self, side: Side, kind: Kind) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM seen WHERE record IN (SELECT id FROM record WHERE side = ?1 AND kind = ?2)",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes in a page, together with how far the feed was read: the mark moves in the transaction
+    /// of the pass's last page, and never before.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails; then nothing of the page is in.
+    pub async fn observe(&mut self, page: &Ingest<'_>) -> Result<Ingested, StoreError> {
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut ingested = Ingested::default();
+        if !page.sightings.is_empty() {
+            let whole = complete(&mut tx, page).await?;
+            let changed = upsert(&mut tx, page, &whole).await?;
+            ingested.changed = changed.len() as u64;
+            rekey(&mut tx, page.kind, page.sightings, &changed).await?;
+            if page.feed == PassKind::All {
+                meet(&mut tx, page).await?;
+            }
+        }
+        advance(&mut tx, page).await?;
+        tx.commit().await?;
+        Ok(ingested)
+    }
+
+    /// Up to `limit` linked records that the finished pass over everything did not show.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn unseen(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, RecordId)>, StoreError> {
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT id, remote_id FROM record
+             WHERE side = ?1 AND kind = ?2 AND presence = 'live' AND id > ?3
+               AND id NOT IN (SELECT record FROM seen)
+             ORDER BY id LIMIT ?4",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(row, id)| (row, RecordId(id)))
+            .collect())
+    }
+
+    /// How many live records of `side` are known, and how many of those the finished pass over
+    /// everything did not show.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn unseen_count(&mut self, side: Side, kind: Kind) -> Result<(u64, u64), StoreError> {
+        let (known, unseen): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), count(*) FILTER (WHERE id NOT IN (SELECT record FROM seen))
+             FROM record WHERE side = ?1 AND kind = ?2 AND presence = 'live'",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok((known.unsigned_abs(), unseen.unsigned_abs()))
+    }
+
+    /// Takes in records that were read singly, outside of any pass.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn sight(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        fields: &[String],
+        sightings: &[Sighting],
+    ) -> Result<(), StoreError> {
+        let page = Ingest {
+            side,
+            kind,
+            feed: PassKind::Trash,
+            sightings,
+            fields,
+            started_at: 0,
+            since: None,
+            next: None,
+        };
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let whole = complete(&mut tx, &page).await?;
+        let changed = upsert(&mut tx, &page, &whole).await?;
+        rekey(&mut tx, kind, sightings, &changed).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The sign that these records are not there any more.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn gone(&mut self, records: &[i64]) -> Result<(), StoreError> {
+        let ids = bulk(records)?;
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        release_namesakes(&mut tx, &ids).await?;
+        for statement in [
+            "UPDATE record SET presence = 'gone', dirty = 1 WHERE id IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM match_key WHERE record IN (SELECT value FROM json_each(?1))",
+        ] {
+            sqlx::query(statement).bind(&ids).execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// The images of a page; what an answer left out is filled in from what is known.
+async fn complete(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'_>,
+) -> Result<Vec<String>, StoreError> {
+    let partial: Vec<&str> = page
+        .sightings
+        .iter()
+        .filter(|it| page.fields.iter().any(|field| it.observed.image.get(field).is_none()))
+        .map(|it| it.observed.id.0.as_str())
+        .collect();
+    let mut known: HashMap<String, Image> = HashMap::new();
+    if !partial.is_empty() {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT remote_id, image FROM record
+             WHERE side = ?1 AND kind = ?2 AND remote_id IN (SELECT value FROM json_each(?3))",
+        )
+        .bind(page.side.word())
+        .bind(page.kind.word())
+        .bind(bulk(&partial)?)
+        .fetch_all(tx)
+        .await?;
+        for (id, image) in rows {
+            known.insert(id, serde_json::from_str(&image)?);
+        }
+    }
+    page.sightings
+        .iter()
+        .map(|it| match known.get(&it.observed.id.0) {
+            None => image_text(&it.observed.image),
+            Some(before) => {
+                let mut image = it.observed.image.clone();
+                image.fill_from(before);
+                image_text(&image)
+            }
+        })
+        .collect()
+}
+
+/// Writes what is news, and returns it by remote id. What is known by content already is no write.
+async fn upsert(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'_>,
+    images: &[String],
+) -> Result<HashMap<String, i64>, StoreError> {
+    let (mut live, mut absent) = (Vec::new(), Vec::new());
+    for (it, image) in page.sightings.iter().zip(images) {
+        let row = (
+            &it.observed.id.0,
+            it.observed.version.0,
+            presence_word(it.observed.presence),
+            image,
+        );
+        if it.observed.presence == Presence::Live {
+            live.push(row);
+        } else {
+            absent.push(row);
+        }
+    }
+    let mut changed: Vec<(i64, String)> = Vec::new();
+    if !live.is_empty() {
+        // Only a pass over everything, or a single read, may take a record back to an older
+        // version: a search index that lags behind our own write must not look like an edit.
+        let rewinds = page.feed != PassKind::Changes;
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "INSERT INTO record (side, kind, remote_id, version, presence, image)
+             SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?3) WHERE true
+             ON CONFLICT (side, kind, remote_id) DO UPDATE SET
+               base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
+               dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
+               version = excluded.version, presence = 'live', image = excluded.image
+             WHERE (?4 OR excluded.version >= version)
+               AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
+             RETURNING id, remote_id",
+        )
+        .bind(page.side.word())
+        .bind(page.kind.word())
+        .bind(bulk(&live)?)
+        .bind(rewinds)
+        .fetch_all(&mut *tx)
+        .await?;
+        changed.extend(rows);
+    }
+    if !absent.is_empty() {
+        // A trashed record that we never knew is nobody's loss; one that we know is news.
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "UPDATE record SET presence = news.presence, version = max(version, news.version), dirty = 1
+             FROM (SELECT value ->> 0 AS id, value ->> 1 AS version, value ->> 2 AS presence FROM json_each(?3)) AS news
+             WHERE side = ?1 AND kind = ?2 AND remote_id = news.id AND record.presence <> news.presence
+             RETURNING record.id, remote_id",
+        )
+        .bind(page.side.word())
+        .bind(page.kind.word())
+        .bind(bulk(&absent)?)
+        .fetch_all(&mut *tx)
+        .await?;
+        changed.extend(rows);
+    }
+    Ok(changed.into_iter().map(|(row, id)| (id, row)).collect())
+}
+
+/// Brings the match keys of `changed` records up to date.
+pub(super) async fn rekey(
+    tx: &mut SqliteConnection,
+    kind: Kind,
+    sightings: &[Sighting],
+    changed: &HashMap<String, i64>,
+) -> Result<(), StoreError> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<i64> = changed.values().copied().collect();
+    let ids = bulk(&rows)?;
+    release_namesakes(tx, &ids).await?;
+    sqlx::query("DELETE FROM match_key WHERE record IN (SELECT value FROM json_each(?1))")
+        .bind(&ids)
+        .execute(&mut *tx)
+        .await?;
+    let mut keys = Vec::new();
+    for sighting in sightings {
+        if sighting.observed.presence != Presence::Live {
+            continue;
+        }
+        if let Some(row) = changed.get(&sighting.observed.id.0) {
+            keys.extend(sighting.keys.iter().map(|(key, value)| (key, value, row)));
+        }
+    }
+    sqlx::query(
+        "INSERT OR IGNORE INTO match_key (kind, key, value, record)
+         SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2)",
+    )
+    .bind(kind.word())
+    .bind(bulk(&keys)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Unlinked records that shared a key with these may be free now: they are planned again.
+async fn release_namesakes(tx: &mut SqliteConnection, ids: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE record SET dirty = 1 WHERE link IS NULL AND standing IS NOT NULL AND id IN (
+           SELECT theirs.record FROM json_each(?1) AS me
+           JOIN match_key AS mine ON mine.record = me.value
+           JOIN match_key AS theirs ON (theirs.kind, theirs.key, theirs.value) = (mine.kind, mine.key, mine.value)
+           WHERE theirs.record <> mine.record)",
+    )
+    .bind(ids)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Ticks off what a pass over everything met.
+async fn meet(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), StoreError> {
+    let ids: Vec<&str> = page.sightings.iter().map(|it| it.observed.id.0.as_str()).collect();
+    sqlx::query(
+        "INSERT OR IGNORE INTO seen (record)
+         SELECT id FROM json_each(?3) JOIN record ON side = ?1 AND kind = ?2 AND remote_id = value",
+    )
+    .bind(page.side.word())
+    .bind(page.kind.word())
+    .bind(bulk(&ids)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn advance(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), StoreError> {
+    let (side, kind, feed) = (page.side.word(), page.kind.word(), page.feed.word());
+    if let Some(cursor) = page.next {
+        sqlx::query(
+            "INSERT INTO pass (side, kind, feed, started_at, since, cursor) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET started_at = excluded.started_at, since = excluded.since, cursor = excluded.cursor",
+        )
+        .bind(side)
+        .bind(kind)
+        .bind(feed)
+        .bind(page.started_at)
+        .bind(page.since)
+        .bind(cursor)
+        .execute(tx)
+        .await?;
+        return Ok(());
+    }
+    // A complete pass over everything has seen every change up to its own beginning, too.
+    let feeds: &[&str] = match page.feed {
+        PassKind::All => &["all", "changes"],
+        PassKind::Changes => &["changes"],
+        PassKind::Trash => &["trash"],
+    };
+    for feed in feeds {
+        sqlx::query(
+            "INSERT INTO pass (side, kind, feed, mark) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET mark = excluded.mark, started_at = NULL, since = NULL, cursor = NULL",
+        )
+        .bind(side)
+        .bind(kind)
+        .bind(feed)
+        .bind(page.started_at)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+

@@ -1,0 +1,54 @@
+//! How our nouns stand in columns.
+
+use super::StoreError;
+use crate::model::{Image, Presence, Side};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+/// A time as the database writes it: of one width, so that text order is time order.
+pub(super) fn stamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Rows as one JSON parameter.
+pub(super) fn bulk<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
+    Ok(serde_json::to_string(rows)?)
+}
+
+/// An image as the database writes it; equal images are equal text.
+pub(super) fn image_text(image: &Image) -> Result<String, StoreError> {
+    Ok(serde_json::to_string(image)?)
+}
+
+/// The base column: NULL where it is the image itself.
+pub(super) fn base_text(base: &Image, image: &Image) -> Result<Option<String>, StoreError> {
+    if base == image {
+        Ok(None)
+    } else {
+        Ok(Some(serde_json::to_string(base)?))
+    }
+}
+
+pub(super) const fn presence_word(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Live => "live",
+        Presence::Trashed => "trashed",
+        Presence::Gone => "gone",
+    }
+}
+
+pub(super) fn presence(word: &str) -> Presence {
+    match word {
+        "live" => Presence::Live,
+        "trashed" => Presence::Trashed,
+        _ => Presence::Gone,
+    }
+}
+
+pub(super) fn side(word: &str) -> Side {
+    if word == Side::Crm.word() {
+        Side::Crm
+    } else {
+        Side::Desk
+    }
+}

@@ -1,0 +1,499 @@
+//! What is to be planned, in chunks, as the planner wants it.
+
+use super::rows::{bulk, presence, side as side_of};
+use super::{Store, StoreError};
+use crate::model::{COMPANY, Image, Kind, LinkId, Pair, RecordId, Side, Version};
+use crate::plan::{Index, Known, PairState};
+use chrono::{DateTime, Utc};
+use sqlx::Row as _;
+use std::collections::HashMap;
+
+/// An unlinked record that has to be planned.
+#[derive(Debug, Clone)]
+pub struct LooseRow {
+    /// Its handle in the state.
+    pub row: i64,
+    /// Whose record it is.
+    pub side: Side,
+    /// Its id there.
+    pub id: RecordId,
+    /// When it was last changed.
+    pub version: Version,
+    /// What it shows.
+    pub image: Image,
+    /// Whether it lost its counterpart and is to be left without one.
+    pub detached: bool,
+    /// The companies across, as in [`PairState::companies`].
+    pub companies: Pair<Option<RecordId>>,
+}
+
+/// A linked pair that has to be planned.
+#[derive(Debug, Clone)]
+pub struct PairRow {
+    /// The handles of its two records.
+    pub rows: Pair<i64>,
+    /// What the planner needs.
+    pub state: PairState,
+}
+
+/// A write that failed before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outboxed {
+    /// What was to be written.
+    pub effect: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Not before.
+    pub due: bool,
+}
+
+/// A write that was sent and whose outcome is not known.
+#[derive(Debug, Clone)]
+pub struct SentRow {
+    /// The record written, or, for a create, the one that was to get a counterpart.
+    pub row: i64,
+    /// `create`, `update` or `delete`.
+    pub action: String,
+    /// Where.
+    pub side: Side,
+    /// Of which kind.
+    pub kind: Kind,
+    /// What was written.
+    pub effect: String,
+    /// Its journal row.
+    pub journal: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was sent.
+    pub since: DateTime<Utc>,
+    /// The record's id on its own side.
+    pub id: RecordId,
+}
+
+fn image(text: &str) -> Result<Image, StoreError> {
+    Ok(serde_json::from_str(text)?)
+}
+
+impl Store {
+    /// Marks what is due again: writes that failed and whose pause is over.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn wake(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE record SET dirty = 1 WHERE id IN (
+               SELECT record FROM outbox WHERE due_at <= ?1 AND state <> 'sent')",
+        )
+        .bind(super::rows::stamp(now))
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Up to `limit` unlinked records of `kind` that have to be planned, with handles above `after`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn loose(
+        &mut self,
+        kind: Kind,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<LooseRow>, StoreError> {
+        sqlx::query(
+            "UPDATE record SET dirty = 0 WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND presence <> 'live'",
+        )
+        .bind(kind.word())
+        .execute(&mut self.connection)
+        .await?;
+        let rows = sqlx::query(
+            "SELECT id, side, remote_id, version, image, standing = 'detached' FROM record
+             WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND id > ?2 ORDER BY id LIMIT ?3",
+        )
+        .bind(kind.word())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        rows.iter().map(loose_row).collect()
+    }
+
+    /// The unlinked records with these handles.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn records(&mut self, rows: &[i64]) -> Result<Vec<LooseRow>, StoreError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query(
+            "SELECT id, side, remote_id, version, image, standing = 'detached' FROM json_each(?1)
+             CROSS JOIN record ON id = value",
+        )
+        .bind(bulk(rows)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        rows.iter().map(loose_row).collect()
+    }
+
+    /// All that identity needs to know to judge `records`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn index(&mut self, records: &[i64]) -> Result<Index, StoreError> {
+        let rows = sqlx::query(
+            "WITH near AS (
+               SELECT DISTINCT b.record FROM json_each(?1) AS me
+               CROSS JOIN match_key AS a ON a.record = me.value
+               CROSS JOIN match_key AS b ON (b.kind, b.key, b.value) = (a.kind, a.key, a.value)),
+             far AS (
+               SELECT DISTINCT b.record FROM near
+               CROSS JOIN match_key AS a ON a.record = near.record
+               CROSS JOIN match_key AS b ON (b.kind, b.key, b.value) = (a.kind, a.key, a.value))
+             SELECT k.record, r.side, r.link IS NOT NULL, k.key, k.value FROM far
+             CROSS JOIN record AS r ON r.id = far.record
+             CROSS JOIN match_key AS k ON k.record = far.record
+             ORDER BY k.record",
+        )
+        .bind(bulk(records)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let mut index = Index::default();
+        for same in rows.chunk_by(|a, b| a.get::<i64, _>(0) == b.get::<i64, _>(0)) {
+            let Some(first) = same.first() else { continue };
+            let keys = same
+                .iter()
+                .map(|row| (usize::try_from(row.get::<i64, _>(3)).unwrap_or(0), row.get(4)))
+                .collect();
+            index.insert(
+                first.get(0),
+                Known {
+                    side: side_of(first.get(1)),
+                    linked: first.get(2),
+                    keys,
+                },
+            );
+        }
+        Ok(index)
+    }
+
+    /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn pairs(
+        &mut self,
+        kind: Kind,
+        after: LinkId,
+        limit: i64,
+    ) -> Result<Vec<PairRow>, StoreError> {
+        let rows = sqlx::query(
+            "WITH work AS (SELECT DISTINCT link FROM record
+                           WHERE kind = ?1 AND dirty = 1 AND link > ?2 ORDER BY link LIMIT ?3)
+             SELECT l.id, c.id, c.remote_id, c.version, c.presence, c.image, c.base,
+                          d.id, d.remote_id, d.version, d.presence, d.image, d.base
+             FROM work CROSS JOIN link AS l ON l.id = work.link
+             CROSS JOIN record AS c ON c.id = l.crm CROSS JOIN record AS d ON d.id = l.desk",
+        )
+        .bind(kind.word())
+        .bind(after.0)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let mut pairs = rows.iter().map(pair_row).collect::<Result<Vec<_>, _>>()?;
+        if kind == Kind::Contact {
+            let states: Vec<&mut PairState> = pairs.iter_mut().map(|it| &mut it.state).collect();
+            self.companies(states).await?;
+        }
+        Ok(pairs)
+    }
+
+    /// Fills in each pair's companies: the counterparts of those that its images name.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn companies(&mut self, pairs: Vec<&mut PairState>) -> Result<(), StoreError> {
+        let mut named: Vec<(&str, String)> = Vec::new();
+        for pair in &pairs {
+            for side in Side::BOTH {
+                if let Some(id) = company_of(pair.images.of(side)) {
+                    named.push((side.word(), id.to_owned()));
+                }
+            }
+        }
+        named.sort_unstable();
+        named.dedup();
+        let counterparts = self.counterparts(&named).await?;
+        for pair in pairs {
+            for side in Side::BOTH {
+                let there = company_of(pair.images.of(side))
+                    .and_then(|id| counterparts.get(&(side, id.to_owned())))
+                    .map(|(_, id)| id.clone());
+                *pair.companies.of_mut(side.other()) = there;
+            }
+        }
+        Ok(())
+    }
+
+    /// The counterparts of companies: `(side, id)` → the company's handle, the id across.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn counterparts(
+        &mut self,
+        named: &[(&str, String)],
+    ) -> Result<HashMap<(Side, String), (i64, RecordId)>, StoreError> {
+        if named.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
+            "SELECT mine.side, mine.remote_id, mine.id, theirs.remote_id
+             FROM json_each(?1) CROSS JOIN record AS mine
+               ON mine.side = value ->> 0 AND mine.kind = 'company' AND mine.remote_id = value ->> 1
+             CROSS JOIN link AS l ON l.id = mine.link
+             CROSS JOIN record AS theirs ON theirs.id = l.crm + l.desk - mine.id",
+        )
+        .bind(bulk(named)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(side, mine, row, theirs)| ((side_of(&side), mine), (row, RecordId(theirs))))
+            .collect())
+    }
+
+    /// The failed writes about these records, by record and action.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn failed(
+        &mut self,
+        records: &[i64],
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<(i64, String), Outboxed>, StoreError> {
+        let rows: Vec<(i64, String, String, i64, bool)> = sqlx::query_as(
+            "SELECT record, action, effect, attempts, due_at <= ?2 FROM outbox
+             WHERE record IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(bulk(records)?)
+        .bind(super::rows::stamp(now))
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(record, action, effect, attempts, due)| {
+                let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+                (
+                    (record, action),
+                    Outboxed {
+                        effect,
+                        attempts,
+                        due,
+                    },
+                )
+            })
+            .collect())
+    }
+
+    /// Writes that were sent and whose outcome is not known: after a crash, or when no answer came.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn sent(&mut self, limit: i64) -> Result<Vec<SentRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT o.record, o.action, o.side, o.kind, o.effect, o.journal, o.attempts, o.since, r.remote_id
+             FROM outbox AS o JOIN record AS r ON r.id = o.record WHERE o.state = 'sent'
+             ORDER BY o.kind, o.record LIMIT ?1",
+        )
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(rows
+            .iter()
+            .map(|row| SentRow {
+                row: row.get(0),
+                action: row.get(1),
+                side: side_of(row.get(2)),
+                kind: if row.get::<&str, _>(3) == Kind::Company.word() {
+                    Kind::Company
+                } else {
+                    Kind::Contact
+                },
+                effect: row.get(4),
+                journal: row.get(5),
+                attempts: u32::try_from(row.get::<i64, _>(6)).unwrap_or(u32::MAX),
+                since: DateTime::parse_from_rfc3339(row.get(7))
+                    .map(|time| time.with_timezone(&Utc))
+                    .unwrap_or_default(),
+                id: RecordId(row.get(8)),
+            })
+            .collect())
+    }
+
+    /// A live, unlinked record of the same side and kind that shares a match key with `record`,
+    /// if there is exactly one: what a merged or converted record may live on as.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn successor(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        keys: &[(usize, String)],
+    ) -> Result<Option<i64>, StoreError> {
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT r.id FROM json_each(?3) CROSS JOIN match_key AS k
+               ON k.kind = ?2 AND k.key = value ->> 0 AND k.value = value ->> 1
+             CROSS JOIN record AS r ON r.id = k.record
+             WHERE r.side = ?1 AND r.link IS NULL AND r.presence = 'live' LIMIT 2",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(bulk(keys)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(match rows.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        })
+    }
+
+    /// The live, unlinked record that shows just `fields` and was changed at `since` or later, if
+    /// there is exactly one.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn lookalike(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        fields: &Image,
+        since: DateTime<Utc>,
+    ) -> Result<Option<i64>, StoreError> {
+        // A minute of grace for a server whose clock is behind ours.
+        let since = since.timestamp_millis() - 60_000;
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT id, image FROM record
+             WHERE side = ?1 AND kind = ?2 AND link IS NULL AND presence = 'live' AND version >= ?3",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(since)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let mut alike = Vec::new();
+        for (row, text) in rows {
+            let shown = image(&text)?;
+            if fields.0.iter().all(|(field, value)| shown.get(field) == Some(value)) {
+                alike.push(row);
+            }
+        }
+        Ok(match alike.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        })
+    }
+
+    /// How many things wait for a person.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn held(&mut self) -> Result<u64, StoreError> {
+        let held: i64 = sqlx::query_scalar("SELECT count(*) FROM hold")
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(held.unsigned_abs())
+    }
+
+    /// The handle and link of a record, if it is known.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn known(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        id: &RecordId,
+    ) -> Result<Option<(i64, Option<LinkId>)>, StoreError> {
+        let row: Option<(i64, Option<i64>)> = sqlx::query_as(
+            "SELECT id, link FROM record WHERE side = ?1 AND kind = ?2 AND remote_id = ?3",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(&id.0)
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(row.map(|(row, link)| (row, link.map(LinkId))))
+    }
+}
+
+/// The company that an image names.
+fn company_of(image: &Image) -> Option<&str> {
+    image.get(COMPANY)?.as_text()
+}
+
+fn loose_row(row: &sqlx::sqlite::SqliteRow) -> Result<LooseRow, StoreError> {
+    Ok(LooseRow {
+        row: row.get(0),
+        side: side_of(row.get(1)),
+        id: RecordId(row.get(2)),
+        version: Version(row.get(3)),
+        image: image(row.get(4))?,
+        detached: row.get::<Option<bool>, _>(5).unwrap_or(false),
+        companies: Pair::default(),
+    })
+}
+
+fn pair_row(row: &sqlx::sqlite::SqliteRow) -> Result<PairRow, StoreError> {
+    let images = Pair {
+        crm: image(row.get(5))?,
+        desk: image(row.get(11))?,
+    };
+    let base = |column: usize, side: Side| -> Result<Image, StoreError> {
+        match row.get::<Option<&str>, _>(column) {
+            Some(text) => image(text),
+            None => Ok(images.of(side).clone()),
+        }
+    };
+    let bases = Pair {
+        crm: base(6, Side::Crm)?,
+        desk: base(12, Side::Desk)?,
+    };
+    Ok(PairRow {
+        rows: Pair {
+            crm: row.get(1),
+            desk: row.get(7),
+        },
+        state: PairState {
+            link: LinkId(row.get(0)),
+            ids: Pair {
+                crm: RecordId(row.get(2)),
+                desk: RecordId(row.get(8)),
+            },
+            versions: Pair {
+                crm: Version(row.get(3)),
+                desk: Version(row.get(9)),
+            },
+            presence: Pair {
+                crm: presence(row.get(4)),
+                desk: presence(row.get(10)),
+            },
+            images,
+            bases,
+            companies: Pair::default(),
+        },
+    })
+}

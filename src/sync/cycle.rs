@@ -1,0 +1,335 @@
+//! One cycle, from observing to writing.
+
+use super::decide::{self, Decided, Job, LooseDecided};
+use super::observe::Observation;
+use super::{CycleOutcome, CycleReport, Engine, Tally};
+use crate::mapping::Mapping;
+use crate::model::{Kind, LinkId, Pair, Presence, Side};
+use crate::store::{LooseRow, PairRow, PassKind, StoreError};
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
+
+/// How many pairs or records are planned, and written, in one go.
+const CHUNK: i64 = 512;
+/// How often a record may be planned in one cycle: its creation, then what the server made of it.
+const ROUNDS: u32 = 3;
+
+/// Why a cycle could not go on at all. What a *system* does wrong is in the report instead.
+#[derive(Debug, thiserror::Error)]
+pub enum CycleError {
+    /// The state failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Goes from observing to writing, once. With `reconcile` everything is read.
+    ///
+    /// # Errors
+    ///
+    /// Where the state fails. Whatever a system does is in the report.
+    pub async fn cycle(&mut self, reconcile: bool) -> Result<CycleReport, CycleError> {
+        let started_at = self.clock.now();
+        let before = self.calls();
+        let mut tally = Tally {
+            cycle: self.store.next_cycle().await?,
+            ..Tally::default()
+        };
+        let observation = self.observe(reconcile).await?;
+        for trouble in &observation.troubles {
+            tally.trouble(trouble.clone());
+        }
+        self.inquire(&mut tally).await?;
+        self.store.wake(started_at).await?;
+        let mappings = self.mappings.clone();
+        for mapping in &mappings {
+            if self.sees(mapping.kind, &tally).await? {
+                self.reconcile(mapping, &mut tally).await?;
+            }
+        }
+        let report = self.report(reconcile, started_at, &before, &observation, tally).await?;
+        let text = serde_json::to_string(&report).map_err(StoreError::from)?;
+        self.store
+            .cycle_ended(report.id, started_at, report.finished_at, &text, report.eventful())
+            .await?;
+        Ok(report)
+    }
+
+    /// Whether both sides of a kind are known well enough to decide anything: each was read
+    /// completely once, and what changed was read in this cycle. On anything less, an edit that was
+    /// not read yet would be overwritten, and a record that was not seen yet made twice.
+    async fn sees(&mut self, kind: Kind, tally: &Tally) -> Result<bool, CycleError> {
+        if tally.blind(kind) || self.stop.is_cancelled() {
+            return Ok(false);
+        }
+        for side in Side::BOTH {
+            if self.store.pass(side, kind, PassKind::All).await?.mark.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn reconcile(&mut self, mapping: &Mapping, tally: &mut Tally) -> Result<(), CycleError> {
+        for _ in 0..ROUNDS {
+            let loose = self.reconcile_loose(mapping, tally).await?;
+            let pairs = self.reconcile_pairs(mapping, tally).await?;
+            if !loose && !pairs {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans every unlinked record that has to be planned, once. Returns whether there was any.
+    async fn reconcile_loose(
+        &mut self,
+        mapping: &Mapping,
+        tally: &mut Tally,
+    ) -> Result<bool, CycleError> {
+        let (kind, mut after) = (mapping.kind, 0);
+        loop {
+            let mut rows = self.store.loose(kind, after, CHUNK).await?;
+            let Some(last) = rows.last() else {
+                return Ok(after > 0);
+            };
+            if self.stop.is_cancelled() {
+                return Ok(false);
+            }
+            after = last.row;
+            if kind == Kind::Contact {
+                self.companies_of(&mut rows).await?;
+            }
+            let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
+            let index = self.store.index(&ids).await?;
+            let failed = self.store.failed(&ids, self.clock.now()).await?;
+            let LooseDecided { mut decided, same } = decide::loose(mapping, &rows, &index, &failed);
+            tally.linked += same.len() as u64;
+            self.join(mapping, rows, same, &mut decided).await?;
+            self.carry_out(decided, tally).await?;
+        }
+    }
+
+    /// Links what was found to be the same, and merges it at once.
+    async fn join(
+        &mut self,
+        mapping: &Mapping,
+        rows: Vec<LooseRow>,
+        same: Vec<(i64, i64, String)>,
+        decided: &mut Decided,
+    ) -> Result<(), CycleError> {
+        if same.is_empty() {
+            return Ok(());
+        }
+        let mut known: HashMap<i64, LooseRow> = rows.into_iter().map(|row| (row.row, row)).collect();
+        let others: Vec<i64> = same
+            .iter()
+            .flat_map(|(crm, desk, _)| [*crm, *desk])
+            .filter(|row| !known.contains_key(row))
+            .collect();
+        for row in self.store.records(&others).await? {
+            known.insert(row.row, row);
+        }
+        let mut pairs = Vec::with_capacity(same.len());
+        for (crm, desk, found) in same {
+            let (Some(crm), Some(desk)) = (known.remove(&crm), known.remove(&desk)) else {
+                continue;
+            };
+            let pair = decide::new_pair(self.store.number_link(), crm, desk);
+            decided.adoption.links.push(decide::new_link(mapping.kind, &pair, found));
+            pairs.push(pair);
+        }
+        if mapping.kind == Kind::Contact {
+            let states = pairs.iter_mut().map(|pair| &mut pair.state).collect();
+            self.store.companies(states).await?;
+        }
+        let undoable = self.undoable(mapping.kind);
+        let merged = decide::pairs(mapping, pairs, &decide::Failed::new(), undoable);
+        decided.absorb(merged);
+        Ok(())
+    }
+
+    /// Plans every linked pair that has to be planned, once. Returns whether there was any.
+    async fn reconcile_pairs(
+        &mut self,
+        mapping: &Mapping,
+        tally: &mut Tally,
+    ) -> Result<bool, CycleError> {
+        let (kind, mut after) = (mapping.kind, LinkId(0));
+        loop {
+            let rows = self.store.pairs(kind, after, CHUNK).await?;
+            let Some(last) = rows.last() else {
+                return Ok(after > LinkId(0));
+            };
+            if self.stop.is_cancelled() {
+                return Ok(false);
+            }
+            after = last.state.link;
+            let ids: Vec<i64> = rows.iter().flat_map(|row| [row.rows.crm, row.rows.desk]).collect();
+            let failed = self.store.failed(&ids, self.clock.now()).await?;
+            let (rows, relinked) = self.successors(mapping, rows).await?;
+            let mut decided = decide::pairs(mapping, rows, &failed, self.undoable(kind));
+            decided.absorb(relinked);
+            self.carry_out(decided, tally).await?;
+        }
+    }
+
+    /// A linked record that vanished may have been merged into another, or converted: where exactly
+    /// one unlinked record of its side has its keys, that one takes its place.
+    async fn successors(
+        &mut self,
+        mapping: &Mapping,
+        rows: Vec<PairRow>,
+    ) -> Result<(Vec<PairRow>, Decided), CycleError> {
+        let mut relinked = Decided::default();
+        let mut rest = Vec::with_capacity(rows.len());
+        for row in rows {
+            let gone: Vec<Side> = Side::BOTH
+                .into_iter()
+                .filter(|side| *row.state.presence.of(*side) != Presence::Live)
+                .collect();
+            let successor = match gone.as_slice() {
+                [side] => {
+                    let image = row.state.images.of(*side);
+                    let keys: Vec<(usize, String)> = mapping
+                        .keys
+                        .iter()
+                        .enumerate()
+                        .flat_map(|(number, key)| {
+                            key.values(*side, image).into_iter().map(move |value| (number, value))
+                        })
+                        .collect();
+                    self.store
+                        .successor(*side, mapping.kind, &keys)
+                        .await?
+                        .map(|row| (*side, row))
+                }
+                _ => None,
+            };
+            let Some((side, heir)) = successor else {
+                rest.push(row);
+                continue;
+            };
+            let mut rows = row.rows;
+            *rows.of_mut(side) = heir;
+            relinked.adoption.dropped.push(row.state.link);
+            relinked.adoption.links.push(crate::store::NewLink {
+                link: self.store.number_link(),
+                kind: mapping.kind,
+                rows,
+                found: format!("took the place of {} in {side}", row.state.ids.of(side)),
+            });
+        }
+        Ok((rest, relinked))
+    }
+
+    async fn carry_out(&mut self, decided: Decided, tally: &mut Tally) -> Result<(), CycleError> {
+        let Decided { mut adoption, jobs } = decided;
+        adoption.intents = jobs.iter().map(Job::intent).collect();
+        self.progress.decided.fetch_add(jobs.len(), Ordering::Relaxed);
+        let (numbers, news) = self.store.adopt(tally.cycle, self.clock.now(), &adoption).await?;
+        for notice in news {
+            tracing::warn!(event = "not_written", record = notice.row, field = notice.field, reason = notice.reason,
+                "a value cannot cross over; the record's other fields go on");
+        }
+        self.execute(jobs, &numbers, tally).await
+    }
+
+    async fn companies_of(&mut self, rows: &mut [LooseRow]) -> Result<(), CycleError> {
+        let mut named: Vec<(&str, String)> = rows
+            .iter()
+            .filter_map(|row| {
+                let id = row.image.get(crate::model::COMPANY)?.as_text()?;
+                Some((row.side.word(), id.to_owned()))
+            })
+            .collect();
+        named.sort_unstable();
+        named.dedup();
+        let counterparts = self.store.counterparts(&named).await?;
+        for row in rows {
+            let company = row.image.get(crate::model::COMPANY).and_then(|id| id.as_text());
+            let across = company.and_then(|id| counterparts.get(&(row.side, id.to_owned())));
+            *row.companies.of_mut(row.side.other()) = across.map(|(_, id)| id.clone());
+        }
+        Ok(())
+    }
+
+    fn undoable(&self, kind: Kind) -> Pair<bool> {
+        let of = |side: Side| (self.connectors.of(side).caps().soft_delete)(kind);
+        Pair {
+            crm: of(Side::Crm),
+            desk: of(Side::Desk),
+        }
+    }
+
+    fn calls(&self) -> Pair<BTreeMap<&'static str, u64>> {
+        Pair {
+            crm: self.connectors.crm.calls(),
+            desk: self.connectors.desk.calls(),
+        }
+    }
+
+    async fn report(
+        &mut self,
+        reconcile: bool,
+        started_at: DateTime<Utc>,
+        before: &Pair<BTreeMap<&'static str, u64>>,
+        observation: &Observation,
+        tally: Tally,
+    ) -> Result<CycleReport, CycleError> {
+        let mut endpoints = self.calls();
+        for side in Side::BOTH {
+            for (endpoint, calls) in endpoints.of_mut(side) {
+                *calls -= before.of(side).get(endpoint).copied().unwrap_or(0).min(*calls);
+            }
+            endpoints.of_mut(side).retain(|_, calls| *calls > 0);
+        }
+        let outcome = if self.stop.is_cancelled() {
+            CycleOutcome::Stopped
+        } else if tally.troubles.is_empty() {
+            CycleOutcome::Done
+        } else {
+            CycleOutcome::Incomplete
+        };
+        Ok(CycleReport {
+            id: tally.cycle,
+            started_at,
+            finished_at: self.clock.now(),
+            outcome,
+            reconcile,
+            read: observation.read,
+            changed: observation.changed,
+            linked: tally.linked,
+            created: tally.created,
+            updated: tally.updated,
+            deleted: tally.deleted,
+            held: self.store.held().await?,
+            failed: tally.failed + tally.refused,
+            calls: Pair {
+                crm: endpoints.crm.values().sum(),
+                desk: endpoints.desk.values().sum(),
+            },
+            endpoints,
+            troubles: tally.troubles.iter().map(|it| it.error.to_string()).collect(),
+            errors: tally.troubles.iter().map(|it| (it.side, it.error.kind)).collect(),
+        })
+    }
+}
+
+impl Decided {
+    /// Takes over everything of `other`.
+    fn absorb(&mut self, other: Self) {
+        let (mine, theirs) = (&mut self.adoption, other.adoption);
+        mine.links.extend(theirs.links);
+        mine.dropped.extend(theirs.dropped);
+        mine.bases.extend(theirs.bases);
+        mine.planned.extend(theirs.planned);
+        mine.standings.extend(theirs.standings);
+        mine.holds.extend(theirs.holds);
+        mine.notices.extend(theirs.notices);
+        mine.waiting.extend(theirs.waiting);
+        mine.settled.extend(theirs.settled);
+        self.jobs.extend(other.jobs);
+    }
+}

@@ -1,0 +1,422 @@
+//! From rows of the state to what is taken over and what is written: calls the planner, does nothing.
+
+use crate::mapping::{Mapping, Untranslatable};
+use crate::model::{COMPANY, Changes, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Value, Version};
+use crate::plan::{
+    DeleteReason, FieldChange, Index, Merged, Notice, NoticeKind, PairState, PairVerdict, Verdict,
+    decide, first_fields, identify,
+};
+use crate::remote::Op;
+use crate::store::{
+    Adoption, HoldRow, Intent, LooseRow, NewBase, NewLink, NoticeRow, Outboxed, PairRow, Standing,
+    Verb,
+};
+use std::collections::{HashMap, HashSet};
+
+/// One write, and all that is needed to understand its answer.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What is done.
+    pub verb: Verb,
+    /// Where.
+    pub side: Side,
+    /// Of which kind.
+    pub kind: Kind,
+    /// The call's content.
+    pub op: Op,
+    /// The record to write, or to make a counterpart of: the outbox key.
+    pub row: i64,
+    /// The pair; a create's target has neither id nor image yet.
+    pub pair: PairRow,
+    /// The fields.
+    pub changes: Vec<FieldChange>,
+    /// How often it was tried, this time included.
+    pub attempts: u32,
+}
+
+impl Job {
+    /// What the state has to know before the write is sent.
+    #[must_use]
+    pub fn intent(&self) -> Intent {
+        let create = self.verb == Verb::Create;
+        let ids = &self.pair.state.ids;
+        let id = |side: Side| (!create || side != self.side).then(|| ids.of(side).clone());
+        Intent {
+            row: self.row,
+            verb: self.verb,
+            side: self.side,
+            kind: self.kind,
+            link: (!create).then_some(self.pair.state.link),
+            ids: Pair {
+                crm: id(Side::Crm),
+                desk: id(Side::Desk),
+            },
+            fields: self.changes.clone(),
+            attempts: self.attempts,
+        }
+    }
+}
+
+/// What a chunk of rows leads to.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// To be taken over before anything is sent.
+    pub adoption: Adoption,
+    /// To be sent.
+    pub jobs: Vec<Job>,
+}
+
+/// Failed writes by record and action.
+pub type Failed = HashMap<(i64, String), Outboxed>;
+
+/// Decides linked pairs. `undoable` says for each side whether a delete there can be undone.
+#[must_use]
+pub fn pairs(mapping: &Mapping, rows: Vec<PairRow>, failed: &Failed, undoable: Pair<bool>) -> Decided {
+    let mut out = Decided::default();
+    for row in rows {
+        out.adoption.planned.extend([row.rows.crm, row.rows.desk]);
+        match decide(mapping, &row.state, undoable) {
+            PairVerdict::OutOfScope => {}
+            PairVerdict::BothGone => out.adoption.dropped.push(row.state.link),
+            PairVerdict::HoldDelete(reason) => {
+                out.adoption.holds.push(held_delete(mapping.kind, &row, reason));
+            }
+            PairVerdict::Unlink(reason) => {
+                out.adoption.dropped.push(row.state.link);
+                let why = deleted(mapping.kind, reason);
+                let survivor = *row.rows.of(reason.side.other());
+                out.adoption.standings.push((survivor, Standing::Detached, why));
+            }
+            PairVerdict::Trash(side, _) => trash(mapping.kind, row, side, failed, &mut out),
+            PairVerdict::Merge(merged) => take(mapping.kind, row, merged, failed, &mut out),
+        }
+    }
+    out
+}
+
+/// What a deletion is called where people read of it.
+fn deleted(kind: Kind, reason: DeleteReason) -> String {
+    let how = match reason.seen {
+        Presence::Trashed => "was trashed, archived or blocked",
+        _ => "is not there any more",
+    };
+    format!("the {kind} {how} in {}", reason.side)
+}
+
+fn held_delete(kind: Kind, row: &PairRow, reason: DeleteReason) -> HoldRow {
+    HoldRow {
+        kind,
+        class: "delete",
+        side: Some(reason.side.other()),
+        row: row.rows.crm,
+        field: String::new(),
+        detail: "[]".to_owned(),
+        reason: format!(
+            "{}; its counterpart in {} is kept until a person decides",
+            deleted(kind, reason),
+            reason.side.other()
+        ),
+    }
+}
+
+fn trash(kind: Kind, row: PairRow, side: Side, failed: &Failed, out: &mut Decided) {
+    let target = *row.rows.of(side);
+    let id = row.state.ids.of(side).clone();
+    if let Some(attempts) = try_now(failed, target, Verb::Delete, &[]) {
+        out.jobs.push(Job {
+            verb: Verb::Delete,
+            side,
+            kind,
+            op: Op::Delete { id },
+            row: target,
+            pair: row,
+            changes: Vec::new(),
+            attempts,
+        });
+    }
+}
+
+/// How many tries a write makes with this one; `None` where the same write failed and its pause is
+/// not over.
+fn try_now(failed: &Failed, row: i64, verb: Verb, changes: &[FieldChange]) -> Option<u32> {
+    let Some(before) = failed.get(&(row, verb.word().to_owned())) else {
+        return Some(1);
+    };
+    let same = serde_json::to_string(changes).is_ok_and(|effect| effect == before.effect);
+    match (same, before.due) {
+        (true, false) => None,
+        (true, true) => Some(before.attempts.saturating_add(1)),
+        (false, _) => Some(1),
+    }
+}
+
+fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Decided) {
+    for side in Side::BOTH {
+        let agreed = merged.agreed.of(side);
+        if !agreed.is_empty() {
+            let mut base = row.state.bases.of(side).clone();
+            base.overlay(agreed);
+            out.adoption.bases.push(NewBase {
+                row: *row.rows.of(side),
+                base,
+                image: row.state.images.of(side).clone(),
+            });
+        }
+    }
+    for notice in merged.notices {
+        note(kind, &row, notice, &mut out.adoption);
+    }
+    let mut state = row.state;
+    for side in Side::BOTH {
+        state.bases.of_mut(side).overlay(merged.agreed.of(side));
+    }
+    let Pair { crm, desk } = merged.changes;
+    for (side, changes) in [(Side::Crm, crm), (Side::Desk, desk)] {
+        let target = *row.rows.of(side);
+        if changes.is_empty() {
+            if failed.contains_key(&(target, Verb::Update.word().to_owned())) {
+                out.adoption.settled.push(target);
+            }
+            continue;
+        }
+        let Some(attempts) = try_now(failed, target, Verb::Update, &changes) else {
+            continue;
+        };
+        let pair = PairRow {
+            rows: row.rows,
+            state: state.clone(),
+        };
+        out.jobs.push(update(kind, side, pair, changes, attempts));
+    }
+}
+
+fn update(
+    kind: Kind,
+    side: Side,
+    pair: PairRow,
+    changes: Vec<FieldChange>,
+    attempts: u32,
+) -> Job {
+    let fields = union(&changes);
+    let company_before = fields
+        .get(COMPANY)
+        .and_then(|_| pair.state.images.of(side).get(COMPANY)?.as_text())
+        .map(RecordId::from);
+    Job {
+        verb: Verb::Update,
+        side,
+        kind,
+        op: Op::Update {
+            id: pair.state.ids.of(side).clone(),
+            fields,
+            company_before,
+        },
+        row: *pair.rows.of(side),
+        pair,
+        changes,
+        attempts,
+    }
+}
+
+fn union(changes: &[FieldChange]) -> Changes {
+    let mut all = Image::default();
+    for change in changes {
+        all.overlay(&change.set);
+    }
+    all
+}
+
+fn note(kind: Kind, row: &PairRow, notice: Notice, adoption: &mut Adoption) {
+    match notice.kind {
+        NoticeKind::Held { values } => adoption.holds.push(HoldRow {
+            kind,
+            class: "conflict",
+            side: None,
+            row: row.rows.crm,
+            detail: serde_json::json!([{
+                "field": notice.field, "crm": values.crm, "freshdesk": values.desk,
+            }])
+            .to_string(),
+            reason: format!("`{}` was changed on both sides", notice.field),
+            field: notice.field,
+        }),
+        NoticeKind::Untranslatable {
+            source,
+            why: Untranslatable::CompanyNotLinked,
+        } => {
+            let company = row.state.images.of(source).get(COMPANY);
+            if let Some(id) = company.and_then(Value::as_text) {
+                adoption.waiting.push((source, id.to_owned(), *row.rows.of(source)));
+            }
+        }
+        NoticeKind::Untranslatable { source, why } => adoption.notices.push(NoticeRow {
+            row: row.rows.crm,
+            reason: format!("the value of {source} cannot cross over: {why}"),
+            field: notice.field,
+        }),
+    }
+}
+
+/// What the records without a counterpart lead to.
+#[derive(Debug, Default)]
+pub struct LooseDecided {
+    /// Standings and creates.
+    pub decided: Decided,
+    /// Records that were found to be the same: `(CRM's handle, Freshdesk's, found by)`.
+    pub same: Vec<(i64, i64, String)>,
+}
+
+/// Decides records without a counterpart.
+#[must_use]
+pub fn loose(
+    mapping: &Mapping,
+    rows: &[LooseRow],
+    index: &Index,
+    failed: &Failed,
+) -> LooseDecided {
+    let mut out = LooseDecided::default();
+    let mut taken: HashSet<i64> = HashSet::new();
+    for row in rows {
+        if taken.contains(&row.row) {
+            continue;
+        }
+        if mapping.in_scope(row.side, &row.image) != Some(true) {
+            out.leave(row, Standing::OutOfScope, "it does not meet the scope".to_owned());
+            continue;
+        }
+        match identify(index, row.row) {
+            Verdict::Same { other, key } => {
+                taken.insert(other);
+                let (crm, desk) = match row.side {
+                    Side::Crm => (row.row, other),
+                    Side::Desk => (other, row.row),
+                };
+                let found = mapping.keys.get(key).map_or("", |key| key.crm.as_str());
+                out.same.push((crm, desk, found.to_owned()));
+            }
+            Verdict::Shadowed { key, with } => {
+                let name = mapping.keys.get(key).map_or("", |key| key.name(row.side));
+                let why = format!("`{name}` matches {} other record(s), or one that is linked", with.len());
+                out.leave(row, Standing::Shadowed, why);
+            }
+            Verdict::New => new(mapping, row, failed, &mut out),
+        }
+    }
+    out
+}
+
+impl LooseDecided {
+    fn leave(&mut self, row: &LooseRow, standing: Standing, why: String) {
+        self.decided.adoption.standings.push((row.row, standing, why));
+    }
+}
+
+fn new(mapping: &Mapping, row: &LooseRow, failed: &Failed, out: &mut LooseDecided) {
+    let target = row.side.other();
+    if row.detached {
+        let why = "its counterpart was deleted, and deletions are ignored".to_owned();
+        return out.leave(row, Standing::Detached, why);
+    }
+    if !mapping.create.of(target) {
+        let why = format!("nothing is created in {target}, by the mapping");
+        return out.leave(row, Standing::Single, why);
+    }
+    let company = row.companies.of(target).as_ref().map(|id| id.0.as_str());
+    let changes = first_fields(mapping, row.side, &row.image, company);
+    if changes.is_empty() {
+        let why = "it has no mapped value to begin with".to_owned();
+        return out.leave(row, Standing::Single, why);
+    }
+    out.decided.adoption.planned.push(row.row);
+    let Some(attempts) = try_now(failed, row.row, Verb::Create, &changes) else {
+        return;
+    };
+    out.decided.jobs.push(Job {
+        verb: Verb::Create,
+        side: target,
+        kind: mapping.kind,
+        op: Op::Create {
+            fields: union(&changes),
+        },
+        row: row.row,
+        pair: half_pair(row),
+        changes,
+        attempts,
+    });
+}
+
+/// A pair of which one half is still to be made.
+fn half_pair(row: &LooseRow) -> PairRow {
+    let mut pair = PairRow {
+        rows: Pair { crm: 0, desk: 0 },
+        state: PairState {
+            link: LinkId(0),
+            ids: Pair {
+                crm: RecordId(String::new()),
+                desk: RecordId(String::new()),
+            },
+            versions: Pair::default(),
+            presence: Pair {
+                crm: Presence::Live,
+                desk: Presence::Live,
+            },
+            images: Pair::default(),
+            bases: Pair::default(),
+            companies: row.companies.clone(),
+        },
+    };
+    *pair.rows.of_mut(row.side) = row.row;
+    *pair.state.ids.of_mut(row.side) = row.id.clone();
+    *pair.state.versions.of_mut(row.side) = row.version;
+    *pair.state.images.of_mut(row.side) = row.image.clone();
+    pair
+}
+
+/// Two records that are the same, as a pair that agrees on nothing yet.
+#[must_use]
+pub fn new_pair(link: LinkId, crm: LooseRow, desk: LooseRow) -> PairRow {
+    PairRow {
+        rows: Pair {
+            crm: crm.row,
+            desk: desk.row,
+        },
+        state: PairState {
+            link,
+            ids: Pair {
+                crm: crm.id,
+                desk: desk.id,
+            },
+            versions: Pair {
+                crm: crm.version,
+                desk: desk.version,
+            },
+            presence: Pair {
+                crm: Presence::Live,
+                desk: Presence::Live,
+            },
+            images: Pair {
+                crm: crm.image,
+                desk: desk.image,
+            },
+            bases: Pair::default(),
+            companies: Pair::default(),
+        },
+    }
+}
+
+/// The link of a new pair.
+#[must_use]
+pub fn new_link(kind: Kind, pair: &PairRow, found: String) -> NewLink {
+    NewLink {
+        link: pair.state.link,
+        kind,
+        rows: pair.rows,
+        found,
+    }
+}
+
+/// The version to remember for a record that a create has made, where the server named none.
+#[must_use]
+pub fn version_or(version: Version, known: Version) -> Version {
+    if version.0 > 0 { version } else { known }
+}

@@ -1,0 +1,473 @@
+//! Sending what was decided, and writing down what became of it.
+
+use super::decide::{Job, version_or};
+use super::{CycleError, Engine, Tally, Trouble};
+use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side};
+use crate::plan::{PairState, created, merge, settle};
+use crate::remote::{Applied, Connector, ErrorKind, Fetched, Op, Outcome, RemoteError};
+use crate::store::{Finish, HoldRow, Sighting, Stored, Verb};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt as _;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether a side still answers; shared by the writes that are in flight to it.
+type Halted = Arc<Pair<AtomicBool>>;
+
+/// The fields that a write's answer should have, by kind and side.
+type Fields = HashMap<(Kind, Side), Arc<[String]>>;
+
+impl Engine {
+    /// Sends `jobs`, whose intents are in the journal under `numbers`.
+    ///
+    /// # Errors
+    ///
+    /// Where the state fails. What a system says is counted in `tally`.
+    pub(super) async fn execute(
+        &mut self,
+        jobs: Vec<Job>,
+        numbers: &[i64],
+        tally: &mut Tally,
+    ) -> Result<(), CycleError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let answers = self.send(&jobs, tally).await;
+        self.settle_all(jobs, numbers, answers, tally).await
+    }
+
+    /// One answer a job. Both sides are written concurrently, each with as many calls in flight as
+    /// do any good; a side that cannot be reached or refuses the key is left alone at once.
+    async fn send(&self, jobs: &[Job], tally: &Tally) -> Vec<Outcome> {
+        let halted: Halted = Arc::new(Pair {
+            crm: AtomicBool::new(tally.is_down(Side::Crm)),
+            desk: AtomicBool::new(tally.is_down(Side::Desk)),
+        });
+        let fields: Fields = self
+            .mappings
+            .iter()
+            .flat_map(|mapping| {
+                Side::BOTH.map(|side| ((mapping.kind, side), Arc::from(mapping.reads(side))))
+            })
+            .collect();
+        let (crm, desk) = tokio::join!(
+            self.send_to(Side::Crm, jobs, &fields, &halted),
+            self.send_to(Side::Desk, jobs, &fields, &halted)
+        );
+        let mut answers: Vec<Option<Outcome>> = jobs.iter().map(|_| None).collect();
+        for (at, outcome) in crm.into_iter().chain(desk) {
+            if let Some(slot) = answers.get_mut(at) {
+                *slot = Some(outcome);
+            }
+        }
+        answers
+            .into_iter()
+            .zip(jobs)
+            .map(|(answer, job)| answer.unwrap_or_else(|| not_sent(job.side)))
+            .collect()
+    }
+
+    async fn send_to(
+        &self,
+        side: Side,
+        jobs: &[Job],
+        fields: &Fields,
+        halted: &Halted,
+    ) -> Vec<(usize, Outcome)> {
+        let connector = self.connectors.of(side);
+        let batches = batches(connector.as_ref(), side, jobs);
+        futures_util::stream::iter(batches.into_iter().map(|batch| {
+            let (connector, halted) = (Arc::clone(connector), Arc::clone(halted));
+            let kind = batch.first().and_then(|at| jobs.get(*at)).map(|job| job.kind);
+            let ops: Vec<Op> = batch
+                .iter()
+                .filter_map(|at| Some(jobs.get(*at)?.op.clone()))
+                .collect();
+            let wanted = kind.and_then(|kind| fields.get(&(kind, side)).cloned());
+            async move {
+                let down = halted.of(side);
+                let outcomes = match (kind, wanted) {
+                    (Some(kind), Some(wanted)) if !down.load(Ordering::Relaxed) => {
+                        connector.write(kind, &wanted, &ops).await
+                    }
+                    _ => ops.iter().map(|_| not_sent(side)).collect(),
+                };
+                if outcomes.iter().any(is_halt) {
+                    down.store(true, Ordering::Relaxed);
+                }
+                batch.into_iter().zip(outcomes).collect::<Vec<_>>()
+            }
+        }))
+        .buffer_unordered(connector.caps().in_flight.max(1))
+        .inspect(|batch| self.progress.wrote(batch.len()))
+        .concat()
+        .await
+    }
+
+    async fn settle_all(
+        &mut self,
+        jobs: Vec<Job>,
+        numbers: &[i64],
+        answers: Vec<Outcome>,
+        tally: &mut Tally,
+    ) -> Result<(), CycleError> {
+        let now = self.clock.now();
+        // Two writes may concern one pair, one to each side: what they leave behind is worked out
+        // on one state, and only then written.
+        let mut states: HashMap<LinkId, PairState> = HashMap::new();
+        let mut finished = Vec::with_capacity(jobs.len());
+        let mut held = Vec::new();
+        let mut look = Vec::new();
+        for ((mut job, journal), answer) in jobs.into_iter().zip(numbers).zip(answers) {
+            if let Some(state) = states.get(&job.pair.state.link) {
+                job.pair.state = state.clone();
+            }
+            let mut finish = outline(&job, *journal);
+            match answer {
+                Outcome::Done { stored, request_id } => {
+                    finish.request_id = request_id;
+                    self.done(&mut job, stored, &mut finish);
+                    states.insert(job.pair.state.link, job.pair.state.clone());
+                    tally.wrote(job.verb);
+                }
+                Outcome::Refused { field, message, request_id } => {
+                    finish.request_id = request_id;
+                    let message = field.map_or(message.clone(), |field| format!("{field}: {message}"));
+                    self.refused(&mut finish, &job, message, now, tally);
+                }
+                Outcome::Duplicate { of, message } => {
+                    self.duplicate(&job, of, message, &mut finish, &mut held, now, tally).await?;
+                }
+                Outcome::Missing | Outcome::Trashed => {
+                    finish.outcome = "not_there";
+                    let id = job.pair.state.ids.of(job.side).clone();
+                    look.push((job.side, job.kind, *job.pair.rows.of(job.side), id));
+                }
+                Outcome::Failed(error) => self.failed(&mut finish, &job, error, now, tally),
+            }
+            finished.push((finish, job));
+        }
+        let finished = self.snapshots(finished, &states);
+        self.store.finish(tally.cycle, now, &finished).await?;
+        self.hold_duplicates(held, now, tally).await?;
+        for (side, kind, row, id) in look {
+            if let Err(error) = self.confirm(side, kind, &[(row, id)]).await? {
+                tally.trouble(Trouble { side, kind: Some(kind), error });
+            }
+        }
+        Ok(())
+    }
+
+    /// A confirmed write: what both sides agree on now.
+    fn done(&mut self, job: &mut Job, stored: Observed, finish: &mut Finish) {
+        let side = job.side;
+        let Some(mapping) = self.mapping(job.kind).cloned() else {
+            return;
+        };
+        let state = &mut job.pair.state;
+        let mut dirty = false;
+        let mut new_link = None;
+        match job.verb {
+            Verb::Delete => {
+                *state.presence.of_mut(side) = Presence::Trashed;
+                dirty = true;
+            }
+            Verb::Update => {
+                let settled = settle(&mapping, state, side, &job.changes, &stored.image);
+                *state.images.of_mut(side) = settled.image;
+                state.bases = settled.bases;
+            }
+            Verb::Create => {
+                *state.ids.of_mut(side) = stored.id.clone();
+                let settled = created(&mapping, state, side, &job.changes, &stored.image);
+                *state.images.of_mut(side) = settled.image;
+                state.bases = settled.bases;
+                state.link = self.store.number_link();
+                new_link = Some((state.link, format!("created in {side}")));
+                // Whatever the server filled in by itself, and a company that was not linked yet,
+                // is for another round.
+                let rest = merge(&mapping, state);
+                dirty = !rest.notices.is_empty()
+                    || Side::BOTH.iter().any(|side| !rest.changes.of(*side).is_empty());
+            }
+        }
+        let version = version_or(stored.version, *state.versions.of(side));
+        *state.versions.of_mut(side) = version;
+        finish.outcome = "done";
+        finish.stored = Some(Stored {
+            sighting: Sighting {
+                observed: Observed {
+                    id: state.ids.of(side).clone(),
+                    version,
+                    presence: *state.presence.of(side),
+                    image: Image::default(),
+                },
+                keys: Vec::new(),
+            },
+            base: Image::default(),
+            source: (0, Image::default(), Image::default()),
+            dirty,
+            new_link,
+        });
+    }
+
+    /// Fills in what each confirmed write leaves behind, from the last state of its pair.
+    fn snapshots(
+        &self,
+        finished: Vec<(Finish, Job)>,
+        states: &HashMap<LinkId, PairState>,
+    ) -> Vec<Finish> {
+        finished
+            .into_iter()
+            .map(|(mut finish, job)| {
+                let state = states.get(&job.pair.state.link).unwrap_or(&job.pair.state);
+                if let (Some(stored), Some(mapping)) = (&mut finish.stored, self.mapping(job.kind)) {
+                    let (side, other) = (job.side, job.side.other());
+                    stored.sighting.observed.image = state.images.of(side).clone();
+                    stored.sighting.keys =
+                        super::observe::keys(mapping, side, &stored.sighting.observed);
+                    stored.base = state.bases.of(side).clone();
+                    stored.source = (
+                        *job.pair.rows.of(other),
+                        state.bases.of(other).clone(),
+                        state.images.of(other).clone(),
+                    );
+                }
+                finish
+            })
+            .collect()
+    }
+
+    fn refused(
+        &self,
+        finish: &mut Finish,
+        job: &Job,
+        message: String,
+        now: DateTime<Utc>,
+        tally: &mut Tally,
+    ) {
+        tracing::warn!(event = "refused", side = %job.side, kind = %job.kind, action = job.verb.word(),
+            crm_id = %job.pair.state.ids.crm, freshdesk_id = %job.pair.state.ids.desk,
+            "a record was refused; it is tried again when it changes, or after a pause");
+        tracing::debug!(event = "refused_detail", %message);
+        tally.refused += 1;
+        finish.outcome = "refused";
+        finish.message = Some(message);
+        finish.again = Some(("refused", now + pause(&self.refusals, job.attempts)));
+    }
+
+    fn failed(
+        &self,
+        finish: &mut Finish,
+        job: &Job,
+        error: RemoteError,
+        now: DateTime<Utc>,
+        tally: &mut Tally,
+    ) {
+        finish.message = Some(error.to_string());
+        finish.request_id.clone_from(&error.request_id);
+        let due = now + pause(&self.failures, job.attempts);
+        match (error.kind, error.applied()) {
+            (ErrorKind::Stopped, _) => {
+                finish.outcome = "not_sent";
+                finish.again = Some(("failed", now));
+            }
+            (_, Applied::Unknown) => {
+                finish.outcome = "unknown";
+                finish.again = Some(("sent", due));
+                tally.failed += 1;
+            }
+            (ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_), _) => {
+                finish.outcome = "not_sent";
+                finish.again = Some(("failed", now));
+                tally.failed += 1;
+            }
+            (_, Applied::No) => {
+                finish.outcome = "failed";
+                finish.again = Some(("failed", due));
+                tally.failed += 1;
+            }
+        }
+        if error.kind != ErrorKind::Stopped {
+            tally.trouble(Trouble {
+                side: job.side,
+                kind: Some(job.kind),
+                error,
+            });
+        }
+    }
+
+    /// A create met a unique value that somebody has: a live record (it will be linked), one in the
+    /// trash (a person decides), or something that is no record of ours.
+    #[expect(clippy::too_many_arguments, reason = "one answer's context; a struct of it would be used once")]
+    async fn duplicate(
+        &mut self,
+        job: &Job,
+        of: Option<RecordId>,
+        message: String,
+        finish: &mut Finish,
+        held: &mut Vec<HoldRow>,
+        now: DateTime<Utc>,
+        tally: &mut Tally,
+    ) -> Result<(), CycleError> {
+        let holder = match self.holder(job, of).await {
+            Ok(holder) => holder,
+            Err(error) => {
+                self.failed(finish, job, error, now, tally);
+                return Ok(());
+            }
+        };
+        let Some(observed) = holder else {
+            let message = format!("{message} (the value belongs to an agent, or to something that cannot be read)");
+            self.refused(finish, job, message, now, tally);
+            return Ok(());
+        };
+        let trashed = observed.presence != Presence::Live;
+        let (kind, side, id) = (job.kind, job.side, observed.id.clone());
+        let fields = self.fields(kind, side);
+        let sightings = self.sightings(kind, side, vec![observed]);
+        self.store.sight(side, kind, &fields, &sightings).await?;
+        let linked = self.store.known(side, kind, &id).await?.and_then(|(_, link)| link);
+        finish.outcome = "duplicate";
+        finish.message = Some(message.clone());
+        if trashed {
+            held.push(HoldRow {
+                kind,
+                class: "duplicate",
+                side: Some(side),
+                row: job.row,
+                field: String::new(),
+                detail: "[]".to_owned(),
+                reason: format!("a {kind} with the same unique value is in the trash of {side} ({id}); restore it, or delete it for good"),
+            });
+            finish.again = Some(("refused", now + pause(&self.refusals, job.attempts)));
+        } else if linked.is_some() {
+            self.refused(finish, job, message, now, tally);
+        } else {
+            // The next round finds it by its key, or shows it as shadowed.
+            finish.again = Some(("failed", now));
+        }
+        Ok(())
+    }
+
+    /// Who has the unique value that a create met.
+    async fn holder(
+        &self,
+        job: &Job,
+        of: Option<RecordId>,
+    ) -> Result<Option<Observed>, RemoteError> {
+        let connector = self.connectors.of(job.side);
+        let fields = self.fields(job.kind, job.side);
+        if let Some(id) = of {
+            let mut answers = connector.fetch(job.kind, &fields, &[id]).await?;
+            return Ok(match answers.pop() {
+                Some(Fetched::Found(observed) | Fetched::MovedTo(observed)) => Some(observed),
+                _ => None,
+            });
+        }
+        let Op::Create { fields: sent } = &job.op else {
+            return Ok(None);
+        };
+        let Some(mapping) = self.mapping(job.kind) else {
+            return Ok(None);
+        };
+        for key in &mapping.keys {
+            let name = key.name(job.side);
+            if let Some(value) = sent.get(name).and_then(crate::model::Value::as_text) {
+                let lookup = connector.find(job.kind, &fields, name, value).await?;
+                if let Some(found) = lookup.found.into_iter().next() {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn hold_duplicates(
+        &mut self,
+        holds: Vec<HoldRow>,
+        now: DateTime<Utc>,
+        tally: &Tally,
+    ) -> Result<(), CycleError> {
+        if !holds.is_empty() {
+            let adoption = crate::store::Adoption {
+                holds,
+                ..Default::default()
+            };
+            self.store.adopt(tally.cycle, now, &adoption).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Groups the jobs of one side into batches of one kind and one verb, in the order of the jobs.
+/// One pair never has two writes in one batch.
+fn batches(connector: &dyn Connector, side: Side, jobs: &[Job]) -> Vec<Vec<usize>> {
+    let caps = connector.caps();
+    let mut groups: Vec<((Kind, Verb), Vec<usize>)> = Vec::new();
+    for (at, job) in jobs.iter().enumerate().filter(|(_, job)| job.side == side) {
+        let sort = (job.kind, job.verb);
+        match groups.iter_mut().find(|(known, _)| *known == sort) {
+            Some((_, group)) => group.push(at),
+            None => groups.push((sort, vec![at])),
+        }
+    }
+    groups
+        .into_iter()
+        .flat_map(|((_, verb), group)| {
+            let size = match verb {
+                Verb::Create => caps.create_batch,
+                Verb::Update => caps.update_batch,
+                Verb::Delete => caps.delete_batch,
+            };
+            group
+                .chunks(size.max(1))
+                .map(<[usize]>::to_vec)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn outline(job: &Job, journal: i64) -> Finish {
+    Finish {
+        journal,
+        row: job.row,
+        verb: job.verb,
+        side: job.side,
+        kind: job.kind,
+        outcome: "unknown",
+        request_id: None,
+        message: None,
+        stored: None,
+        again: None,
+    }
+}
+
+/// Whether there is no point in sending more to that side now.
+fn is_halt(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Failed(RemoteError {
+            kind: ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_),
+            ..
+        })
+    )
+}
+
+fn not_sent(side: Side) -> Outcome {
+    Outcome::Failed(RemoteError {
+        side,
+        call: "write".to_owned(),
+        kind: ErrorKind::Stopped,
+        detail: String::new(),
+        request_id: None,
+    })
+}
+
+fn pause(policy: &crate::remote::retry::RetryPolicy, attempts: u32) -> TimeDelta {
+    policy
+        .wait(attempts.min(16))
+        .and_then(|wait| TimeDelta::from_std(wait).ok())
+        .unwrap_or(TimeDelta::days(1))
+}

@@ -1,0 +1,118 @@
+//! The engine: one cycle goes from observing to writing, once.
+//!
+//! ```text
+//!  observe ──► decide (pure) ──► adopt ──► execute ──► finish
+//!  (systems     (plan/)          (state)   (systems)   (state)
+//!   → state)
+//! ```
+//!
+//! What is intended is no memory: it is derived from the state again in every cycle. Only a write
+//! whose outcome is not known survives, in the outbox, and is looked at before anything else.
+
+pub mod daemon;
+pub mod decide;
+pub mod execute;
+pub mod observe;
+pub mod preflight;
+pub mod rehearsal;
+
+mod cycle;
+mod inquire;
+mod report;
+
+pub use cycle::CycleError;
+pub use report::{CycleOutcome, CycleReport, Tally, Trouble};
+
+use crate::clock::Clock;
+use crate::mapping::Mapping;
+use crate::model::{Kind, Pair, Side};
+use crate::remote::Connector;
+use crate::remote::retry::RetryPolicy;
+use crate::store::Store;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Everything that a cycle needs.
+#[derive(Debug)]
+pub struct Engine {
+    /// What we remember.
+    pub store: Store,
+    /// The two systems.
+    pub connectors: Pair<Arc<dyn Connector>>,
+    /// What the admins want, companies first.
+    pub mappings: Vec<Mapping>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ends a cycle before its next step.
+    pub stop: CancellationToken,
+    /// How far the cycle is, for those who watch.
+    pub progress: Arc<Progress>,
+    /// The pauses of a record that a system refuses.
+    refusals: RetryPolicy,
+    /// The pauses of a record whose write failed in passing.
+    failures: RetryPolicy,
+}
+
+/// How far a cycle is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Records read, by side.
+    pub read: Pair<AtomicU64>,
+    /// Writes answered.
+    pub written: AtomicUsize,
+    /// Writes decided.
+    pub decided: AtomicUsize,
+}
+
+impl Progress {
+    fn wrote(&self, writes: usize) {
+        self.written
+            .fetch_add(writes, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// An engine that has not turned yet.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        connectors: Pair<Arc<dyn Connector>>,
+        mappings: Vec<Mapping>,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            store,
+            connectors,
+            mappings,
+            clock,
+            stop,
+            progress: Arc::default(),
+            refusals: RetryPolicy {
+                first: Duration::from_mins(10),
+                longest: Duration::from_hours(24),
+                jitter: 0.2,
+                attempts: u32::MAX,
+            },
+            failures: RetryPolicy {
+                first: Duration::from_secs(30),
+                longest: Duration::from_hours(1),
+                jitter: 0.2,
+                attempts: u32::MAX,
+            },
+        }
+    }
+
+    fn mapping(&self, kind: Kind) -> Option<&Mapping> {
+        self.mappings.iter().find(|mapping| mapping.kind == kind)
+    }
+
+    /// Every field of `kind` that is read on `side`.
+    fn fields(&self, kind: Kind, side: Side) -> Vec<String> {
+        self.mapping(kind)
+            .map(|mapping| mapping.reads(side))
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,424 @@
+//! Reading what changed on both sides, into the state.
+//!
+//! Four readers (two sides, two kinds) run concurrently and hand their pages to the one writer.
+//! Each goes through its feed page by page; the mark moves with the last page and never before.
+
+use super::{CycleError, Engine, Progress, Trouble};
+use crate::mapping::Mapping;
+use crate::model::{Kind, Observed, Presence, Side, Version};
+use crate::remote::{
+    Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError,
+};
+use crate::store::{Ingest, PassKind, PassState, Running, Sighting};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// How many pages of one reader may wait for the writer.
+const PAGES_WAITING: usize = 2;
+/// A listing that was interrupted for longer than this begins anew: its pages have shifted.
+const LISTING_KEEPS: TimeDelta = TimeDelta::hours(6);
+/// How often the trash is looked into, where changes do not show it, in milliseconds.
+const TRASH_EVERY: i64 = 3_600_000;
+/// How many records missing from a listing are asked for in one go.
+const CONFIRM_CHUNK: i64 = 500;
+
+/// The proof that a listing of everything came to its own end. Only this module can make one, and
+/// only with one may anything be concluded from what was *not* seen.
+#[derive(Debug)]
+pub struct CompleteListing {
+    side: Side,
+    kind: Kind,
+}
+
+/// What observing brought.
+#[derive(Debug, Default)]
+pub struct Observation {
+    /// Records that were read, by side.
+    pub read: crate::model::Pair<u64>,
+    /// Records that are new or different.
+    pub changed: crate::model::Pair<u64>,
+    /// Feeds that could not be read to their end.
+    pub troubles: Vec<Trouble>,
+    /// Listings that came to their end.
+    complete: Vec<CompleteListing>,
+}
+
+/// One pass that is to be made.
+#[derive(Debug)]
+struct Pass {
+    side: Side,
+    kind: Kind,
+    feed: PassKind,
+    since: Option<i64>,
+    resume: Option<Running>,
+}
+
+/// What a reader hands to the writer.
+enum Read {
+    Page {
+        side: Side,
+        kind: Kind,
+        feed: PassKind,
+        since: Option<i64>,
+        started_at: i64,
+        sightings: Vec<Sighting>,
+        next: Option<String>,
+    },
+    Failed(Side, Kind, PassKind, RemoteError),
+}
+
+impl Engine {
+    /// Reads what changed; everything where `reconcile` says so or nothing was read before.
+    ///
+    /// # Errors
+    ///
+    /// Where the state fails. A system that fails is a trouble in the observation.
+    pub(super) async fn observe(&mut self, reconcile: bool) -> Result<Observation, CycleError> {
+        let mut readers = JoinSet::new();
+        let (pages, mut inbox) = mpsc::channel(PAGES_WAITING * 4);
+        for side in Side::BOTH {
+            for at in 0..self.mappings.len() {
+                let passes = self.passes(side, at, reconcile).await?;
+                let Some(mapping) = self.mappings.get(at).cloned() else {
+                    continue;
+                };
+                let connector = Arc::clone(self.connectors.of(side));
+                readers.spawn(read_all(connector, mapping, passes, pages.clone()));
+            }
+        }
+        drop(pages);
+        let mut observation = Observation::default();
+        while let Some(read) = inbox.recv().await {
+            self.take_in(read, &mut observation).await?;
+        }
+        while readers.join_next().await.is_some() {}
+        for listing in std::mem::take(&mut observation.complete) {
+            self.confirm_missing(&listing, &mut observation).await?;
+        }
+        Ok(observation)
+    }
+
+    /// What has to be read of one kind on one side.
+    async fn passes(
+        &mut self,
+        side: Side,
+        at: usize,
+        reconcile: bool,
+    ) -> Result<Vec<Pass>, CycleError> {
+        let Some(kind) = self.mappings.get(at).map(|mapping| mapping.kind) else {
+            return Ok(Vec::new());
+        };
+        let caps = self.connectors.of(side).caps().clone();
+        let now = self.clock.now();
+        let all = self.store.pass(side, kind, PassKind::All).await?;
+        let changes = self.store.pass(side, kind, PassKind::Changes).await?;
+        let resume = all.running.clone().filter(|running| {
+            now - Version(running.started_at).time() < LISTING_KEEPS
+        });
+        let mut passes = Vec::new();
+        if reconcile || all.mark.is_none() || resume.is_some() {
+            if resume.is_none() {
+                self.store.begin_listing(side, kind).await?;
+            }
+            passes.push(Pass {
+                side,
+                kind,
+                feed: PassKind::All,
+                since: None,
+                resume,
+            });
+        } else {
+            passes.push(Pass {
+                side,
+                kind,
+                feed: PassKind::Changes,
+                since: changes.mark.map(|mark| reach(mark, now, caps.overlap, caps.overlap_hourly)),
+                resume: changes.running,
+            });
+        }
+        if all.mark.is_some() && !caps.trash_in_changes {
+            let trash: PassState = self.store.pass(side, kind, PassKind::Trash).await?;
+            let due = trash.mark.or(all.mark).is_none_or(|mark| now.timestamp_millis() - mark >= TRASH_EVERY);
+            if reconcile || due {
+                let since = trash.mark.or(all.mark);
+                passes.push(Pass {
+                    side,
+                    kind,
+                    feed: PassKind::Trash,
+                    since: since.map(|mark| reach(mark, now, caps.overlap, caps.overlap_hourly)),
+                    resume: trash.running,
+                });
+            }
+        }
+        Ok(passes)
+    }
+
+    async fn take_in(
+        &mut self,
+        read: Read,
+        observation: &mut Observation,
+    ) -> Result<(), CycleError> {
+        let (side, kind, feed, since, started_at, sightings, next) = match read {
+            Read::Failed(side, kind, feed, error) => {
+                observation.troubles.push(Trouble {
+                    side,
+                    // A trash that cannot be read hides deletions, not edits: the rest goes on.
+                    kind: (feed != PassKind::Trash).then_some(kind),
+                    error,
+                });
+                return Ok(());
+            }
+            Read::Page {
+                side,
+                kind,
+                feed,
+                since,
+                started_at,
+                sightings,
+                next,
+            } => (side, kind, feed, since, started_at, sightings, next),
+        };
+        let fields = self.fields(kind, side);
+        let ingested = self
+            .store
+            .observe(&Ingest {
+                side,
+                kind,
+                feed,
+                sightings: &sightings,
+                fields: &fields,
+                started_at,
+                since,
+                next: next.as_deref(),
+            })
+            .await?;
+        let read = sightings.len() as u64;
+        *observation.read.of_mut(side) += read;
+        *observation.changed.of_mut(side) += ingested.changed;
+        self.progress.read(side, read);
+        if feed == PassKind::All && next.is_none() {
+            observation.complete.push(CompleteListing { side, kind });
+        }
+        Ok(())
+    }
+
+    /// Asks for each record that a complete listing did not show; only the record's own answer says
+    /// that it is gone.
+    async fn confirm_missing(
+        &mut self,
+        listing: &CompleteListing,
+        observation: &mut Observation,
+    ) -> Result<(), CycleError> {
+        let CompleteListing { side, kind } = *listing;
+        let (known, unseen) = self.store.unseen_count(side, kind).await?;
+        if unseen > 20 && unseen > known / 2 {
+            observation.troubles.push(Trouble {
+                side,
+                kind: Some(kind),
+                error: RemoteError {
+                    side,
+                    call: format!("list of all {kind} records"),
+                    kind: ErrorKind::Garbled,
+                    detail: format!(
+                        "shows none of {unseen} out of {known} records that were there before: not believed, nothing is concluded from it"
+                    ),
+                    request_id: None,
+                },
+            });
+            return Ok(());
+        }
+        let mut after = 0;
+        loop {
+            let missing = self.store.unseen(side, kind, after, CONFIRM_CHUNK).await?;
+            let Some((last, _)) = missing.last() else {
+                return Ok(());
+            };
+            after = *last;
+            if let Err(error) = self.confirm(side, kind, &missing).await? {
+                observation.troubles.push(Trouble {
+                    side,
+                    kind: Some(kind),
+                    error,
+                });
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads these records singly and remembers what they are now.
+    pub(super) async fn confirm(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        records: &[(i64, crate::model::RecordId)],
+    ) -> Result<Result<(), RemoteError>, CycleError> {
+        let connector = Arc::clone(self.connectors.of(side));
+        let fields = self.fields(kind, side);
+        for chunk in records.chunks(connector.caps().fetch_batch.max(1)) {
+            let ids: Vec<_> = chunk.iter().map(|(_, id)| id.clone()).collect();
+            let answers = match connector.fetch(kind, &fields, &ids).await {
+                Ok(answers) => answers,
+                Err(error) => return Ok(Err(error)),
+            };
+            let (mut found, mut gone) = (Vec::new(), Vec::new());
+            for ((row, _), answer) in chunk.iter().zip(answers) {
+                match answer {
+                    Fetched::Found(observed) => found.push(observed),
+                    Fetched::MovedTo(observed) => {
+                        gone.push(*row);
+                        found.push(observed);
+                    }
+                    Fetched::Gone => gone.push(*row),
+                }
+            }
+            let sightings = self.sightings(kind, side, found);
+            self.store.sight(side, kind, &fields, &sightings).await?;
+            self.store.gone(&gone).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Observed records with the keys under which they can be found.
+    pub(super) fn sightings(
+        &self,
+        kind: Kind,
+        side: Side,
+        observed: Vec<Observed>,
+    ) -> Vec<Sighting> {
+        observed
+            .into_iter()
+            .map(|observed| Sighting {
+                keys: self
+                    .mapping(kind)
+                    .map(|mapping| keys(mapping, side, &observed))
+                    .unwrap_or_default(),
+                observed,
+            })
+            .collect()
+    }
+}
+
+/// From when on a pass asks for changes: the start of the last complete one, minus the overlap; once
+/// in every hour minus a longer one, for what surfaces late.
+fn reach(mark: i64, now: DateTime<Utc>, overlap: Duration, hourly: Duration) -> i64 {
+    const HOUR: i64 = 3_600_000;
+    let first_of_the_hour = now.timestamp_millis() / HOUR != mark / HOUR;
+    let back = if first_of_the_hour { hourly } else { overlap };
+    mark - i64::try_from(back.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
+/// The match keys of a record that takes part.
+pub(super) fn keys(mapping: &Mapping, side: Side, observed: &Observed) -> Vec<(usize, String)> {
+    if observed.presence != Presence::Live
+        || mapping.in_scope(side, &observed.image) != Some(true)
+    {
+        return Vec::new();
+    }
+    mapping
+        .keys
+        .iter()
+        .enumerate()
+        .flat_map(|(number, key)| {
+            key.values(side, &observed.image)
+                .into_iter()
+                .map(move |value| (number, value))
+        })
+        .collect()
+}
+
+/// Goes through the passes of one kind on one side, in order, until one fails.
+async fn read_all(
+    connector: Arc<dyn Connector>,
+    mapping: Mapping,
+    passes: Vec<Pass>,
+    pages: mpsc::Sender<Read>,
+) {
+    for pass in passes {
+        let (side, kind, feed) = (pass.side, pass.kind, pass.feed);
+        if let Err(error) = read(connector.as_ref(), &mapping, pass, &pages).await {
+            // The receiver is gone only when the engine itself failed, and says so.
+            let _ = pages.send(Read::Failed(side, kind, feed, error)).await;
+            return;
+        }
+    }
+}
+
+async fn read(
+    connector: &dyn Connector,
+    mapping: &Mapping,
+    pass: Pass,
+    pages: &mpsc::Sender<Read>,
+) -> Result<(), RemoteError> {
+    let fields = mapping.reads(pass.side);
+    let resumed = pass.resume.is_some();
+    let (mut cursor, mut started_at, since) = match pass.resume {
+        Some(running) => (
+            Some(Cursor(running.cursor)),
+            Some(running.started_at),
+            running.since,
+        ),
+        None => (None, None, pass.since),
+    };
+    let time = since.map(|millis| Version(millis).time());
+    let feed = match pass.feed {
+        PassKind::All => Feed::All,
+        PassKind::Changes => Feed::Changes(time.unwrap_or_default()),
+        PassKind::Trash => Feed::Trash(time),
+    };
+    let request = PageRequest {
+        kind: pass.kind,
+        feed,
+        fields: &fields,
+    };
+    loop {
+        let page: Page = connector.page(&request, cursor.as_ref()).await?;
+        if page.next == cursor && cursor.is_some() {
+            return Err(stuck(pass.side, resumed));
+        }
+        let started_at = *started_at.get_or_insert(page.server_time.timestamp_millis());
+        let sightings = page
+            .records
+            .into_iter()
+            .map(|observed| Sighting {
+                keys: keys(mapping, pass.side, &observed),
+                observed,
+            })
+            .collect();
+        let next = page.next.clone().map(|cursor| cursor.0);
+        let read = Read::Page {
+            side: pass.side,
+            kind: pass.kind,
+            feed: pass.feed,
+            since,
+            started_at,
+            sightings,
+            next,
+        };
+        if pages.send(read).await.is_err() || page.next.is_none() {
+            return Ok(());
+        }
+        cursor = page.next;
+    }
+}
+
+/// A cursor that leads to itself would be read for ever.
+fn stuck(side: Side, resumed: bool) -> RemoteError {
+    RemoteError {
+        side,
+        call: "next page".to_owned(),
+        kind: ErrorKind::Garbled,
+        detail: format!("the cursor leads to itself (resumed: {resumed})"),
+        request_id: None,
+    }
+}
+
+impl Progress {
+    fn read(&self, side: Side, records: u64) {
+        self.read
+            .of(side)
+            .fetch_add(records, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,143 @@
+//! What a cycle did, in numbers.
+
+use crate::model::{Kind, Pair, Side};
+use crate::remote::{ErrorKind, RemoteError};
+use crate::store::Verb;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A system that did not do its part.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// Which.
+    pub side: Side,
+    /// With which kind of record.
+    pub kind: Option<Kind>,
+    /// What happened.
+    pub error: RemoteError,
+}
+
+/// The running count of a cycle.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// The cycle's number.
+    pub cycle: i64,
+    /// Records that were linked.
+    pub linked: u64,
+    /// Records that were made.
+    pub created: u64,
+    /// Records that were changed.
+    pub updated: u64,
+    /// Records that were put into the trash.
+    pub deleted: u64,
+    /// Writes that failed in passing.
+    pub failed: u64,
+    /// Writes that were refused.
+    pub refused: u64,
+    /// What went wrong with the systems; one entry a side and sort of error.
+    pub troubles: Vec<Trouble>,
+}
+
+impl Tally {
+    /// Counts a confirmed write.
+    pub(super) fn wrote(&mut self, verb: Verb) {
+        match verb {
+            Verb::Create => self.created += 1,
+            Verb::Update => self.updated += 1,
+            Verb::Delete => self.deleted += 1,
+        }
+    }
+
+    /// Remembers what went wrong, once a side, kind and sort.
+    pub(super) fn trouble(&mut self, trouble: Trouble) {
+        let sort = |it: &Trouble| (it.side, it.kind, it.error.kind);
+        let known = self.troubles.iter().any(|known| sort(known) == sort(&trouble));
+        if !known {
+            self.troubles.push(trouble);
+        }
+    }
+
+    /// Whether there is no point in sending more to `side` in this cycle.
+    pub(super) fn is_down(&self, side: Side) -> bool {
+        self.troubles.iter().any(|trouble| {
+            trouble.side == side
+                && matches!(
+                    trouble.error.kind,
+                    ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_)
+                )
+        })
+    }
+
+    /// Whether a kind was not read to its end on one of the sides.
+    pub(super) fn blind(&self, kind: Kind) -> bool {
+        self.troubles
+            .iter()
+            .any(|trouble| trouble.kind == Some(kind))
+    }
+}
+
+/// How a cycle ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CycleOutcome {
+    /// Everything that was to be done is done, held or parked.
+    Done,
+    /// A system could not be read or written; what depends on it waits.
+    Incomplete,
+    /// It was stopped; the next cycle goes on.
+    Stopped,
+}
+
+/// What a cycle did: `status --json` shows it as `last_cycle`.
+#[derive(Debug, Clone, Serialize)]
+pub struct CycleReport {
+    /// The cycle's number.
+    pub id: i64,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// How it ended.
+    pub outcome: CycleOutcome,
+    /// Whether it read everything.
+    pub reconcile: bool,
+    /// Records read, by side.
+    pub read: Pair<u64>,
+    /// Records that were new or different, by side.
+    pub changed: Pair<u64>,
+    /// Records that were linked.
+    pub linked: u64,
+    /// Records that were made.
+    pub created: u64,
+    /// Records that were changed.
+    pub updated: u64,
+    /// Records that were put into the trash.
+    pub deleted: u64,
+    /// What waits for a person, in all.
+    pub held: u64,
+    /// Writes that failed or were refused in this cycle.
+    pub failed: u64,
+    /// Calls made, by side.
+    pub calls: Pair<u64>,
+    /// Calls made, by side and endpoint class.
+    pub endpoints: Pair<BTreeMap<&'static str, u64>>,
+    /// What went wrong with the systems, in words.
+    pub troubles: Vec<String>,
+    /// The sorts of what went wrong, for the exit code.
+    #[serde(skip)]
+    pub errors: Vec<(Side, ErrorKind)>,
+}
+
+impl CycleReport {
+    /// Whether anything happened that is worth a row of its own.
+    #[must_use]
+    pub fn eventful(&self) -> bool {
+        self.changed.crm + self.changed.desk + self.linked + self.created + self.updated
+            + self.deleted
+            + self.failed
+            > 0
+            || self.reconcile
+            || self.outcome != CycleOutcome::Done
+    }
+}
