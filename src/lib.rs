@@ -7,3 +7,5 @@ pub mod model;
 pub mod remote;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod supervise;
+pub mod telemetry;
