@@ -1,12 +1,36 @@
 //! Keeps the contacts and companies of a CRM and of Freshdesk in step, both ways.
+//!
+//! One cycle of the engine goes from left to right, once:
+//!
+//! ```text
+//!  CRM ──observe──▶ images ─┐                     ┌─▶ write to the CRM ──┐
+//!                           ├─▶ reconcile ─▶ plan ─┤                      ├─▶ journal + base
+//!  Freshdesk ─observe─▶ images ┘   (pure)          └─▶ write to Freshdesk ┘
+//! ```
+//!
+//! A module uses only those on the lines below its own (`tests/layers.rs` checks it):
+//!
+//! ```text
+//!   cli
+//!   sync                      the one loop                      (effects)
+//!   config   store   remote   sync.toml, SQLite, HTTP           (effects at the edges)
+//!   plan                      decisions                         (pure)
+//!   mapping                   how a value crosses over          (pure)
+//!   model                     the nouns                         (pure)
+//! ```
+//!
+//! Beside them: `clock`, the only reader of the time; `telemetry` and `supervise`, the process's
+//! relations with its machine; `sandbox`, simulators of both systems, which use nothing of the rest.
 
 pub mod clock;
 pub mod config;
 pub mod mapping;
 pub mod model;
+pub mod plan;
 pub mod remote;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-pub mod plan;
 pub mod store;
+pub mod supervise;
 pub mod sync;
+pub mod telemetry;

@@ -169,6 +169,7 @@ mod tests {
     fn what_only_looks_like_a_day_is_refused() {
         let mut refused = texts(&[
             "2024-5-1",
+            "+2024-05-1",
             "01.05.2024",
             "2024-02-30",
             "20240501",
