@@ -259,13 +259,20 @@ fn no_debug_output_and_no_message_shows_a_key() {
         !text.contains("secret-1") && !text.contains("secret-2"),
         "{text}"
     );
-    let pasted = SHIPPED.replace("{ env = \"HUBSPOT_TOKEN\" }", "\"pat-secret-1\"");
-    let found = config::compile(&pasted, &keys()).unwrap_err();
-    let text = format!("{} {found:?}", found.render(&pasted, "sync.toml", true));
-    assert!(
-        text.contains("token") && !text.contains("secret-1"),
-        "{text}"
-    );
+    for pasted in [
+        "\"pat-secret-1\"",
+        "'pat-secret-1",
+        "\"\"\"\npat-secret-1\"\"\"",
+        "{ value = \"pat-secret-1\" }",
+    ] {
+        let pasted = SHIPPED.replace("{ env = \"HUBSPOT_TOKEN\" }", pasted);
+        let found = config::compile(&pasted, &keys()).unwrap_err();
+        let text = format!("{} {found:?}", found.render(&pasted, "sync.toml", true));
+        assert!(
+            text.contains("token") && !text.contains("secret-1"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
@@ -295,6 +302,10 @@ fn the_schema_knows_every_key_of_the_shipped_file() {
         assert_eq!(missing(&file, &schema, ""), [""; 0]);
     }
     assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(
+        schema["required"],
+        serde_json::json!(["crm", "freshdesk", "contacts"])
+    );
     assert_eq!(
         schema["properties"]["contacts"]["properties"]["create"]["enum"],
         serde_json::json!(["both", "crm", "freshdesk", "none"])

@@ -189,8 +189,9 @@ fn within(source: &str, span: &Range<usize>) -> Range<usize> {
     start..floor(span.end).max(start)
 }
 
-/// The keys whose values are secrets.
-const SECRET_KEYS: [&str; 2] = ["token", "api_key"];
+/// The keys whose values are secrets, and those that people make up for them. They are found at the
+/// end of longer words as well.
+const SECRET_KEYS: [&str; 5] = ["token", "key", "secret", "password", "value"];
 
 /// The source with stars for every literal behind a secret's key: someone who writes the key itself
 /// into the file must not find it in the log as well.
@@ -238,6 +239,7 @@ mod tests {
             "api_key=unquoted # why\n",
             "crm = { kind = \"odoo\", api_key = 'x1' }\n",
             "  \"token\"  = 12\n",
+            "token = { value = \"pat\" }\n",
         ] {
             let shown = without_secrets(line);
             assert_eq!(shown.len(), line.len(), "{line}");

@@ -21,13 +21,11 @@ pub(super) type Texts = Slot<Vec<Slot<String>>>;
 /// What is kept in step between the CRM and Freshdesk, and how.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields, title = "sync.toml")]
+#[schemars(deny_unknown_fields, extend("required" = ["crm", "freshdesk", "contacts"]), title = "sync.toml")]
 pub(super) struct Raw {
     /// The CRM.
-    #[schemars(required)]
     pub(super) crm: Slot<Table<Crm>>,
     /// The helpdesk.
-    #[schemars(required)]
     pub(super) freshdesk: Slot<Table<Freshdesk>>,
     /// Where the memory is.
     pub(super) state: Slot<Table<State>>,
@@ -36,7 +34,6 @@ pub(super) struct Raw {
     /// What one cycle may do before a person has to approve.
     pub(super) guards: Slot<Table<Guards>>,
     /// How contacts map.
-    #[schemars(required)]
     pub(super) contacts: Slot<Table<Section>>,
     /// How companies map; without it they are left alone.
     #[schemars(transform = without_company)]
@@ -59,10 +56,9 @@ fn without_company(schema: &mut Schema) {
 /// A CRM; which keys it takes depends on its kind.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["kind"]))]
 pub(super) struct Crm {
     /// Which CRM it is.
-    #[schemars(required)]
     pub(super) kind: Slot<Word<CrmKind>>,
     /// HubSpot: the access token of a private app.
     pub(super) token: Slot<Table<Secret>>,
@@ -95,13 +91,11 @@ pub(super) struct Secret {
 /// Freshdesk.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["url", "api_key"]))]
 pub(super) struct Freshdesk {
     /// The account's address, such as `https://acme.freshdesk.com`.
-    #[schemars(required)]
     pub(super) url: Slot<String>,
     /// The API key of an agent.
-    #[schemars(required)]
     pub(super) api_key: Slot<Table<Secret>>,
     /// The most calls per minute; without it the account's own headers say.
     #[schemars(range(min = 1))]
@@ -149,24 +143,23 @@ pub(super) struct Guards {
 /// Held is what exceeds both.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["count", "percent"]))]
 pub(super) struct Limit {
     /// This many …
-    #[schemars(required, range(min = 0))]
+    #[schemars(range(min = 0))]
     pub(super) count: Slot<i64>,
     /// … and this part of the linked records.
-    #[schemars(required, range(min = 0, max = 100))]
+    #[schemars(range(min = 0, max = 100))]
     pub(super) percent: Slot<f64>,
 }
 
 /// How one kind of record maps.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["match", "field"]))]
 pub(super) struct Section {
     /// How two unlinked records are found to be the same: CRM field names, first that hits wins.
     #[serde(rename = "match")]
-    #[schemars(required)]
     pub(super) keys: Texts,
     /// Where a missing counterpart may be created; both where it is not said.
     pub(super) create: Slot<Word<Pair<bool>>>,
@@ -177,7 +170,6 @@ pub(super) struct Section {
     /// The contact's company; both where it is not said and companies are kept in step.
     pub(super) company: Slot<Word<Option<Direction>>>,
     /// The fields.
-    #[schemars(required)]
     pub(super) field: Tables<Field>,
     /// Only these are kept in step.
     pub(super) scope: Slot<Table<Scope>>,
@@ -186,13 +178,11 @@ pub(super) struct Section {
 /// One field here and its counterpart there.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["crm", "freshdesk"]))]
 pub(super) struct Field {
     /// The CRM's own name of the field; several for `full_name`.
-    #[schemars(required)]
     pub(super) crm: Slot<OneOrMany>,
     /// Freshdesk's own name of the field; `custom_fields.NAME` for a custom one.
-    #[schemars(required)]
     pub(super) freshdesk: Slot<String>,
     /// How a value crosses over; as it is where it is not said.
     #[schemars(extend("pattern" = "^(lowercase|trim|full_name|list|phone(:[A-Z]{2})?|number|boolean|date)$"))]
@@ -219,27 +209,24 @@ pub(super) struct Scope {
 /// A field that has one of some values.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["field", "in"]))]
 pub(super) struct Membership {
     /// The field's name on its side.
-    #[schemars(required)]
     pub(super) field: Slot<String>,
     /// The values.
     #[serde(rename = "in")]
-    #[schemars(required, length(min = 1))]
+    #[schemars(length(min = 1))]
     pub(super) values: Slot<Vec<Slot<Cell>>>,
 }
 
 /// What a customer's standing in the CRM does to their tickets.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["name", "when"]))]
 pub(super) struct TicketRule {
     /// What it is called; unique.
-    #[schemars(required)]
     pub(super) name: Slot<String>,
     /// The standing.
-    #[schemars(required)]
     pub(super) when: Slot<Table<When>>,
     /// Which tickets.
     pub(super) tickets: Slot<Table<Tickets>>,
@@ -256,17 +243,15 @@ pub(super) struct TicketRule {
 /// A standing: the record's CRM field has one of some values.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["record", "field", "in"]))]
 pub(super) struct When {
     /// Whose.
-    #[schemars(required)]
     pub(super) record: Slot<Word<Kind>>,
     /// The CRM's name of the field.
-    #[schemars(required)]
     pub(super) field: Slot<String>,
     /// The values.
     #[serde(rename = "in")]
-    #[schemars(required, length(min = 1))]
+    #[schemars(length(min = 1))]
     pub(super) values: Slot<Vec<Slot<Cell>>>,
 }
 
@@ -282,19 +267,15 @@ pub(super) struct Tickets {
 /// An expectation: these values in the CRM are those in Freshdesk.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["name", "record", "crm", "freshdesk"]))]
 pub(super) struct Test {
     /// What it is called; unique.
-    #[schemars(required)]
     pub(super) name: Slot<String>,
     /// Of which kind the records are.
-    #[schemars(required)]
     pub(super) record: Slot<Word<Kind>>,
     /// CRM field → value.
-    #[schemars(required)]
     pub(super) crm: Slot<BTreeMap<String, Slot<Cell>>>,
     /// Freshdesk field → value.
-    #[schemars(required)]
     pub(super) freshdesk: Slot<BTreeMap<String, Slot<Cell>>>,
 }
 

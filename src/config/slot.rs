@@ -240,8 +240,8 @@ impl JsonSchema for Cell {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
-            "type": ["string", "number", "boolean", "array"],
-            "items": { "type": ["string", "number", "boolean"] },
+            "type": ["string", "number", "boolean", "array", "object"],
+            "items": { "type": "string" },
         })
     }
 }

@@ -178,6 +178,8 @@ impl Systems<'_> {
             "write {key} = {{ env = \"NAME\" }}, {{ file = \"/path\" }} or {{ credential = \"name\" }}"
         );
         if let Slot::Wrong(span) = slot {
+            // Of a key over several lines only the first may be shown, where it is masked.
+            let span = span.start..span.start + 1;
             let message = format!("`{key}` is a secret, which this file only says the place of");
             self.found.push(Diagnostic::error(span, message).help(help));
             return None;
