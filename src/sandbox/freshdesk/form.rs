@@ -177,7 +177,7 @@ impl Form {
                 return self.scalar(field, path, value, into);
             }
             FieldType::Text | FieldType::Url | FieldType::Phone => {
-                self.text(path, value, &mut text)
+                self.text(path, value, &mut text);
             }
             FieldType::Paragraph => self.paragraph(path, value, &mut text),
             FieldType::Dropdown => self.choice(path, value, &field.choices, &mut text),
