@@ -1,0 +1,100 @@
+//! The whole account: both kinds of records, ids, time, and what search still believes.
+
+use super::budget::Budget;
+use super::companies::Companies;
+use super::contacts::Contacts;
+use super::list::Pages;
+use super::options::Options;
+use super::record::{Company, Contact};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use std::collections::HashMap;
+
+/// The first id is beyond 32 bits, as real ones are.
+const FIRST_ID: u64 = 158_018_000_000;
+
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) contacts: Contacts,
+    pub(super) companies: Companies,
+    pub(super) budget: Budget,
+    pub(super) pages: Pages,
+    /// API v2 is switched off for the account.
+    pub(super) switched_off: bool,
+    pub(super) old_contacts: Lagging<Contact>,
+    pub(super) old_companies: Lagging<Company>,
+    /// The agent to whom the key belongs.
+    pub(super) agent: u64,
+    last_id: u64,
+    reads: u64,
+    random: StdRng,
+}
+
+impl Account {
+    pub(super) fn new(options: &Options) -> Self {
+        let mut account = Self {
+            contacts: Contacts::new(&options.schema),
+            companies: Companies::new(&options.schema),
+            budget: Budget::default(),
+            pages: Pages::default(),
+            switched_off: false,
+            old_contacts: Lagging::default(),
+            old_companies: Lagging::default(),
+            agent: 0,
+            last_id: FIRST_ID,
+            reads: 0,
+            random: StdRng::seed_from_u64(options.seed),
+        };
+        account.agent = account.next_id();
+        account
+    }
+
+    /// Larger than all before it.
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.last_id += self.random.random_range(1..=7);
+        self.last_id
+    }
+
+    /// Differs from read to read.
+    pub(super) fn nonce(&mut self) -> u64 {
+        self.reads += 1;
+        self.reads
+    }
+}
+
+/// What search shows of records that changed a moment ago: how they were, `None` for not yet there.
+#[derive(Debug)]
+pub(super) struct Lagging<T>(HashMap<u64, (i64, Option<T>)>);
+
+impl<T> Default for Lagging<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> Lagging<T> {
+    /// Search shows `old` until `until`, in milliseconds; what it showed already, it goes on showing.
+    pub(super) fn note(&mut self, id: u64, old: Option<T>, until: i64, now: i64) {
+        let entry = self.0.entry(id);
+        let entry = entry.or_insert((0, None));
+        if entry.0 <= now {
+            entry.1 = old;
+        }
+        entry.0 = until;
+    }
+
+    /// Forgets what the index has caught up with by `now`, in milliseconds.
+    pub(super) fn catch_up(&mut self, now: i64) {
+        self.0.retain(|_, (until, _)| *until > now);
+    }
+
+    /// Whether search shows an old form of the record, or none yet.
+    pub(super) fn hides(&self, id: u64) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    /// The old forms of all records where search lags.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.values().filter_map(|(_, old)| old.as_ref())
+    }
+}

@@ -1,0 +1,484 @@
+//! One request of API v2: who asks, what for, whether there is budget, and the answer's headers.
+
+use super::Shared;
+use super::record::{Contact, Stamp, Standing};
+use super::reply::Reply;
+use super::service::{Body, Service};
+use crate::sandbox::log::Endpoint;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The largest body that is taken.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// What a path and a verb ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    ListContacts,
+    CreateContact,
+    ViewContact(u64),
+    UpdateContact(u64),
+    DeleteContact(u64),
+    HardDelete(u64),
+    Restore(u64),
+    Invite(u64),
+    MakeAgent(u64),
+    Merge,
+    CompleteContacts,
+    SearchContacts,
+    ListCompanies,
+    CreateCompany,
+    ViewCompany(u64),
+    UpdateCompany(u64),
+    DeleteCompany(u64),
+    CompleteCompanies,
+    SearchCompanies,
+    ContactFields,
+    CompanyFields,
+    Me,
+    ViewAgent(u64),
+    DeleteAgent(u64),
+}
+
+impl Call {
+    const fn endpoint(self) -> &'static str {
+        match self {
+            Self::ListContacts => "contacts.list",
+            Self::CreateContact => "contacts.create",
+            Self::ViewContact(_) => "contacts.view",
+            Self::UpdateContact(_) => "contacts.update",
+            Self::DeleteContact(_) => "contacts.delete",
+            Self::HardDelete(_) => "contacts.hard_delete",
+            Self::Restore(_) => "contacts.restore",
+            Self::Invite(_) => "contacts.send_invite",
+            Self::MakeAgent(_) => "contacts.make_agent",
+            Self::Merge => "contacts.merge",
+            Self::CompleteContacts => "contacts.autocomplete",
+            Self::SearchContacts => "search.contacts",
+            Self::ListCompanies => "companies.list",
+            Self::CreateCompany => "companies.create",
+            Self::ViewCompany(_) => "companies.view",
+            Self::UpdateCompany(_) => "companies.update",
+            Self::DeleteCompany(_) => "companies.delete",
+            Self::CompleteCompanies => "companies.autocomplete",
+            Self::SearchCompanies => "search.companies",
+            Self::ContactFields => "contact_fields",
+            Self::CompanyFields => "company_fields",
+            Self::Me => "agents.me",
+            Self::ViewAgent(_) => "agents.view",
+            Self::DeleteAgent(_) => "agents.delete",
+        }
+    }
+
+    const fn has_body(self) -> bool {
+        matches!(
+            self,
+            Self::CreateContact
+                | Self::UpdateContact(_)
+                | Self::Merge
+                | Self::CreateCompany
+                | Self::UpdateCompany(_)
+        )
+    }
+}
+
+/// The axum handler of every path.
+pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
+        return Reply::empty(StatusCode::PAYLOAD_TOO_LARGE).into_response();
+    };
+    answer(&shared, &parts, &body)
+}
+
+fn answer(shared: &Shared, parts: &Parts, body: &Bytes) -> Response {
+    let mut account = shared.account();
+    let mut service = Service {
+        now: shared.options.backstage.clock.now().timestamp_millis(),
+        options: &shared.options,
+        account: &mut account,
+    };
+    let number = service.account.nonce();
+    let managed = !service.account.switched_off;
+    let call = route(&parts.method, parts.uri.path());
+    let endpoint = call.as_ref().ok().map(|call| Endpoint(call.endpoint()));
+    let mut headers = Vec::new();
+    let result = service.admitted(parts, call, &mut headers);
+    let result = result.and_then(|call| service.carry_out(call, parts, body));
+    drop(account);
+    let mut reply = result.unwrap_or_else(|refusal| refusal);
+    absolute_location(&mut reply, &parts.headers);
+    let mut response = reply.into_response();
+    response.headers_mut().extend(headers);
+    if let Some(endpoint) = endpoint {
+        response.extensions_mut().insert(endpoint);
+    }
+    stamp(response.headers_mut(), number, managed);
+    response
+}
+
+fn stamp(headers: &mut HeaderMap, number: u64, managed: bool) {
+    let fixed = [
+        (
+            header::CACHE_CONTROL,
+            "no-store, must-revalidate, private, max-age=0",
+        ),
+        (header::PRAGMA, "no-cache"),
+        (header::EXPIRES, "Wed, 13 Oct 2010 00:00:00 GMT"),
+        (
+            HeaderName::from_static("x-freshdesk-api-version"),
+            "latest=v2; requested=v2",
+        ),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let managed = HeaderValue::from_static(if managed { "true" } else { "false" });
+    headers.insert("x-fw-ratelimiting-managed", managed);
+    let id = format!("f1e5de5c-0000-4000-8000-{number:012x}");
+    if let Ok(id) = HeaderValue::try_from(id) {
+        headers.insert("x-request-id", id);
+    }
+}
+
+fn absolute_location(reply: &mut Reply, request: &HeaderMap) {
+    for (name, value) in &mut reply.headers {
+        if *name == header::LOCATION
+            && let Ok(path) = value.to_str()
+            && let Ok(whole) = HeaderValue::try_from(format!("{}{path}", root(request)))
+        {
+            *value = whole;
+        }
+    }
+}
+
+/// The scheme and host by which the client knows the server.
+fn root(request: &HeaderMap) -> String {
+    let text = |name: &str| request.get(name).and_then(|it| it.to_str().ok());
+    let scheme = text("x-forwarded-proto").unwrap_or("http");
+    format!("{scheme}://{}", text("host").unwrap_or("127.0.0.1"))
+}
+
+impl Service<'_> {
+    /// Whether the request gets as far as the records.
+    fn admitted(
+        &mut self,
+        parts: &Parts,
+        call: Result<Call, Reply>,
+        headers: &mut Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<Call, Reply> {
+        if self.account.switched_off {
+            return Err(Reply::missing());
+        }
+        if !is_authorized(&parts.headers, &self.options.api_key) {
+            let message = "You have to be logged in to perform this action.";
+            return Err(Reply::coded(
+                StatusCode::UNAUTHORIZED,
+                "invalid_credentials",
+                message,
+            ));
+        }
+        let is_list = matches!(call, Ok(Call::ListContacts));
+        let allowance = self
+            .account
+            .budget
+            .spend(self.options.limits, self.now, is_list);
+        if let Some(it) = allowance {
+            let total = format!("{}.0", it.total);
+            let remaining = format!("{}.0", it.remaining);
+            for (name, text) in [
+                ("x-ratelimit-total", total),
+                ("x-ratelimit-remaining", remaining),
+            ] {
+                headers.extend(
+                    HeaderValue::try_from(text).map(|it| (HeaderName::from_static(name), it)),
+                );
+            }
+            if let Some(seconds) = it.retry_after {
+                return Err(too_many(seconds));
+            }
+            let cost = HeaderName::from_static("x-ratelimit-used-currentrequest");
+            headers.push((cost, HeaderValue::from_static("1")));
+        }
+        if !accepts_json(&parts.headers) {
+            return Err(Reply::empty(StatusCode::NOT_ACCEPTABLE));
+        }
+        let call = call?;
+        if call.has_body() && !sends_json(&parts.headers) {
+            let message = "Content-Type header is set to an unsupported value";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(Reply::coded(status, "invalid_json", message));
+        }
+        Ok(call)
+    }
+
+    fn carry_out(&mut self, call: Call, parts: &Parts, bytes: &Bytes) -> Result<Reply, Reply> {
+        let query: Vec<(String, String)> =
+            axum::extract::Query::try_from_uri(&parts.uri).map_or_else(|_| Vec::new(), |it| it.0);
+        let body = if call.has_body() {
+            parse(bytes)?
+        } else {
+            Body::new()
+        };
+        let url = || format!("{}{}", root(&parts.headers), parts.uri.path());
+        match call {
+            Call::ListContacts => self.list_contacts(&query, &url()),
+            Call::CreateContact => self.create_contact(&body),
+            Call::ViewContact(id) => self.view_contact(id),
+            Call::UpdateContact(id) => self.update_contact(id, &body),
+            Call::DeleteContact(id) => self.delete_contact(id),
+            Call::HardDelete(id) => {
+                let force = query
+                    .iter()
+                    .any(|(name, value)| name == "force" && value == "true");
+                self.hard_delete_contact(id, force)
+            }
+            Call::Restore(id) => no_content(bytes).and_then(|()| self.restore_contact(id)),
+            Call::Invite(id) => no_content(bytes).and_then(|()| self.invite_contact(id)),
+            Call::MakeAgent(id) => self.promote_contact(id),
+            Call::Merge => self.merge_contacts(&body),
+            Call::CompleteContacts => self.complete_contacts(&query),
+            Call::SearchContacts => self.search_contacts(&query),
+            Call::ListCompanies => self.list_companies(&query, &url()),
+            Call::CreateCompany => self.create_company(&body),
+            Call::ViewCompany(id) => self.view_company(id),
+            Call::UpdateCompany(id) => self.update_company(id, &body),
+            Call::DeleteCompany(id) => self.delete_company(id),
+            Call::CompleteCompanies => self.complete_companies(&query),
+            Call::SearchCompanies => self.search_companies(&query),
+            Call::ContactFields => Ok(ok(&self.options.schema.contact_fields())),
+            Call::CompanyFields => Ok(ok(&self.options.schema.company_fields())),
+            Call::Me => Ok(ok(&agent(&self.own_agent()))),
+            Call::ViewAgent(id) => self.view_agent(id),
+            Call::DeleteAgent(id) => self.demote_agent(id),
+        }
+    }
+
+    fn view_contact(&mut self, id: u64) -> Result<Reply, Reply> {
+        let contact = self.account.contacts.get(id).cloned();
+        let visible = contact.filter(|it| it.standing != Standing::Agent);
+        let contact = visible.ok_or_else(Reply::missing)?;
+        Ok(self.show_contact(StatusCode::OK, &contact, super::record::Shape::View))
+    }
+
+    fn view_company(&mut self, id: u64) -> Result<Reply, Reply> {
+        let company = self.account.companies.get(id).cloned();
+        let company = company.ok_or_else(Reply::missing)?;
+        Ok(self.show_company(StatusCode::OK, &company, super::record::Shape::View))
+    }
+
+    fn view_agent(&self, id: u64) -> Result<Reply, Reply> {
+        if id == self.account.agent {
+            return Ok(ok(&agent(&self.own_agent())));
+        }
+        let agents = self
+            .account
+            .contacts
+            .get(id)
+            .filter(|it| it.standing == Standing::Agent);
+        agents.map(|it| ok(&agent(it))).ok_or_else(Reply::missing)
+    }
+
+    fn own_agent(&self) -> Contact {
+        let mut me = Contact::new(self.account.agent, 0, 1_705_309_200);
+        "Sandbox Administrator".clone_into(&mut me.name);
+        me.email = Some("admin@sandbox.example".to_owned());
+        me.active = true;
+        me
+    }
+}
+
+/// An agent, as `/agents` shows one.
+pub(super) fn agent(contact: &Contact) -> Value {
+    let (created, updated) = (Stamp(contact.created_at), Stamp(contact.updated_at));
+    let (created, updated) = (created.to_string(), updated.to_string());
+    json!({
+        "available": false,
+        "occasional": false,
+        "id": contact.id,
+        "ticket_scope": 1,
+        "signature": null,
+        "group_ids": [],
+        "role_ids": [],
+        "skill_ids": [],
+        "available_since": null,
+        "type": "support_agent",
+        "focus_mode": true,
+        "created_at": created,
+        "updated_at": updated,
+        "contact": {
+            "active": contact.active,
+            "email": contact.email,
+            "job_title": contact.job_title,
+            "language": contact.language,
+            "last_login_at": null,
+            "mobile": contact.mobile,
+            "name": contact.name,
+            "phone": contact.phone,
+            "time_zone": contact.time_zone,
+            "created_at": created,
+            "updated_at": updated,
+        },
+    })
+}
+
+pub(super) fn ok(value: &Value) -> Reply {
+    Reply::json(StatusCode::OK, value)
+}
+
+/// 429: the wait, and a body that is not JSON.
+pub(super) fn too_many(seconds: u32) -> Reply {
+    Reply::empty(StatusCode::TOO_MANY_REQUESTS)
+        .with(header::RETRY_AFTER, HeaderValue::from(seconds))
+}
+
+fn parse(bytes: &Bytes) -> Result<Body, Reply> {
+    serde_json::from_slice(bytes).map_err(|_| {
+        let message = "Request body has invalid json format";
+        Reply::coded(StatusCode::BAD_REQUEST, "invalid_json", message)
+    })
+}
+
+fn no_content(bytes: &Bytes) -> Result<(), Reply> {
+    if bytes.is_empty() || matches!(bytes.as_ref(), b"{}" | b"null") {
+        return Ok(());
+    }
+    let message = "No content is required for this request";
+    Err(Reply::coded(
+        StatusCode::BAD_REQUEST,
+        "no_content_required",
+        message,
+    ))
+}
+
+fn route(method: &Method, path: &str) -> Result<Call, Reply> {
+    let rest = path.strip_prefix("/api/v2/").ok_or_else(Reply::missing)?;
+    let segments: Vec<&str> = rest.trim_end_matches('/').split('/').collect();
+    let id = |text: &str| text.parse::<u64>().map_err(|_| Reply::missing());
+    let (table, allowed): (&[(&str, Call)], &'static str) = match *segments.as_slice() {
+        ["contacts"] => (
+            &[("GET", Call::ListContacts), ("POST", Call::CreateContact)],
+            "GET, POST",
+        ),
+        ["contacts", "merge"] => (&[("POST", Call::Merge)], "POST"),
+        ["contacts", "autocomplete"] => (&[("GET", Call::CompleteContacts)], "GET"),
+        ["contacts", one] => {
+            let id = id(one)?;
+            let table = [
+                ("GET", Call::ViewContact(id)),
+                ("PUT", Call::UpdateContact(id)),
+                ("PATCH", Call::UpdateContact(id)),
+                ("DELETE", Call::DeleteContact(id)),
+            ];
+            return pick(method, &table, "GET, PUT, DELETE");
+        }
+        ["contacts", one, action] => return contact_action(method, id(one)?, action),
+        ["companies"] => (
+            &[("GET", Call::ListCompanies), ("POST", Call::CreateCompany)],
+            "GET, POST",
+        ),
+        ["companies", "autocomplete"] => (&[("GET", Call::CompleteCompanies)], "GET"),
+        ["companies", one] => {
+            let id = id(one)?;
+            let table = [
+                ("GET", Call::ViewCompany(id)),
+                ("PUT", Call::UpdateCompany(id)),
+                ("DELETE", Call::DeleteCompany(id)),
+            ];
+            return pick(method, &table, "GET, PUT, DELETE");
+        }
+        ["search", "contacts"] => (&[("GET", Call::SearchContacts)], "GET"),
+        ["search", "companies"] => (&[("GET", Call::SearchCompanies)], "GET"),
+        ["contact_fields"] => (&[("GET", Call::ContactFields)], "GET"),
+        ["company_fields"] => (&[("GET", Call::CompanyFields)], "GET"),
+        ["agents", "me"] => (&[("GET", Call::Me)], "GET"),
+        ["agents", one] => {
+            let id = id(one)?;
+            let table = [
+                ("GET", Call::ViewAgent(id)),
+                ("DELETE", Call::DeleteAgent(id)),
+            ];
+            return pick(method, &table, "GET, PUT, DELETE");
+        }
+        _ => return Err(Reply::missing()),
+    };
+    pick(method, table, allowed)
+}
+
+fn contact_action(method: &Method, id: u64, action: &str) -> Result<Call, Reply> {
+    match action {
+        "hard_delete" => pick(method, &[("DELETE", Call::HardDelete(id))], "DELETE"),
+        "restore" => pick(method, &[("PUT", Call::Restore(id))], "PUT"),
+        "send_invite" => pick(method, &[("PUT", Call::Invite(id))], "PUT"),
+        "make_agent" => pick(method, &[("PUT", Call::MakeAgent(id))], "PUT"),
+        _ => Err(Reply::missing()),
+    }
+}
+
+fn pick(method: &Method, table: &[(&str, Call)], allowed: &'static str) -> Result<Call, Reply> {
+    let found = table.iter().find(|(verb, _)| method.as_str() == *verb);
+    found
+        .map(|(_, call)| *call)
+        .ok_or_else(|| Reply::wrong_verb(method.as_str(), allowed))
+}
+
+fn is_authorized(headers: &HeaderMap, key: &str) -> bool {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|it| it.to_str().ok());
+    let user = given.and_then(basic_user);
+    user.is_some_and(|user| user == key.as_bytes())
+}
+
+/// The user of HTTP Basic; the password may be anything.
+fn basic_user(header: &str) -> Option<Vec<u8>> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let mut user = Vec::new();
+    let (mut bits, mut width) = (0_u32, 0_u32);
+    for letter in encoded.trim().trim_end_matches('=').bytes() {
+        let six = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(six)) & 0xFFFF;
+        width += 6;
+        if width >= 8 {
+            width -= 8;
+            user.push(u8::try_from(bits >> width & 0xFF).ok()?);
+        }
+    }
+    let colon = user.iter().position(|&byte| byte == b':')?;
+    user.truncate(colon);
+    Some(user)
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let Some(accept) = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok()) else {
+        return true;
+    };
+    let kinds = accept
+        .split(',')
+        .map(|kind| kind.split(';').next().unwrap_or("").trim());
+    kinds
+        .into_iter()
+        .any(|kind| matches!(kind, "application/json" | "*/*" | "application/*"))
+}
+
+fn sends_json(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok());
+    kind.is_some_and(|kind| kind.split(';').next().unwrap_or("").trim() == "application/json")
+}

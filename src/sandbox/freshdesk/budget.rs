@@ -1,0 +1,112 @@
+//! The account's calls per minute: a sliding window for all calls and one for the contact list.
+
+use super::options::Limits;
+use std::collections::VecDeque;
+
+/// The window in milliseconds.
+const MINUTE: i64 = 60_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    calls: Window,
+    lists: Window,
+}
+
+/// What the headers say after a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowance {
+    pub(super) total: u32,
+    pub(super) remaining: u32,
+    /// Seconds to wait; the call was refused.
+    pub(super) retry_after: Option<u32>,
+}
+
+impl Budget {
+    /// Counts one call at `now` in milliseconds; `None` without limits. Refused calls are free.
+    pub(super) fn spend(&mut self, limits: Limits, now: i64, is_list: bool) -> Option<Allowance> {
+        let Limits::PerMinute {
+            total,
+            contacts_list,
+        } = limits
+        else {
+            return None;
+        };
+        let list_limit = contacts_list.filter(|_| is_list);
+        let wait = self.calls.wait(total, now);
+        let wait = wait.max(list_limit.and_then(|limit| self.lists.wait(limit, now)));
+        if wait.is_none() {
+            self.calls.0.push_back(now);
+            if is_list {
+                self.lists.0.push_back(now);
+            }
+        }
+        let used = u32::try_from(self.calls.0.len()).unwrap_or(u32::MAX);
+        Some(Allowance {
+            total,
+            remaining: total.saturating_sub(used),
+            retry_after: wait,
+        })
+    }
+
+    /// Others spend `calls` of the account's minute at `now` in milliseconds.
+    pub(super) fn spent_by_others(&mut self, calls: u32, now: i64) {
+        self.calls.0.extend((0..calls).map(|_| now));
+    }
+}
+
+/// When the calls of the last minute came, in milliseconds.
+#[derive(Debug, Default)]
+struct Window(VecDeque<i64>);
+
+impl Window {
+    /// Seconds until there is room; `None` if there is.
+    fn wait(&mut self, limit: u32, now: i64) -> Option<u32> {
+        while self.0.front().is_some_and(|&at| at + MINUTE <= now) {
+            self.0.pop_front();
+        }
+        let over = self
+            .0
+            .len()
+            .checked_sub(usize::try_from(limit).unwrap_or(usize::MAX))?;
+        // Where no call at all is allowed there is nothing to wait for but the next minute.
+        let free = self.0.get(over).map_or(now + MINUTE, |at| at + MINUTE);
+        u32::try_from((free - now + 999) / 1000).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contact_list_is_refused_while_the_headers_promise_plenty() {
+        let mut budget = Budget::default();
+        let limits = Limits::growth();
+        for call in 0..20 {
+            let after = budget.spend(limits, call * 1000, true).unwrap();
+            assert_eq!(after.retry_after, None);
+        }
+        let refused = budget.spend(limits, 20_500, true).unwrap();
+        assert_eq!((refused.remaining, refused.retry_after), (180, Some(40)));
+        assert_eq!(
+            budget.spend(limits, 20_500, false).unwrap().retry_after,
+            None
+        );
+        assert_eq!(
+            budget.spend(limits, 60_000, true).unwrap().retry_after,
+            None
+        );
+    }
+
+    #[test]
+    fn what_other_apps_use_is_missing_from_ours() {
+        let mut budget = Budget::default();
+        budget.spent_by_others(49, 0);
+        let last = budget.spend(Limits::trial(), 1, false).unwrap();
+        assert_eq!((last.total, last.remaining), (50, 0));
+        assert_eq!(
+            budget.spend(Limits::trial(), 2, false).unwrap().retry_after,
+            Some(60)
+        );
+    }
+}
