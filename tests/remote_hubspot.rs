@@ -72,14 +72,17 @@ async fn scripted(answers: &[(u16, Json)]) -> (Hubspot, Arc<Script>) {
         .parse()
         .unwrap();
     tokio::spawn(async { axum::serve(listener, app).await });
-    let hubspot = Hubspot::new(Options {
+    (connect(base_url), script)
+}
+
+fn connect(base_url: reqwest::Url) -> Hubspot {
+    Hubspot::new(Options {
         base_url,
         token: SecretString::from("pat-secret"),
         share: 1.0,
         stop: CancellationToken::new(),
     })
-    .unwrap();
-    (hubspot, script)
+    .unwrap()
 }
 
 fn names(fields: &[&str]) -> Vec<String> {
@@ -441,4 +444,60 @@ async fn an_address_that_a_contact_has_on_the_side_is_taken_and_no_match() {
         .unwrap();
     assert!(lookup.found.is_empty() && lookup.taken_by_other);
     assert_eq!(script.asked()[0].1["idProperty"], "email");
+}
+
+/// A server that refuses a batch as a whole, without a word about who is at fault, as long as one
+/// of the `bad` is in it.
+async fn refusing(bad: &'static [&'static str]) -> (Hubspot, Arc<Mutex<Vec<String>>>) {
+    let made = Arc::new(Mutex::new(Vec::new()));
+    let (kept, bad) = (Arc::clone(&made), bad.to_vec());
+    let app = Router::new().fallback(move |body: Bytes| {
+        let body: Json = serde_json::from_slice(&body).unwrap();
+        let inputs = body["inputs"].as_array().unwrap().clone();
+        let email = |input: &Json| input["properties"]["email"].as_str().unwrap().to_owned();
+        let emails: Vec<String> = inputs.iter().map(email).collect();
+        let answer = if emails.iter().any(|email| bad.contains(&email.as_str())) {
+            let body = json!({"status": "error", "category": "VALIDATION_ERROR", "message": "no"});
+            (StatusCode::BAD_REQUEST, body.to_string())
+        } else {
+            kept.lock().unwrap().extend(emails.clone());
+            let rows = inputs.iter().zip(&emails).rev();
+            let rows: Vec<Json> = rows
+                .map(|(input, email)| {
+                    let trace = input["objectWriteTraceId"].as_str().unwrap();
+                    traced(trace, &format!("1{trace}"), &json!({"email": email}))
+                })
+                .collect();
+            (StatusCode::CREATED, json!({"results": rows}).to_string())
+        };
+        async { answer }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    tokio::spawn(async { axum::serve(listener, app).await });
+    (connect(base_url), made)
+}
+
+#[tokio::test]
+async fn one_bad_record_does_not_keep_99_good_ones_waiting() {
+    let (hubspot, made) = refusing(&["37@x.example", "99@x.example"]).await;
+    let ops: Vec<Op> = (0..100)
+        .map(|n| create(&format!("{n}@x.example")))
+        .collect();
+    let outcomes = hubspot.write(Kind::Contact, &names(&["email"]), &ops).await;
+    for (n, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            Outcome::Refused { .. } => assert!([37, 99].contains(&n)),
+            Outcome::Done { stored, .. } => assert_eq!(stored.id.0, format!("1{n}")),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut made = made.lock().unwrap().clone();
+    made.sort();
+    made.dedup();
+    assert_eq!(made.len(), 98);
+    let calls = hubspot.calls()["contacts.create"];
+    assert!(calls <= 28, "{calls} calls");
 }

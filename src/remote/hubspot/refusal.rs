@@ -9,6 +9,9 @@ use serde_json::Value as Json;
 /// How much of a message is kept.
 const LONGEST_MESSAGE: usize = 400;
 
+/// What the message about a unique property says after the id of the record that has the value.
+const TAKEN: &str = " already has that value";
+
 /// An error body, or one of the `errors` of a partial success.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -98,17 +101,25 @@ impl Refusal {
 
     /// The id of the record that has the unique value already.
     fn existing(&self) -> Option<RecordId> {
-        let (_, rest) = self.message.split_once("Existing ID:")?;
-        let digits: String = rest
-            .trim_start()
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .collect();
-        (!digits.is_empty()).then_some(RecordId(digits))
+        let digits = |text: &str| -> String {
+            let text = text.trim_start().chars();
+            text.take_while(char::is_ascii_digit).collect()
+        };
+        let id = match self.message.split_once("Existing ID:") {
+            Some((_, rest)) => digits(rest),
+            None => {
+                let (before, _) = self.message.split_once(TAKEN)?;
+                digits(before.rsplit([' ', '"']).find(|word| !word.is_empty())?)
+            }
+        };
+        (!id.is_empty()).then_some(RecordId(id))
     }
 
+    /// Whether another record has a value that only one may have.
     fn conflict(&self) -> bool {
-        self.category.as_str() == Some("CONFLICT") || self.message.contains("already exists")
+        self.category.as_str() == Some("CONFLICT")
+            || self.message.contains("already exists")
+            || self.message.contains(TAKEN)
     }
 
     /// What is wrong with which properties, as the message of a validation error lists it.
@@ -202,5 +213,81 @@ impl Refusal {
                 .map(str::to_owned)
                 .or_else(|| self.correlation_id.clone()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+
+    fn refusal(json: &Json) -> Refusal {
+        serde_json::from_value(json.clone()).unwrap()
+    }
+
+    fn create(fields: &[&str]) -> Op {
+        let mut image = Changes::default();
+        for field in fields {
+            image.set(*field, Value::from("x"));
+        }
+        Op::Create { fields: image }
+    }
+
+    fn invalid(list: &Json) -> Refusal {
+        refusal(&serde_json::json!({
+            "category": "VALIDATION_ERROR",
+            "message": format!("Property values were not valid: {list}"),
+        }))
+    }
+
+    #[test]
+    fn a_taken_value_leads_to_the_record_that_has_it() {
+        let email = serde_json::json!({"category": "CONFLICT",
+            "message": "Contact already exists. Existing ID: 4711"});
+        let unique = serde_json::json!([{"isValid": false, "name": "number",
+            "message": "4711 already has that value.", "error": "CONFLICTING_UNIQUE_VALUE"}]);
+        for refusal in [refusal(&email), invalid(&unique)] {
+            let verdict = refusal.verdict(&create(&["email"]), None);
+            let Verdict::Outcome(Outcome::Duplicate { of, .. }) = verdict else {
+                panic!("{verdict:?}");
+            };
+            assert_eq!(of, Some(RecordId::from("4711")));
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_field_and_says_it_in_a_sentence() {
+        let list = serde_json::json!([{"isValid": false, "name": "tier", "error": "INVALID_OPTION",
+            "message": "gold was not one of the allowed options: [vip, standard]"}]);
+        let verdict = invalid(&list).verdict(&create(&["email", "tier"]), Some("r-1"));
+        let Verdict::Outcome(Outcome::Refused {
+            field,
+            message,
+            request_id,
+        }) = verdict
+        else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!(field.as_deref(), Some("tier"));
+        assert_eq!(
+            message,
+            "gold was not one of the allowed options: [vip, standard]"
+        );
+        assert_eq!(request_id.as_deref(), Some("r-1"));
+        assert!(invalid(&list).unwritable().is_empty());
+    }
+
+    #[test]
+    fn odd_errors_are_refusals_all_the_same() {
+        for json in [
+            serde_json::json!({"message": "Property values were not valid: [torn"}),
+            serde_json::json!({"category": 7, "context": null, "message": "no"}),
+            serde_json::json!({"message": "x", "context": {"propertyName": "email"}}),
+            serde_json::json!({"message": " already has that value"}),
+        ] {
+            let refusal = refusal(&json);
+            refusal.verdict(&create(&["email"]), None);
+            assert!(!refusal.words().is_empty(), "{json}");
+        }
     }
 }
