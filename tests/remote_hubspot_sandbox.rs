@@ -62,7 +62,12 @@ fn company(portal: &Portal, name: &str) -> u64 {
 }
 
 /// All records of a pass, and how many pages it took.
-async fn pass(hubspot: &Hubspot, kind: Kind, feed: Feed, fields: &[&str]) -> (Vec<Observed>, usize) {
+async fn pass(
+    hubspot: &Hubspot,
+    kind: Kind,
+    feed: Feed,
+    fields: &[&str],
+) -> (Vec<Observed>, usize) {
     let (fields, mut cursor) = (names(fields), None::<Cursor>);
     let (mut records, mut pages) = (Vec::new(), 0);
     loop {
@@ -119,7 +124,12 @@ async fn more_than_ten_thousand_changes_of_one_moment_are_all_seen() {
     assert_eq!(pages, 53);
     assert_eq!(hubspot.calls()["contacts.search"], 54);
     let later = Feed::Changes(since + TimeDelta::milliseconds(1));
-    assert!(pass(&hubspot, Kind::Contact, later, &["email"]).await.0.is_empty());
+    assert!(
+        pass(&hubspot, Kind::Contact, later, &["email"])
+            .await
+            .0
+            .is_empty()
+    );
     assert_eq!(hubspot.calls()["contacts.search"], 55);
 }
 
@@ -145,9 +155,15 @@ async fn a_record_that_changes_again_while_the_changes_are_read_is_not_skipped()
     };
     let first = hubspot.page(&request, None).await.unwrap();
     let late = all[399];
-    sim.portal().edit(SimKind::Contact, late, &[("jobtitle", "CTO")]).unwrap();
+    sim.portal()
+        .edit(SimKind::Contact, late, &[("jobtitle", "CTO")])
+        .unwrap();
     let second = hubspot.page(&request, first.next.as_ref()).await.unwrap();
-    let seen = second.records.iter().find(|record| record.id == id(late)).unwrap();
+    let seen = second
+        .records
+        .iter()
+        .find(|record| record.id == id(late))
+        .unwrap();
     assert_eq!(seen.image.get("jobtitle"), Some(&Value::from("CTO")));
 }
 
@@ -163,7 +179,11 @@ async fn the_full_list_and_the_archive_are_complete_and_apart() {
     let (trash, pages) = pass(&hubspot, Kind::Contact, Feed::Trash(None), &["email"]).await;
     assert_eq!((trash.len(), pages), (120, 2));
     assert!(live.iter().all(|record| record.presence == Presence::Live));
-    assert!(trash.iter().all(|record| record.presence == Presence::Trashed));
+    assert!(
+        trash
+            .iter()
+            .all(|record| record.presence == Presence::Trashed)
+    );
     assert_eq!(ids(&trash), all[..120].iter().map(u64::to_string).collect());
 }
 
@@ -172,15 +192,22 @@ async fn a_contact_shows_its_primary_company_in_every_way_of_reading() {
     let (sim, hubspot) = start(SimOptions::default()).await;
     let portal = sim.portal();
     let acme = company(portal, "Acme");
-    let ada = portal.create(SimKind::Contact, &[("email", "ada@x.example")]).unwrap();
-    let bob = portal.create(SimKind::Contact, &[("email", "bob@x.example")]).unwrap();
+    let ada = portal
+        .create(SimKind::Contact, &[("email", "ada@x.example")])
+        .unwrap();
+    let bob = portal
+        .create(SimKind::Contact, &[("email", "bob@x.example")])
+        .unwrap();
     portal.associate(ada, acme, true).unwrap();
     let since = Feed::Changes(sim.backstage().clock.now() - TimeDelta::hours(1));
     let mut seen = Vec::new();
     for feed in [Feed::All, since] {
         seen.extend(pass(&hubspot, Kind::Contact, feed, &[COMPANY]).await.0);
     }
-    let fetched = hubspot.fetch(Kind::Contact, &names(&[COMPANY]), &[id(ada), id(bob)]).await.unwrap();
+    let fetched = hubspot
+        .fetch(Kind::Contact, &names(&[COMPANY]), &[id(ada), id(bob)])
+        .await
+        .unwrap();
     seen.extend(fetched.into_iter().map(|it| match it {
         Fetched::Found(record) => record,
         other => panic!("{other:?}"),
@@ -201,7 +228,9 @@ async fn a_batch_with_duplicates_and_wrong_values_creates_the_others_each_once()
     let (sim, hubspot) = start(SimOptions::default()).await;
     let portal = sim.portal();
     let acme = company(portal, "Acme");
-    let taken = portal.create(SimKind::Contact, &[("email", "p5@x.example")]).unwrap();
+    let taken = portal
+        .create(SimKind::Contact, &[("email", "p5@x.example")])
+        .unwrap();
     let ops: Vec<Op> = (0..100)
         .map(|n| {
             let tier = if n == 7 { "gold" } else { "vip" };
@@ -222,14 +251,18 @@ async fn a_batch_with_duplicates_and_wrong_values_creates_the_others_each_once()
     for (n, outcome) in outcomes.iter().enumerate() {
         match (n, outcome) {
             (5, Outcome::Duplicate { of, .. }) => assert_eq!(*of, Some(id(taken))),
-            (7, Outcome::Refused { field, .. }) => assert_eq!(field.as_deref(), Some("customer_tier")),
+            (7, Outcome::Refused { field, .. }) => {
+                assert_eq!(field.as_deref(), Some("customer_tier"))
+            }
             (9, Outcome::Refused { field, .. }) => assert_eq!(field.as_deref(), Some(COMPANY)),
             (5 | 7 | 9, other) => panic!("{n}: {other:?}"),
             (_, outcome) => {
                 let stored = done(outcome);
                 let email = stored.image.get("email").and_then(Value::as_text).unwrap();
                 assert_eq!(email, format!("p{n}@x.example"));
-                let row = portal.row(SimKind::Contact, stored.id.0.parse().unwrap()).unwrap();
+                let row = portal
+                    .row(SimKind::Contact, stored.id.0.parse().unwrap())
+                    .unwrap();
                 assert_eq!(row.properties["email"], email);
                 assert_eq!(row.companies, [acme]);
                 assert_eq!(stored.version.0, row.modified);
@@ -244,7 +277,13 @@ async fn an_update_changes_what_it_names_and_tells_the_missing_from_the_archived
     let (sim, hubspot) = start(SimOptions::default()).await;
     let portal = sim.portal();
     let all = people(portal, 4, at("2026-10-01T00:00:00Z"));
-    portal.edit(SimKind::Contact, all[0], &[("jobtitle", "CTO"), ("phone", "1")]).unwrap();
+    portal
+        .edit(
+            SimKind::Contact,
+            all[0],
+            &[("jobtitle", "CTO"), ("phone", "1")],
+        )
+        .unwrap();
     portal.archive(SimKind::Contact, all[1]).unwrap();
     portal.erase(all[2]).unwrap();
     let update = |number: u64, fields: Image| Op::Update {
@@ -289,7 +328,11 @@ async fn a_contact_moves_to_another_company_and_leaves_it_again() {
     };
     let to = |company: u64| (COMPANY, Value::text(company.to_string()));
     let ops = [
-        update(all[0], [to(globex), ("jobtitle", Value::from("CTO"))].into(), acme),
+        update(
+            all[0],
+            [to(globex), ("jobtitle", Value::from("CTO"))].into(),
+            acme,
+        ),
         update(all[1], [to(globex)].into(), acme),
         update(all[2], [to(999_999_999)].into(), acme),
     ];
@@ -297,18 +340,30 @@ async fn a_contact_moves_to_another_company_and_leaves_it_again() {
     for (contact, outcome) in all.iter().zip(&outcomes).take(2) {
         let stored = done(outcome);
         assert_eq!(stored.image.get(COMPANY), Some(&to(globex).1));
-        assert_eq!(portal.row(SimKind::Contact, *contact).unwrap().companies[0], globex);
+        assert_eq!(
+            portal.row(SimKind::Contact, *contact).unwrap().companies[0],
+            globex
+        );
     }
     assert!(
         matches!(&outcomes[2], Outcome::Refused { field: Some(field), .. } if field == COMPANY),
         "{outcomes:?}"
     );
-    assert_eq!(portal.row(SimKind::Contact, all[2]).unwrap().companies, [acme]);
+    assert_eq!(
+        portal.row(SimKind::Contact, all[2]).unwrap().companies,
+        [acme]
+    );
 
     let clear = [update(all[2], [(COMPANY, Value::Empty)].into(), acme)];
     let outcomes = hubspot.write(Kind::Contact, &fields, &clear).await;
     assert_eq!(done(&outcomes[0]).image.get(COMPANY), Some(&Value::Empty));
-    assert!(portal.row(SimKind::Contact, all[2]).unwrap().companies.is_empty());
+    assert!(
+        portal
+            .row(SimKind::Contact, all[2])
+            .unwrap()
+            .companies
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -339,8 +394,14 @@ async fn merged_archived_and_erased_contacts_are_told_apart() {
         portal.archive(SimKind::Contact, all[2]).unwrap();
         portal.erase(all[3]).unwrap();
         let asked: Vec<RecordId> = all.iter().map(|it| id(*it)).collect();
-        let fetched = hubspot.fetch(Kind::Contact, &names(&["email"]), &asked).await.unwrap();
-        assert!(matches!(&fetched[1], Fetched::MovedTo(to) if to.id == id(survivor)), "{fetched:?}");
+        let fetched = hubspot
+            .fetch(Kind::Contact, &names(&["email"]), &asked)
+            .await
+            .unwrap();
+        assert!(
+            matches!(&fetched[1], Fetched::MovedTo(to) if to.id == id(survivor)),
+            "{fetched:?}"
+        );
         assert!(
             matches!(&fetched[2], Fetched::Found(it) if it.presence == Presence::Trashed),
             "{fetched:?}"
@@ -348,8 +409,14 @@ async fn merged_archived_and_erased_contacts_are_told_apart() {
         assert!(matches!(fetched[3], Fetched::Gone), "{fetched:?}");
         assert!(matches!(&fetched[4], Fetched::Found(it) if it.presence == Presence::Live));
         // The loser's address now stands beside the survivor's own.
-        let lookup = hubspot.find(Kind::Contact, &[], "email", "p1@x.example").await.unwrap();
-        assert!(lookup.found.is_empty() && lookup.taken_by_other, "{lookup:?}");
+        let lookup = hubspot
+            .find(Kind::Contact, &[], "email", "p1@x.example")
+            .await
+            .unwrap();
+        assert!(
+            lookup.found.is_empty() && lookup.taken_by_other,
+            "{lookup:?}"
+        );
     }
 }
 
@@ -361,19 +428,33 @@ async fn a_contact_is_found_by_its_address_at_once_and_a_company_once_the_index_
     };
     let (sim, hubspot) = start(options).await;
     let portal = sim.portal();
-    portal.create(SimKind::Contact, &[("email", "ada@x.example")]).unwrap();
+    portal
+        .create(SimKind::Contact, &[("email", "ada@x.example")])
+        .unwrap();
     company(portal, "Acme");
     let fields = names(&["email"]);
-    let lookup = hubspot.find(Kind::Contact, &fields, "email", "ADA@x.example").await.unwrap();
+    let lookup = hubspot
+        .find(Kind::Contact, &fields, "email", "ADA@x.example")
+        .await
+        .unwrap();
     assert_eq!(lookup.found.len(), 1);
-    let none = hubspot.find(Kind::Contact, &fields, "email", "bob@x.example").await.unwrap();
+    let none = hubspot
+        .find(Kind::Contact, &fields, "email", "bob@x.example")
+        .await
+        .unwrap();
     assert!(none.found.is_empty() && !none.taken_by_other);
-    let lookup = hubspot.find(Kind::Company, &[], "name", "acme").await.unwrap();
+    let lookup = hubspot
+        .find(Kind::Company, &[], "name", "acme")
+        .await
+        .unwrap();
     assert!(lookup.found.is_empty());
     portal.set_search_lag(Duration::ZERO, Duration::ZERO);
     company(portal, "acme");
     company(portal, "Acme Labs");
-    let lookup = hubspot.find(Kind::Company, &[], "name", "ACME").await.unwrap();
+    let lookup = hubspot
+        .find(Kind::Company, &[], "name", "ACME")
+        .await
+        .unwrap();
     assert_eq!(lookup.found.len(), 1);
 }
 
@@ -383,9 +464,19 @@ async fn a_lost_answer_to_a_create_leaves_the_outcome_open_and_makes_nobody_twic
     let op = Op::Create {
         fields: [("email", Value::from("ada@x.example"))].into(),
     };
-    for fault in [Fault::DropAfter, Fault::TornBody, Fault::HtmlBody, Fault::EmptyBody, Fault::ApplyThenFail(502)] {
-        sim.backstage().faults.inject("POST", "/crm/v3/objects/contacts/batch/create", fault, 1);
-        let outcomes = hubspot.write(Kind::Contact, &names(&["email"]), std::slice::from_ref(&op)).await;
+    for fault in [
+        Fault::DropAfter,
+        Fault::TornBody,
+        Fault::HtmlBody,
+        Fault::EmptyBody,
+        Fault::ApplyThenFail(502),
+    ] {
+        sim.backstage()
+            .faults
+            .inject("POST", "/crm/v3/objects/contacts/batch/create", fault, 1);
+        let outcomes = hubspot
+            .write(Kind::Contact, &names(&["email"]), std::slice::from_ref(&op))
+            .await;
         assert!(
             matches!(&outcomes[0], Outcome::Failed(error) if error.applied() == Applied::Unknown),
             "{fault:?}: {outcomes:?}"
@@ -405,9 +496,53 @@ async fn searching_at_full_speed_is_never_refused() {
     let (sim, hubspot) = start(options).await;
     let since = at("2026-10-01T00:00:00Z");
     people(sim.portal(), 2_000, since);
+    hubspot.account().await.unwrap();
     let (records, _) = pass(&hubspot, Kind::Contact, Feed::Changes(since), &["email"]).await;
     assert_eq!(records.len(), 2_000);
     // The canary and ten pages; a refusal would have cost one more.
     assert_eq!(hubspot.calls()["contacts.search"], 11);
     assert_eq!(hubspot.calls_per_minute(), Some(600.0));
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_wait_for_the_next_search_and_sends_nothing_more() {
+    let sim = HubspotSim::start(SimOptions::default()).await.unwrap();
+    let stop = CancellationToken::new();
+    let hubspot = Hubspot::new(Options {
+        base_url: sim.url().parse().unwrap(),
+        token: SecretString::from("pat-sandbox"),
+        share: 0.2,
+        stop: stop.clone(),
+    })
+    .unwrap();
+    hubspot
+        .find(Kind::Company, &[], "name", "Acme")
+        .await
+        .unwrap();
+    let second = hubspot.find(Kind::Company, &[], "name", "Acme");
+    let (second, ()) = tokio::join!(second, async { stop.cancel() });
+    assert_eq!(second.unwrap_err().kind, ErrorKind::Stopped);
+    assert_eq!(hubspot.calls()["companies.search"], 1);
+}
+
+#[tokio::test]
+async fn a_refusal_for_rate_is_waited_for_and_a_missing_right_is_named() {
+    let (sim, hubspot) = start(SimOptions::default()).await;
+    let path = "/crm/v3/objects/contacts/batch/create";
+    sim.backstage()
+        .faults
+        .inject("POST", path, Fault::Throttle(1), 1);
+    let op = Op::Create {
+        fields: [("email", Value::from("ada@x.example"))].into(),
+    };
+    let ops = std::slice::from_ref(&op);
+    let outcomes = hubspot.write(Kind::Contact, &names(&["email"]), ops).await;
+    done(&outcomes[0]);
+    sim.portal().set_scope("crm.objects.contacts.write", false);
+    let outcomes = hubspot.write(Kind::Contact, &names(&["email"]), ops).await;
+    assert!(
+        matches!(&outcomes[0], Outcome::Failed(error)
+            if error.kind == ErrorKind::Forbidden && error.applied() == Applied::No),
+        "{outcomes:?}"
+    );
 }

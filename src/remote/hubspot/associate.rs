@@ -252,17 +252,26 @@ impl Links {
     }
 
     fn meant(&self, refusal: &Refusal, group: &[usize]) -> Vec<usize> {
-        let (from, to) = (refusal.keys(), refusal.targets());
-        let names = |at: &&usize| {
-            self.links.get(**at).is_some_and(|link| {
+        let having = |hit: &dyn Fn(&Link) -> bool| -> Vec<usize> {
+            let named = |at: &&usize| self.links.get(**at).is_some_and(hit);
+            group.iter().filter(named).copied().collect()
+        };
+        let (from, to) = refusal.ends();
+        if !from.is_empty() || !to.is_empty() {
+            return having(&|link| {
                 (from.is_empty() || from.contains(&link.contact.as_str()))
                     && (to.is_empty() || to.contains(&link.company.as_str()))
-            })
-        };
-        if from.is_empty() && to.is_empty() {
-            return Vec::new();
+            });
         }
-        group.iter().filter(names).copied().collect()
+        // An id that does not say of what may be a contact's and a company's at once.
+        let ids = refusal.keys();
+        let contacts = having(&|link| ids.contains(&link.contact.as_str()));
+        let companies = having(&|link| ids.contains(&link.company.as_str()));
+        match (contacts.is_empty(), companies.is_empty()) {
+            (false, false) if contacts != companies => Vec::new(),
+            (false, _) => contacts,
+            (true, _) => companies,
+        }
     }
 }
 

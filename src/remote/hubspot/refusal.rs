@@ -72,22 +72,15 @@ impl Refusal {
 
     /// The ids or e-mails that are meant.
     pub(super) fn keys(&self) -> Vec<&str> {
-        [
-            "id",
-            "ids",
-            "objectId",
-            "objectIds",
-            "fromObjectId",
-            "email",
-        ]
-        .iter()
-        .flat_map(|name| self.about(name))
-        .collect()
+        ["id", "ids", "objectId", "objectIds", "email"]
+            .iter()
+            .flat_map(|name| self.about(name))
+            .collect()
     }
 
-    /// The ids at the other end of an association that are meant.
-    pub(super) fn targets(&self) -> Vec<&str> {
-        self.about("toObjectId")
+    /// The ids at both ends of an association that are meant.
+    pub(super) fn ends(&self) -> (Vec<&str>, Vec<&str>) {
+        (self.about("fromObjectId"), self.about("toObjectId"))
     }
 
     /// Whether it says that records are not there.
