@@ -1,0 +1,95 @@
+//! The simulators' own time: the machine's, shifted, or moved by hand.
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A clock with a resolution of one millisecond; clones show and move the same time.
+#[derive(Debug, Clone, Default)]
+pub struct SimClock(Arc<Mutex<Mode>>);
+
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    Running { ahead: TimeDelta },
+    Standing { at: DateTime<Utc> },
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Self::Running {
+            ahead: TimeDelta::zero(),
+        }
+    }
+}
+
+impl SimClock {
+    /// Runs with the machine's clock.
+    #[must_use]
+    pub fn real() -> Self {
+        Self::default()
+    }
+
+    /// Stands at `at` until it is moved.
+    #[must_use]
+    pub fn manual(at: DateTime<Utc>) -> Self {
+        let clock = Self::default();
+        clock.set(at);
+        clock
+    }
+
+    /// The simulator's time, cut to milliseconds.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        match *self.mode() {
+            Mode::Running { ahead } => machine() + ahead,
+            Mode::Standing { at } => at,
+        }
+        .trunc_subsecs(3)
+    }
+
+    /// Stops the clock at `at`; it stands from now on.
+    pub fn set(&self, at: DateTime<Utc>) {
+        *self.mode() = Mode::Standing { at };
+    }
+
+    /// Moves the clock by `by`, forward or back, whether it runs or stands.
+    pub fn advance(&self, by: TimeDelta) {
+        match &mut *self.mode() {
+            Mode::Running { ahead } => *ahead += by,
+            Mode::Standing { at } => *at += by,
+        }
+    }
+
+    fn mode(&self) -> MutexGuard<'_, Mode> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the simulators have a clock of their own"
+)]
+fn machine() -> DateTime<Utc> {
+    Utc::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_moved_by_a_test_moves_for_the_simulator_that_holds_a_clone() {
+        let start = DateTime::from_timestamp(1_700_000_000, 123_456_789).unwrap();
+        let test = SimClock::manual(start);
+        let simulator = test.clone();
+        assert_eq!(simulator.now().timestamp_subsec_nanos(), 123_000_000);
+        test.advance(TimeDelta::seconds(61));
+        assert_eq!(simulator.now().timestamp(), 1_700_000_061);
+    }
+
+    #[test]
+    fn a_running_clock_can_be_an_hour_ahead() {
+        let (real, ahead) = (SimClock::real(), SimClock::real());
+        ahead.advance(TimeDelta::hours(1));
+        assert!(ahead.now() - real.now() >= TimeDelta::minutes(59));
+    }
+}

@@ -1,0 +1,253 @@
+//! Batches that write: who is refused takes the others along, or does not.
+
+use super::super::Kind;
+use super::super::record::Author;
+use super::super::state::State;
+use super::super::table::{Table, Values};
+use super::super::value;
+use super::super::write::Extras;
+use super::batch::{Answer, Inputs, absent, check_distinct, check_records};
+use super::objects::{CreateInput, Properties, borrowed, named, written};
+use super::{Ask, Problem, Reply, associations};
+use serde::Deserialize;
+use std::collections::HashSet;
+
+/// An input whose values are fine, or why not.
+type Checked<T> = Result<T, Problem>;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UpdateInput {
+    id: String,
+    id_property: Option<String>,
+    #[serde(default)]
+    properties: Properties,
+    object_write_trace_id: Option<String>,
+}
+
+/// Whether every input can be told from the others in the answer, which makes partial success possible.
+fn traced<'a>(traces: impl Iterator<Item = &'a Option<String>>) -> Result<bool, Problem> {
+    let traces: Vec<Option<&str>> = traces.map(Option::as_deref).collect();
+    check_distinct("objectWriteTraceId", traces.iter().flatten())?;
+    Ok(traces.iter().all(Option::is_some))
+}
+
+/// Without partial success the first refusal is the answer to the whole batch.
+fn all_or_nothing<T>(partial: bool, checked: &[Checked<T>]) -> Result<(), Problem> {
+    match checked.iter().find_map(|one| one.as_ref().err()) {
+        Some(problem) if !partial => Err(problem.clone()),
+        _ => Ok(()),
+    }
+}
+
+/// Finds two inputs of one batch that claim the same unique value.
+#[derive(Debug, Default)]
+struct Claims(HashSet<(u16, Box<str>)>);
+
+impl Claims {
+    fn claim(&mut self, table: &Table, values: &Values) -> Result<(), Problem> {
+        for (slot, value) in values {
+            let unique = table
+                .schema
+                .at(*slot)
+                .is_some_and(|property| property.unique);
+            if let (true, Some(value)) = (unique, value)
+                && !self.0.insert((*slot, value.clone()))
+            {
+                return Err(Problem::invalid("Duplicate unique values in one batch"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn extras(trace: Option<&String>, new: Option<bool>) -> Extras<'_> {
+    Extras {
+        trace: trace.map(String::as_str),
+        new,
+        ..Extras::default()
+    }
+}
+
+fn shown(
+    state: &State,
+    kind: Kind,
+    id: u64,
+    properties: &Properties,
+    extras: &Extras<'_>,
+) -> String {
+    let mut out = String::with_capacity(512);
+    written(&mut out, state.table(kind), id, properties, extras);
+    out
+}
+
+/// `POST …/batch/create`: all or nothing, unless every input has a trace id.
+pub(super) fn create(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Reply, Problem> {
+    let request: Inputs<CreateInput> = ask.json()?;
+    check_records(request.inputs.len())?;
+    let partial = traced(
+        request
+            .inputs
+            .iter()
+            .map(|input| &input.object_write_trace_id),
+    )?;
+    let mut claims = Claims::default();
+    let mut check = |input: &CreateInput| -> Checked<_> {
+        let values = state.table(kind).check(borrowed(&input.properties))?;
+        state.check_new(kind, &values)?;
+        claims.claim(state.table(kind), &values)?;
+        Ok((
+            values,
+            associations::inline(state, kind, &input.associations)?,
+        ))
+    };
+    let checked: Vec<_> = request.inputs.iter().map(&mut check).collect();
+    all_or_nothing(partial, &checked)?;
+    let mut answer = Answer::default();
+    for (input, checked) in request.inputs.iter().zip(checked) {
+        let trace = input.object_write_trace_id.as_ref();
+        match checked {
+            Ok((values, links)) => {
+                let id = state.add(kind, values, None, ask.now, false);
+                associations::attach(state, kind, id, &links, ask.now);
+                let result = shown(state, kind, id, &input.properties, &extras(trace, None));
+                answer.results.push(result);
+            }
+            Err(problem) => answer.errors.push((problem, trace.cloned())),
+        }
+    }
+    Ok(answer.finish(201, state.shuffled_batches, ask.now))
+}
+
+/// `POST …/batch/update`: records that are not there never stop the others; bad values do, unless
+/// every input has a trace id.
+pub(super) fn update(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Reply, Problem> {
+    let request: Inputs<UpdateInput> = ask.json()?;
+    check_records(request.inputs.len())?;
+    let partial = traced(
+        request
+            .inputs
+            .iter()
+            .map(|input| &input.object_write_trace_id),
+    )?;
+    let table = state.table(kind);
+    let mut targets = Vec::with_capacity(request.inputs.len());
+    for input in &request.inputs {
+        let id = named(table, &input.id, input.id_property.as_deref())?;
+        targets.push(id.filter(|id| table.live.contains_key(id)));
+    }
+    check_distinct("ids", targets.iter().flatten())?;
+    let mut claims = Claims::default();
+    let mut check = |(input, target): (&UpdateInput, &Option<u64>)| -> Checked<_> {
+        let Some(id) = target else {
+            return Ok(None);
+        };
+        let values = table.check(borrowed(&input.properties))?;
+        table.check_unique(Some(*id), &values)?;
+        claims.claim(table, &values)?;
+        Ok(Some((*id, values)))
+    };
+    let checked: Vec<_> = request
+        .inputs
+        .iter()
+        .zip(&targets)
+        .map(&mut check)
+        .collect();
+    all_or_nothing(partial, &checked)?;
+    let (mut answer, mut missing) = (Answer::default(), Vec::new());
+    for (input, checked) in request.inputs.iter().zip(checked) {
+        let trace = input.object_write_trace_id.as_ref();
+        match checked {
+            Ok(Some((id, values))) => {
+                state
+                    .table_mut(kind)
+                    .write(id, values, Author::App, ask.now);
+                let result = shown(state, kind, id, &input.properties, &extras(trace, None));
+                answer.results.push(result);
+            }
+            Ok(None) if trace.is_some() => {
+                let problem = absent(kind, vec![input.id.clone()]);
+                answer.errors.push((problem, trace.cloned()));
+            }
+            Ok(None) => missing.push(input.id.clone()),
+            Err(problem) => answer.errors.push((problem, trace.cloned())),
+        }
+    }
+    if !missing.is_empty() {
+        answer.errors.push((absent(kind, missing), None));
+    }
+    Ok(answer.finish(200, state.shuffled_batches, ask.now))
+}
+
+/// `POST …/batch/upsert` by a unique property. With `email` as the key nothing is written unless all
+/// inputs are fine, trace ids or not.
+pub(super) fn upsert(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Reply, Problem> {
+    let request: Inputs<UpdateInput> = ask.json()?;
+    check_records(request.inputs.len())?;
+    let traced = traced(
+        request
+            .inputs
+            .iter()
+            .map(|input| &input.object_write_trace_id),
+    )?;
+    let by_email = |input: &UpdateInput| input.id_property.as_deref() == Some("email");
+    let partial = traced && !request.inputs.iter().any(by_email);
+    let mut claims = Claims::default();
+    let mut check = |input: &UpdateInput| check_upsert(state, kind, input, &mut claims);
+    let checked: Vec<_> = request.inputs.iter().map(&mut check).collect();
+    all_or_nothing(partial, &checked)?;
+    check_distinct("ids", checked.iter().flatten().filter_map(|(id, _)| *id))?;
+    let mut answer = Answer::default();
+    for (input, checked) in request.inputs.iter().zip(checked) {
+        let trace = input.object_write_trace_id.as_ref();
+        match checked {
+            Ok((known, values)) => {
+                let id = if let Some(id) = known {
+                    state
+                        .table_mut(kind)
+                        .write(id, values, Author::App, ask.now);
+                    id
+                } else {
+                    state.add(kind, values, None, ask.now, false)
+                };
+                let extras = extras(trace, Some(known.is_none()));
+                answer
+                    .results
+                    .push(shown(state, kind, id, &input.properties, &extras));
+            }
+            Err(problem) => answer.errors.push((problem, trace.cloned())),
+        }
+    }
+    Ok(answer.finish(200, state.shuffled_batches, ask.now))
+}
+
+/// The record to update, or none where one is to be made, and the values; the key is one of them.
+fn check_upsert(
+    state: &State,
+    kind: Kind,
+    input: &UpdateInput,
+    claims: &mut Claims,
+) -> Checked<(Option<u64>, Values)> {
+    let table = state.table(kind);
+    let property = input.id_property.as_deref();
+    let known = named(table, &input.id, property)?;
+    let known = known.filter(|id| table.live.contains_key(id));
+    let mut values = table.check(borrowed(&input.properties))?;
+    let key = property
+        .and_then(|name| table.schema.get(name))
+        .filter(|key| !key.read_only);
+    match (key, known) {
+        (None, None) => return Err(absent(kind, vec![input.id.clone()])),
+        (Some(key), None) => {
+            let value = value::normalised(key, &input.id);
+            let value = value.map_err(|one| super::super::Refused::Invalid(vec![one]))?;
+            if !values.iter().any(|(slot, _)| *slot == key.slot) {
+                values.push((key.slot, value));
+            }
+            state.check_new(kind, &values)?;
+        }
+        (_, Some(id)) => table.check_unique(Some(id), &values)?,
+    }
+    claims.claim(table, &values)?;
+    Ok((known, values))
+}
