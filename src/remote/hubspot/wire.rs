@@ -1,0 +1,384 @@
+//! The shapes of `HubSpot`'s bodies, read without a tree per row: strings are borrowed from the body
+//! until a wanted one becomes a value.
+
+use crate::model::{COMPANY, Image, Kind, Observed, Presence, RecordId, Value, Version};
+use crate::remote::http::Reply;
+use crate::remote::{ErrorKind, RemoteError};
+use chrono::DateTime;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The contact property that shows the id of the primary company.
+pub(super) const PRIMARY_COMPANY: &str = "associatedcompanyid";
+
+/// What is asked of every row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// Of this kind.
+    pub kind: Kind,
+    /// By their names in `sync.toml`.
+    pub fields: &'a [String],
+}
+
+impl Wanted<'_> {
+    /// The properties to ask for, [`PRIMARY_COMPANY`] in the place of [`COMPANY`].
+    pub(super) fn properties(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .fields
+            .iter()
+            .map(String::as_str)
+            .filter(|name| *name != COMPANY)
+            .collect();
+        if self.company() && !names.contains(&PRIMARY_COMPANY) {
+            names.push(PRIMARY_COMPANY);
+        }
+        names
+    }
+
+    fn company(&self) -> bool {
+        self.kind == Kind::Contact && self.fields.iter().any(|name| name == COMPANY)
+    }
+}
+
+/// One page of a list, a search or a batch read.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listing<'a> {
+    /// The rows. Never optional: a body without them is no page.
+    #[serde(borrow)]
+    pub results: Vec<Row<'a>>,
+    /// Where it goes on.
+    #[serde(borrow, default)]
+    pub paging: Option<Paging<'a>>,
+    /// How many rows the whole search has.
+    #[serde(default)]
+    pub total: Option<usize>,
+}
+
+impl Listing<'_> {
+    /// The cursor of the next page.
+    pub(super) fn after(&self) -> Option<&str> {
+        let next = self.paging.as_ref()?.next.as_ref()?;
+        Some(&next.after)
+    }
+}
+
+/// Says where a listing goes on.
+#[derive(Debug, Deserialize)]
+pub(super) struct Paging<'a> {
+    /// Absent on the last page.
+    #[serde(borrow, default)]
+    next: Option<Next<'a>>,
+}
+
+/// The next page.
+#[derive(Debug, Deserialize)]
+struct Next<'a> {
+    /// Opaque.
+    #[serde(borrow)]
+    after: Cow<'a, str>,
+}
+
+/// One record.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row<'a> {
+    /// Not always the id that was asked for.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    #[serde(borrow)]
+    properties: Properties<'a>,
+    #[serde(borrow)]
+    updated_at: Cow<'a, str>,
+    /// Whether it is in the trash.
+    #[serde(default)]
+    pub archived: bool,
+    /// Which input of a batch it answers.
+    #[serde(default)]
+    pub object_write_trace_id: Option<String>,
+}
+
+impl Row<'_> {
+    /// The row as a record; `None` where its time is none.
+    pub(super) fn observed(&self, wanted: &Wanted<'_>) -> Option<Observed> {
+        Some(Observed {
+            id: RecordId(self.id.clone().into_owned()),
+            version: Version(
+                DateTime::parse_from_rfc3339(&self.updated_at)
+                    .ok()?
+                    .timestamp_millis(),
+            ),
+            presence: if self.archived {
+                Presence::Trashed
+            } else {
+                Presence::Live
+            },
+            image: self.image(wanted),
+        })
+    }
+
+    fn image(&self, wanted: &Wanted<'_>) -> Image {
+        let mut image = Image::default();
+        for (name, value) in &self.properties.0 {
+            if *name == PRIMARY_COMPANY && wanted.company() {
+                image.set(COMPANY, value.to_value());
+            }
+            if let Some(field) = wanted.fields.iter().find(|field| **field == *name) {
+                image.set(field.as_str(), value.to_value());
+            }
+        }
+        image
+    }
+
+    /// The text of a property, empty where there is none.
+    pub(super) fn text(&self, property: &str) -> &str {
+        self.properties
+            .0
+            .iter()
+            .find(|(name, _)| *name == property)
+            .and_then(|(_, value)| value.0.as_deref())
+            .unwrap_or_default()
+    }
+}
+
+/// Name and value of each property, in the body's order.
+#[derive(Debug)]
+struct Properties<'a>(Vec<(Cow<'a, str>, Property<'a>)>);
+
+/// A property's value: `HubSpot` has text and null only.
+#[derive(Debug)]
+struct Property<'a>(Option<Cow<'a, str>>);
+
+impl Property<'_> {
+    fn to_value(&self) -> Value {
+        self.0.as_deref().map_or(Value::Empty, Value::text)
+    }
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Properties<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Properties<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of properties")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::with_capacity(16);
+                while let Some((Name(name), value)) =
+                    map.next_entry::<Name<'de>, Property<'de>>()?
+                {
+                    pairs.push((name, value));
+                }
+                Ok(Properties(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Property<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        // Numbers and truth values are not documented as property values; they are taken in the text
+        // form that HubSpot would have given them, so that one odd row does not stop a page.
+        impl<'de> Visitor<'de> for Text {
+            type Value = Property<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a property's value")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Property(Some(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Property(Some(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Property(None))
+            }
+
+            fn visit_bool<E>(self, truth: bool) -> Result<Self::Value, E> {
+                Ok(Property(Some(Cow::Borrowed(if truth {
+                    "true"
+                } else {
+                    "false"
+                }))))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Property(Some(Cow::Owned(number.to_string()))))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Property(Some(Cow::Owned(number.to_string()))))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Property(Some(Cow::Owned(number.to_string()))))
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+/// The body as `T`, which may borrow from it.
+pub(super) fn decode<'a, T: Deserialize<'a>>(reply: &'a Reply) -> Result<T, RemoteError> {
+    serde_json::from_slice(&reply.body).map_err(|error| {
+        // serde_json quotes the offending value, which may be a customer's: keep the place alone.
+        let place = format!("at line {} column {}", error.line(), error.column());
+        reply.error(ErrorKind::Garbled, &place)
+    })
+}
+
+/// The rows as records.
+pub(super) fn observe(
+    reply: &Reply,
+    rows: &[Row<'_>],
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Observed>, RemoteError> {
+    rows.iter()
+        .map(|row| {
+            row.observed(wanted)
+                .ok_or_else(|| reply.error(ErrorKind::Garbled, "updatedAt is not a time"))
+        })
+        .collect()
+}
+
+/// A value as `HubSpot` takes it: text, of which an empty one clears.
+pub(super) fn text_of(value: &Value) -> String {
+    match value {
+        Value::Empty => String::new(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::List(members) => members.join(";"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PAGE: &str = r#"{"results":[{"id":"51","properties":{"email":"ada@example.com",
+        "phone":"","jobtitle":null,"firstname":"A\u0064a","associatedcompanyid":"9","num":3},
+        "createdAt":"2026-01-01T00:00:00.000Z","updatedAt":"2026-01-02T03:04:05.678Z","archived":false}],
+        "paging":{"next":{"after":"52","link":"https://…"}}}"#;
+
+    fn fields(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_a_row_leaves_out_stays_unknown_and_what_it_empties_is_empty() {
+        let page: Listing<'_> = serde_json::from_str(PAGE).unwrap();
+        let names = fields(&[
+            "email",
+            "firstname",
+            "phone",
+            "jobtitle",
+            "city",
+            "num",
+            COMPANY,
+        ]);
+        let wanted = Wanted {
+            kind: Kind::Contact,
+            fields: &names,
+        };
+        let row = page.results[0].observed(&wanted).unwrap();
+        assert_eq!(row.id, RecordId::from("51"));
+        assert_eq!(row.version, Version(1_767_323_045_678));
+        assert_eq!(
+            row.image,
+            Image::from([
+                ("email", Value::from("ada@example.com")),
+                ("firstname", Value::from("Ada")),
+                ("phone", Value::Empty),
+                ("jobtitle", Value::Empty),
+                ("num", Value::from("3")),
+                (COMPANY, Value::from("9")),
+            ])
+        );
+        assert_eq!(page.after(), Some("52"));
+    }
+
+    #[test]
+    fn a_company_has_no_company_whatever_its_row_holds() {
+        let page: Listing<'_> = serde_json::from_str(PAGE).unwrap();
+        let names = fields(&[COMPANY]);
+        let wanted = Wanted {
+            kind: Kind::Company,
+            fields: &names,
+        };
+        assert!(page.results[0].observed(&wanted).unwrap().image.is_empty());
+        assert!(wanted.properties().is_empty());
+    }
+
+    #[test]
+    fn bodies_that_are_no_page_are_errors_and_never_an_empty_page() {
+        for body in [
+            "",
+            "{}",
+            "null",
+            "[]",
+            "<html>Bad gateway</html>",
+            r#"{"results":null}"#,
+            r#"{"results":{}}"#,
+            r#"{"results":[{}]}"#,
+            r#"{"results":[{"id":7,"properties":{},"updatedAt":"2026-01-01T00:00:00Z"}]}"#,
+            r#"{"results":[{"id":"7","properties":[],"updatedAt":"2026-01-01T00:00:00Z"}]}"#,
+            r#"{"results":[{"id":"7","properties":{"a":{}},"updatedAt":"2026-01-01T00:00:00Z"}]}"#,
+            r#"{"results":[],"paging":{"next":{}}}"#,
+            r#"{"results":[],"paging":{"next":{"after":3}}}"#,
+        ] {
+            assert!(serde_json::from_str::<Listing<'_>>(body).is_err(), "{body}");
+        }
+        for end in 0..PAGE.len() {
+            assert!(serde_json::from_slice::<Listing<'_>>(&PAGE.as_bytes()[..end]).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_body_is_an_error_or_a_page_and_never_a_panic(
+            at in 0..PAGE.len(),
+            bytes in proptest::collection::vec(any::<u8>(), 0..8),
+        ) {
+            let mut body = PAGE.as_bytes().to_vec();
+            body.splice(at..(at + bytes.len()).min(PAGE.len()), bytes);
+            let names = fields(&["email", COMPANY]);
+            let wanted = Wanted { kind: Kind::Contact, fields: &names };
+            if let Ok(page) = serde_json::from_slice::<Listing<'_>>(&body) {
+                for row in &page.results {
+                    let _ = row.observed(&wanted);
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_an_error_or_a_page_and_never_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(serde_json::from_slice::<Listing<'_>>(&body).is_err());
+        }
+    }
+
+    #[test]
+    fn a_clear_is_sent_as_an_empty_text_and_a_list_as_one_text() {
+        assert_eq!(text_of(&Value::Empty), "");
+        assert_eq!(text_of(&Value::from(true)), "true");
+        assert_eq!(text_of(&Value::from(42)), "42");
+        assert_eq!(
+            text_of(&Value::List(vec!["a".to_owned(), "b".to_owned()])),
+            "a;b"
+        );
+    }
+}
