@@ -43,6 +43,8 @@ pub struct Settings {
     pub base: Url,
     /// The key.
     pub auth: Auth,
+    /// Further headers of every call; no secrets.
+    pub headers: Vec<(&'static str, String)>,
     /// The account's limit in calls per minute, until headers say otherwise.
     pub calls_per_minute: Option<f64>,
     /// The configuration's ceiling in calls per minute.
@@ -379,6 +381,9 @@ impl Http {
             Auth::Bearer(token) => request.bearer_auth(token.expose_secret()),
             Auth::BasicKey(key) => request.basic_auth(key.expose_secret(), Some("X")),
         };
+        for (name, value) in &self.settings.headers {
+            request = request.header(*name, value);
+        }
         if !call.query.is_empty() {
             request = request.query(&call.query);
         }
