@@ -145,6 +145,19 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A reply that no server gave, for tests of what is made of replies.
+    #[cfg(test)]
+    pub(crate) fn made_up(side: Side, status: u16, body: &str) -> Self {
+        Self {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+            server_time: DateTime::default(),
+            side,
+            call: "made up".to_owned(),
+        }
+    }
+
     /// The server's name for the call.
     #[must_use]
     pub fn request_id(&self) -> Option<String> {
