@@ -31,7 +31,9 @@ impl Odoo {
         let reply = self.http.send(call).await?;
         match verdict(&reply) {
             None => Ok(reply),
-            Some(Verdict::Failed(error) | Verdict::NoRight(error)) => Err(error),
+            Some(Verdict::Failed(error) | Verdict::Crashed(error) | Verdict::NoRight(error)) => {
+                Err(error)
+            }
             Some(Verdict::Refused(message) | Verdict::NotThere(message)) => {
                 Err(reply.error(ErrorKind::Rejected(reply.status.as_u16()), &message))
             }
@@ -200,7 +202,7 @@ impl Odoo {
                     let rest = batch.split_off(batch.len() / 2);
                     batches.extend([batch, rest]);
                 }
-                Some(Verdict::Failed(error)) => return Err(error),
+                Some(Verdict::Failed(error) | Verdict::Crashed(error)) => return Err(error),
                 Some(Verdict::Refused(message) | Verdict::NotThere(message)) => {
                     let kind = ErrorKind::Rejected(reply.status.as_u16());
                     return Err(reply.error(kind, &message));

@@ -17,11 +17,14 @@ pub(super) enum Verdict {
     NotThere(String),
     /// The user lacks a right: on the model, or on one of the records.
     NoRight(RemoteError),
+    /// Odoo's own code broke down: over this record (a module's mistake), or for a moment (while a
+    /// model is loaded anew, calls fail so).
+    Crashed(RemoteError),
     /// The call as such failed.
     Failed(RemoteError),
 }
 
-/// Exceptions behind a status 500 that come and go; all others say the same next time.
+/// Exceptions behind an error that come and go with the server's state, whatever the record.
 const PASSING: [&str; 16] = [
     "Serialization",
     "Deadlock",
@@ -60,6 +63,9 @@ pub(super) fn verdict(reply: &Reply) -> Option<Verdict> {
         (_, "odoo.exceptions.AccessError") => Verdict::NoRight(reply.failure()),
         // Werkzeug's own: the request, not the record.
         (_, name) if name.starts_with("werkzeug.") => Verdict::Failed(reply.failure()),
+        (500, name) if name.starts_with("builtins.") && name != "builtins.ValueError" => {
+            Verdict::Crashed(reply.failure())
+        }
         (422 | 500, _) => Verdict::Refused(message(&body)),
         _ => Verdict::Failed(reply.failure()),
     })
@@ -158,6 +164,10 @@ pub(super) mod tests {
         assert!(matches!(
             raised(404, "odoo.exceptions.MissingError"),
             Some(Verdict::NotThere(_))
+        ));
+        assert!(matches!(
+            raised(500, "builtins.KeyError"),
+            Some(Verdict::Crashed(_))
         ));
     }
 

@@ -181,7 +181,9 @@ impl Ledger {
     fn refuse(&mut self, alone: Batch, verdict: &Verdict) {
         let message = match verdict {
             Verdict::Refused(message) | Verdict::NotThere(message) => message.clone(),
-            Verdict::NoRight(error) | Verdict::Failed(error) => return self.fail(&alone, error),
+            Verdict::NoRight(error) | Verdict::Crashed(error) | Verdict::Failed(error) => {
+                return self.fail(&alone, error);
+            }
         };
         let absent = matches!(verdict, Verdict::NotThere(_));
         match alone {
@@ -321,11 +323,16 @@ fn refusal(field: Option<String>, message: String) -> Outcome {
     }
 }
 
-/// The field that a message names: as `res.partner.color`, or in quotes.
+/// The field that a message names: `res.partner.color:`, `'color'` or `(color)`.
 fn blamed(values: &Row, message: &str) -> Option<String> {
     let named = |column: &&String| {
-        let quoted = message.contains(&format!("'{column}'"));
-        quoted || message.contains(&format!("res.partner.{column}:"))
+        [
+            format!("res.partner.{column}:"),
+            format!("'{column}'"),
+            format!("({column})"),
+        ]
+        .iter()
+        .any(|mention| message.contains(mention))
     };
     let column = values.keys().find(named)?;
     Some(if column == "parent_id" {
