@@ -8,22 +8,14 @@
 
 use super::super::http::Call;
 use super::super::{Applied, ErrorKind, Op, Outcome, RemoteError};
-use super::record::{Row, born_as, database_id, encode};
+use super::batch::{Batch, batches};
+use super::record::Row;
 use super::verdict::{Verdict, verdict};
 use super::{Method, Odoo, path};
 use crate::model::{COMPANY, Image, Kind, Observed, Presence, RecordId, Side, Version};
 use chrono::{DateTime, Utc};
 use reqwest::Method as Verb;
 use serde_json::{Value as Json, json};
-
-/// Operations that fit one call. Each is known by its place among the operations that were asked for.
-#[derive(Debug, Clone, PartialEq)]
-enum Batch {
-    /// New records.
-    Create(Vec<(usize, Row)>),
-    /// The same values for these ids.
-    Write(Row, Vec<(usize, i64)>),
-}
 
 /// A record that a call wrote.
 #[derive(Debug)]
@@ -56,8 +48,11 @@ impl Odoo {
             written: Vec::new(),
             doubtful: Vec::new(),
         };
-        let mut waiting = batches(kind, ops, &mut ledger);
+        let (mut waiting, settled) = batches(kind, ops);
         waiting.reverse();
+        for (place, outcome) in settled {
+            ledger.settle(place, outcome);
+        }
         let mut broken: Option<RemoteError> = None;
         while let Some(batch) = waiting.pop() {
             if let Some(error) = &broken {
@@ -210,112 +205,7 @@ impl Ledger {
     }
 }
 
-impl Batch {
-    fn places(&self) -> Vec<usize> {
-        match self {
-            Self::Create(rows) => rows.iter().map(|(place, _)| *place).collect(),
-            Self::Write(_, targets) => targets.iter().map(|(place, _)| *place).collect(),
-        }
-    }
-
-    const fn method(&self) -> Method {
-        match self {
-            Self::Create(_) => Method::Create,
-            Self::Write(..) => Method::Write,
-        }
-    }
-
-    fn body(&self) -> Json {
-        match self {
-            Self::Create(rows) => {
-                let rows: Vec<&Row> = rows.iter().map(|(_, row)| row).collect();
-                json!({ "vals_list": rows })
-            }
-            Self::Write(values, targets) => {
-                let ids: Vec<i64> = targets.iter().map(|(_, id)| *id).collect();
-                json!({ "ids": ids, "vals": values })
-            }
-        }
-    }
-
-    /// Which operation made or changed which id; `None` where the answer confirms nothing.
-    fn confirmed(&self, answer: &Json) -> Option<Vec<(usize, i64)>> {
-        match self {
-            Self::Create(rows) => {
-                let ids: Vec<i64> = answer
-                    .as_array()?
-                    .iter()
-                    .map(Json::as_i64)
-                    .collect::<Option<_>>()?;
-                (ids.len() == rows.len())
-                    .then(|| rows.iter().map(|(place, _)| *place).zip(ids).collect())
-            }
-            Self::Write(_, targets) => (answer == &json!(true)).then(|| targets.clone()),
-        }
-    }
-
-    /// Its two halves; itself where it cannot be halved.
-    fn halves(self) -> Result<[Self; 2], Self> {
-        match self {
-            Self::Create(mut rows) if rows.len() > 1 => {
-                let rest = rows.split_off(rows.len() / 2);
-                Ok([Self::Create(rows), Self::Create(rest)])
-            }
-            Self::Write(values, mut targets) if targets.len() > 1 => {
-                let rest = targets.split_off(targets.len() / 2);
-                Ok([
-                    Self::Write(values.clone(), targets),
-                    Self::Write(values, rest),
-                ])
-            }
-            alone => Err(alone),
-        }
-    }
-}
-
-/// The calls that `ops` take. What cannot be sent is settled on the spot.
-fn batches(kind: Kind, ops: &[Op], ledger: &mut Ledger) -> Vec<Batch> {
-    let mut creates = Vec::new();
-    let mut writes: Vec<(Row, Vec<(usize, i64)>)> = Vec::new();
-    for (place, op) in ops.iter().enumerate() {
-        let (target, values) = match op {
-            Op::Create { fields } => (None, encode(fields)),
-            Op::Update { id, fields, .. } => (Some(id), encode(fields)),
-            Op::Delete { id } => (Some(id), Ok(archived())),
-        };
-        let values = match values {
-            Ok(values) => values,
-            Err(field) => {
-                let message = "not a value that this field can have".to_owned();
-                ledger.settle(place, refusal(Some(field), message));
-                continue;
-            }
-        };
-        let Some(id) = target else {
-            creates.push((place, born_as(kind, values)));
-            continue;
-        };
-        let Some(id) = database_id(&id.0) else {
-            ledger.settle(place, Outcome::Missing);
-            continue;
-        };
-        match writes.iter_mut().find(|(same, _)| *same == values) {
-            Some((_, targets)) => targets.push((place, id)),
-            None => writes.push((values, vec![(place, id)])),
-        }
-    }
-    let creates = (!creates.is_empty()).then_some(Batch::Create(creates));
-    let writes = writes
-        .into_iter()
-        .map(|(values, targets)| Batch::Write(values, targets));
-    creates.into_iter().chain(writes).collect()
-}
-
-fn archived() -> Row {
-    Row::from_iter([("active".to_owned(), json!(false))])
-}
-
-fn refusal(field: Option<String>, message: String) -> Outcome {
+pub(super) fn refusal(field: Option<String>, message: String) -> Outcome {
     Outcome::Refused {
         field,
         message,
@@ -368,78 +258,6 @@ fn not_sent(error: &RemoteError) -> RemoteError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Changes, Value};
-
-    fn ledger(ops: usize) -> Ledger {
-        Ledger {
-            outcomes: vec![Outcome::Failed(unsent()); ops],
-            written: Vec::new(),
-            doubtful: Vec::new(),
-        }
-    }
-
-    fn update(id: &str, name: &str) -> Op {
-        Op::Update {
-            id: id.into(),
-            fields: Changes::from([("name", name.into())]),
-            company_before: None,
-        }
-    }
-
-    #[test]
-    fn equal_updates_share_a_call_and_keep_their_places() {
-        let ops = [
-            update("1", "a"),
-            update("2", "b"),
-            update("3", "a"),
-            update("none", "a"),
-        ];
-        let mut ledger = ledger(ops.len());
-        let batches = batches(Kind::Contact, &ops, &mut ledger);
-        let targets: Vec<_> = batches
-            .iter()
-            .map(|batch| match batch {
-                Batch::Write(_, targets) => targets.clone(),
-                Batch::Create(_) => Vec::new(),
-            })
-            .collect();
-        assert_eq!(targets, [vec![(0, 1), (2, 3)], vec![(1, 2)]]);
-        assert!(matches!(ledger.outcomes[3], Outcome::Missing));
-    }
-
-    #[test]
-    fn a_value_that_odoo_would_garble_is_refused_before_it_is_sent() {
-        let fields = Changes::from([("name", Value::List(vec!["a".into()]))]);
-        let mut ledger = ledger(1);
-        assert_eq!(
-            batches(Kind::Contact, &[Op::Create { fields }], &mut ledger),
-            []
-        );
-        assert!(matches!(
-            &ledger.outcomes[0],
-            Outcome::Refused { field: Some(field), .. } if field == "name"
-        ));
-    }
-
-    #[test]
-    fn an_answer_that_confirms_less_than_was_sent_confirms_nothing() {
-        let create = Batch::Create(vec![(0, Row::new()), (4, Row::new())]);
-        assert_eq!(create.confirmed(&json!([7, 8])), Some(vec![(0, 7), (4, 8)]));
-        for odd in [
-            json!([7]),
-            json!([7, "8"]),
-            json!(true),
-            json!(null),
-            json!([]),
-        ] {
-            assert_eq!(create.confirmed(&odd), None, "{odd}");
-        }
-        let write = Batch::Write(Row::new(), vec![(0, 7)]);
-        assert_eq!(write.confirmed(&json!(true)), Some(vec![(0, 7)]));
-        for odd in [json!(false), json!(1), json!(null), json!({})] {
-            assert_eq!(write.confirmed(&odd), None, "{odd}");
-        }
-    }
 
     #[test]
     fn what_an_earlier_failure_left_unsent_is_never_in_doubt() {
