@@ -43,6 +43,8 @@ pub struct Settings {
     pub base: Url,
     /// The key.
     pub auth: Auth,
+    /// Further headers of every call; no secrets.
+    pub headers: Vec<(&'static str, String)>,
     /// The account's limit in calls per minute, until headers say otherwise.
     pub calls_per_minute: Option<f64>,
     /// The configuration's ceiling in calls per minute.
@@ -143,6 +145,19 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A reply that no server gave, for tests of what is made of replies.
+    #[cfg(test)]
+    pub(crate) fn made_up(side: Side, status: u16, body: &str) -> Self {
+        Self {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+            server_time: DateTime::default(),
+            side,
+            call: "made up".to_owned(),
+        }
+    }
+
     /// The server's name for the call.
     #[must_use]
     pub fn request_id(&self) -> Option<String> {
@@ -379,6 +394,9 @@ impl Http {
             Auth::Bearer(token) => request.bearer_auth(token.expose_secret()),
             Auth::BasicKey(key) => request.basic_auth(key.expose_secret(), Some("X")),
         };
+        for (name, value) in &self.settings.headers {
+            request = request.header(*name, value);
+        }
         if !call.query.is_empty() {
             request = request.query(&call.query);
         }
