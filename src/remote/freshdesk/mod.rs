@@ -70,6 +70,7 @@ impl Freshdesk {
         let root = base.path().trim_end_matches('/').to_owned();
         base.set_path(&format!("{root}/api/v2"));
         let http = Http::new(Settings {
+            headers: Vec::new(),
             side: Side::Desk,
             base,
             auth: Auth::BasicKey(options.api_key),

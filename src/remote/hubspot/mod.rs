@@ -69,6 +69,7 @@ impl Hubspot {
     /// Where the machine's TLS set-up cannot be used.
     pub fn new(options: Options) -> Result<Self, RemoteError> {
         let http = Http::new(Settings {
+            headers: Vec::new(),
             side: Side::Crm,
             base: options.base_url,
             auth: Auth::Bearer(options.token),
