@@ -1,10 +1,6 @@
 //! The HubSpot connector against the simulator: what a user counts on, at its full size.
 #![cfg(feature = "sandbox")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deskbridge::model::{COMPANY, Image, Kind, Observed, Presence, RecordId, Value};
@@ -252,7 +248,7 @@ async fn a_batch_with_duplicates_and_wrong_values_creates_the_others_each_once()
         match (n, outcome) {
             (5, Outcome::Duplicate { of, .. }) => assert_eq!(*of, Some(id(taken))),
             (7, Outcome::Refused { field, .. }) => {
-                assert_eq!(field.as_deref(), Some("customer_tier"))
+                assert_eq!(field.as_deref(), Some("customer_tier"));
             }
             (9, Outcome::Refused { field, .. }) => assert_eq!(field.as_deref(), Some(COMPANY)),
             (5 | 7 | 9, other) => panic!("{n}: {other:?}"),
@@ -423,7 +419,7 @@ async fn merged_archived_and_erased_contacts_are_told_apart() {
 #[tokio::test]
 async fn a_contact_is_found_by_its_address_at_once_and_a_company_once_the_index_has_it() {
     let options = SimOptions {
-        search_lag: Duration::from_secs(3600),
+        search_lag: Duration::from_hours(1),
         ..SimOptions::default()
     };
     let (sim, hubspot) = start(options).await;

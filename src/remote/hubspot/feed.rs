@@ -110,12 +110,11 @@ impl Hubspot {
         let path = format!("/crm/v3/objects/{}", plural(wanted.kind));
         let mut call = Call::get(endpoint(wanted.kind, Verb::List), path)
             .with("limit", LIST_LIMIT)
-            .with("archived", archived.to_string())
-            .with("properties", wanted.properties().join(","));
+            .with("archived", archived.to_string());
         if let Some(after) = after {
             call = call.with("after", after);
         }
-        let reply = self.http.send(call).await?.ok()?;
+        let reply = self.http.send(wanted.ask(call)).await?.ok()?;
         let listing: Listing<'_> = decode(&reply)?;
         if listing.results.iter().any(|row| row.archived != archived) {
             let detail = "the list mixes live and archived records";

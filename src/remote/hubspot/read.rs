@@ -7,6 +7,7 @@ use super::{BATCH, Hubspot, Verb, endpoint, plural};
 use crate::model::{Kind, Observed, RecordId};
 use crate::remote::http::{Call, Reply};
 use crate::remote::{ErrorKind, Fetched, Lookup, RemoteError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -63,15 +64,21 @@ impl Hubspot {
                 }
             }
         }
-        let mut answered = !found.is_empty();
-        for id in ids {
-            if !found.contains_key(id) {
-                let one = self.read_one(wanted, id).await?;
-                answered |= !matches!(one, Fetched::Gone);
-                found.insert(id.clone(), one);
-            }
-        }
-        if !ids.is_empty() && !answered {
+        let absent: Vec<RecordId> = ids
+            .iter()
+            .filter(|id| !found.contains_key(*id))
+            .cloned()
+            .collect();
+        let single: Vec<(RecordId, Fetched)> = stream::iter(absent)
+            .map(|id| async move {
+                let one = self.read_one(wanted, &id).await?;
+                Ok((id, one))
+            })
+            .buffered(self.caps.in_flight)
+            .try_collect()
+            .await?;
+        found.extend(single);
+        if !ids.is_empty() && found.values().all(|it| matches!(it, Fetched::Gone)) {
             self.see_any(wanted.kind).await?;
         }
         let each = ids.iter().filter_map(|id| found.get(id).cloned());
@@ -136,9 +143,8 @@ impl Hubspot {
             return Ok(Fetched::Gone);
         }
         let path = format!("/crm/v3/objects/{}/{id}", plural(wanted.kind));
-        let call = Call::get(endpoint(wanted.kind, Verb::Read), path)
-            .with("properties", wanted.properties().join(","));
-        let reply = self.http.send(call).await?;
+        let call = Call::get(endpoint(wanted.kind, Verb::Read), path);
+        let reply = self.http.send(wanted.ask(call)).await?;
         if reply.status == StatusCode::NOT_FOUND {
             return Ok(Fetched::Gone);
         }
