@@ -542,3 +542,21 @@ async fn a_refusal_for_rate_is_waited_for_and_a_missing_right_is_named() {
         "{outcomes:?}"
     );
 }
+
+#[tokio::test]
+async fn more_fields_than_a_search_can_name_are_read_all_the_same() {
+    let (sim, hubspot) = start(SimOptions::default()).await;
+    let since = at("2026-10-01T00:00:00Z");
+    let all = people(sim.portal(), 250, since);
+    let mut fields: Vec<String> = (0..200).map(|n| format!("custom_property_{n}")).collect();
+    fields.push("email".to_owned());
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let (records, pages) = pass(&hubspot, Kind::Contact, Feed::Changes(since), &fields).await;
+    assert_eq!(ids(&records), all.iter().map(u64::to_string).collect());
+    assert!(
+        records
+            .iter()
+            .all(|record| record.image.get("email").is_some())
+    );
+    assert_eq!((pages, hubspot.calls()["contacts.read"]), (2, 3));
+}

@@ -1,6 +1,5 @@
 //! Reading by id and by key.
 
-use super::feed::{complete, last_id, search};
 use super::refusal::Refusal;
 use super::wire::{Listing, Row, Wanted, decode, observe};
 use super::{BATCH, Hubspot, Verb, endpoint, plural};
@@ -225,17 +224,13 @@ impl Hubspot {
         };
         let (mut found, mut last) = (Vec::new(), 0);
         loop {
-            let filters = json!([
-                {"propertyName": field, "operator": "EQ", "value": value},
-                {"propertyName": "hs_object_id", "operator": "GT", "value": last.to_string()},
-            ]);
-            let reply = self.search(search(&all, &filters, 200)).await?;
-            let listing: Listing<'_> = decode(&reply)?;
-            last = last_id(&reply, &listing, last)?;
-            let rows = observe(&reply, &listing.results, &all)?.into_iter();
+            let filters = [json!({"propertyName": field, "operator": "EQ", "value": value})];
+            let page = self.search_page(&all, &filters, last).await?;
+            last = page.last;
+            let rows = page.records.into_iter();
             found.extend(rows.filter_map(|row| exactly(row, field, value, wanted)));
             // Two are as ambiguous as two thousand.
-            if complete(&reply, &listing)? || found.len() > 1 {
+            if page.complete || found.len() > 1 {
                 return Ok(Lookup {
                     found,
                     taken_by_other: false,
