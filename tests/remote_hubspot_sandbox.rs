@@ -1,10 +1,6 @@
 //! The HubSpot connector against the simulator: what a user counts on, at its full size.
 #![cfg(feature = "sandbox")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deskbridge::model::{COMPANY, Image, Kind, Observed, Presence, RecordId, Value};
@@ -252,7 +248,7 @@ async fn a_batch_with_duplicates_and_wrong_values_creates_the_others_each_once()
         match (n, outcome) {
             (5, Outcome::Duplicate { of, .. }) => assert_eq!(*of, Some(id(taken))),
             (7, Outcome::Refused { field, .. }) => {
-                assert_eq!(field.as_deref(), Some("customer_tier"))
+                assert_eq!(field.as_deref(), Some("customer_tier"));
             }
             (9, Outcome::Refused { field, .. }) => assert_eq!(field.as_deref(), Some(COMPANY)),
             (5 | 7 | 9, other) => panic!("{n}: {other:?}"),
@@ -423,7 +419,7 @@ async fn merged_archived_and_erased_contacts_are_told_apart() {
 #[tokio::test]
 async fn a_contact_is_found_by_its_address_at_once_and_a_company_once_the_index_has_it() {
     let options = SimOptions {
-        search_lag: Duration::from_secs(3600),
+        search_lag: Duration::from_hours(1),
         ..SimOptions::default()
     };
     let (sim, hubspot) = start(options).await;
@@ -545,4 +541,22 @@ async fn a_refusal_for_rate_is_waited_for_and_a_missing_right_is_named() {
             if error.kind == ErrorKind::Forbidden && error.applied() == Applied::No),
         "{outcomes:?}"
     );
+}
+
+#[tokio::test]
+async fn more_fields_than_a_search_can_name_are_read_all_the_same() {
+    let (sim, hubspot) = start(SimOptions::default()).await;
+    let since = at("2026-10-01T00:00:00Z");
+    let all = people(sim.portal(), 250, since);
+    let mut fields: Vec<String> = (0..200).map(|n| format!("custom_property_{n}")).collect();
+    fields.push("email".to_owned());
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let (records, pages) = pass(&hubspot, Kind::Contact, Feed::Changes(since), &fields).await;
+    assert_eq!(ids(&records), all.iter().map(u64::to_string).collect());
+    assert!(
+        records
+            .iter()
+            .all(|record| record.image.get("email").is_some())
+    );
+    assert_eq!((pages, hubspot.calls()["contacts.read"]), (2, 3));
 }

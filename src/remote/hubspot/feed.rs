@@ -1,17 +1,16 @@
 //! The three feeds: all, changed and archived records, page by page.
 
+use super::search::query;
 use super::wire::{Listing, Wanted, decode, observe};
 use super::{Hubspot, Verb, endpoint, plural};
 use crate::model::Kind;
-use crate::remote::http::{Call, Reply};
+use crate::remote::http::Call;
 use crate::remote::{Cursor, ErrorKind, Feed, Page, PageRequest, RemoteError};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows a list page; more is refused.
 const LIST_LIMIT: &str = "100";
-/// Rows a search page; more is refused.
-const SEARCH_LIMIT: usize = 200;
 /// 1 January 2100: no record was changed after it.
 const FAR_FUTURE: i64 = 4_102_444_800_000;
 
@@ -110,12 +109,11 @@ impl Hubspot {
         let path = format!("/crm/v3/objects/{}", plural(wanted.kind));
         let mut call = Call::get(endpoint(wanted.kind, Verb::List), path)
             .with("limit", LIST_LIMIT)
-            .with("archived", archived.to_string())
-            .with("properties", wanted.properties().join(","));
+            .with("archived", archived.to_string());
         if let Some(after) = after {
             call = call.with("after", after);
         }
-        let reply = self.http.send(call).await?.ok()?;
+        let reply = self.http.send(wanted.ask(call)).await?.ok()?;
         let listing: Listing<'_> = decode(&reply)?;
         if listing.results.iter().any(|row| row.archived != archived) {
             let detail = "the list mixes live and archived records";
@@ -145,17 +143,15 @@ impl Hubspot {
     /// values; with an id below, it is shown by the next pass, which begins before this one began.
     /// And the pass still ends, because its ids only grow.
     async fn changes(&self, wanted: &Wanted<'_>, at: ChangesAt) -> Result<Page, RemoteError> {
-        let filters = json!([
-            {"propertyName": modified(wanted.kind), "operator": "GTE", "value": at.since.to_string()},
-            {"propertyName": "hs_object_id", "operator": "GT", "value": at.last.to_string()},
-        ]);
-        let reply = self.search(search(wanted, &filters, SEARCH_LIMIT)).await?;
-        let listing: Listing<'_> = decode(&reply)?;
-        let last = last_id(&reply, &listing, at.last)?;
+        let filters = [json!(
+            {"propertyName": modified(wanted.kind), "operator": "GTE", "value": at.since.to_string()}
+        )];
+        let found = self.search_page(wanted, &filters, at.last).await?;
+        let last = found.last;
         Ok(Page {
-            records: observe(&reply, &listing.results, wanted)?,
-            next: (!complete(&reply, &listing)?).then(|| ChangesAt { last, ..at }.cursor()),
-            server_time: reply.server_time,
+            records: found.records,
+            next: (!found.complete).then(|| ChangesAt { last, ..at }.cursor()),
+            server_time: found.server_time,
         })
     }
 
@@ -166,11 +162,11 @@ impl Hubspot {
         if proven.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let filters = json!([
-            {"propertyName": modified(kind), "operator": "GTE", "value": FAR_FUTURE.to_string()},
-        ]);
+        let filters = [json!(
+            {"propertyName": modified(kind), "operator": "GTE", "value": FAR_FUTURE.to_string()}
+        )];
         let wanted = Wanted { kind, fields: &[] };
-        let reply = self.search(search(&wanted, &filters, 1)).await?;
+        let reply = self.search(query(&wanted, &filters, 1)).await?;
         let listing: Listing<'_> = decode(&reply)?;
         if !listing.results.is_empty() {
             let detail = format!(
@@ -182,50 +178,6 @@ impl Hubspot {
         proven.store(true, Ordering::Relaxed);
         Ok(())
     }
-}
-
-/// A search of one filter group, in the order of ids.
-pub(super) fn search(wanted: &Wanted<'_>, filters: &serde_json::Value, limit: usize) -> Call {
-    Call::query_by_post(
-        endpoint(wanted.kind, Verb::Search),
-        format!("/crm/v3/objects/{}/search", plural(wanted.kind)),
-        json!({
-            "filterGroups": [{"filters": filters}],
-            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-            "properties": wanted.properties(),
-            "limit": limit,
-        }),
-    )
-}
-
-/// The highest id of a page whose ids must ascend from above `last`.
-pub(super) fn last_id(
-    reply: &Reply,
-    listing: &Listing<'_>,
-    mut last: u64,
-) -> Result<u64, RemoteError> {
-    for row in &listing.results {
-        match row.id.parse() {
-            Ok(id) if id > last => last = id,
-            _ => {
-                let detail = "the search is not in the order of ids, above the last one";
-                return Err(reply.error(ErrorKind::Garbled, detail));
-            }
-        }
-    }
-    Ok(last)
-}
-
-/// Whether a search ends with this page: the server names no next one, and either the page is not
-/// full or the server's own count says that this was all.
-pub(super) fn complete(reply: &Reply, listing: &Listing<'_>) -> Result<bool, RemoteError> {
-    let rows = listing.results.len();
-    let more = listing.after().is_some() || listing.total.is_some_and(|total| total > rows);
-    if more && rows == 0 {
-        let detail = "the search says that there is more and shows nothing";
-        return Err(reply.error(ErrorKind::Garbled, detail));
-    }
-    Ok(!more && (rows < SEARCH_LIMIT || listing.total == Some(rows)))
 }
 
 #[cfg(test)]

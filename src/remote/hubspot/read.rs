@@ -1,12 +1,12 @@
 //! Reading by id and by key.
 
-use super::feed::{complete, last_id, search};
 use super::refusal::Refusal;
 use super::wire::{Listing, Row, Wanted, decode, observe};
 use super::{BATCH, Hubspot, Verb, endpoint, plural};
 use crate::model::{Kind, Observed, RecordId};
 use crate::remote::http::{Call, Reply};
 use crate::remote::{ErrorKind, Fetched, Lookup, RemoteError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -63,15 +63,21 @@ impl Hubspot {
                 }
             }
         }
-        let mut answered = !found.is_empty();
-        for id in ids {
-            if !found.contains_key(id) {
-                let one = self.read_one(wanted, id).await?;
-                answered |= !matches!(one, Fetched::Gone);
-                found.insert(id.clone(), one);
-            }
-        }
-        if !ids.is_empty() && !answered {
+        let absent: Vec<RecordId> = ids
+            .iter()
+            .filter(|id| !found.contains_key(*id))
+            .cloned()
+            .collect();
+        let single: Vec<(RecordId, Fetched)> = stream::iter(absent)
+            .map(|id| async move {
+                let one = self.read_one(wanted, &id).await?;
+                Ok((id, one))
+            })
+            .buffered(self.caps.in_flight)
+            .try_collect()
+            .await?;
+        found.extend(single);
+        if !ids.is_empty() && found.values().all(|it| matches!(it, Fetched::Gone)) {
             self.see_any(wanted.kind).await?;
         }
         let each = ids.iter().filter_map(|id| found.get(id).cloned());
@@ -136,9 +142,8 @@ impl Hubspot {
             return Ok(Fetched::Gone);
         }
         let path = format!("/crm/v3/objects/{}/{id}", plural(wanted.kind));
-        let call = Call::get(endpoint(wanted.kind, Verb::Read), path)
-            .with("properties", wanted.properties().join(","));
-        let reply = self.http.send(call).await?;
+        let call = Call::get(endpoint(wanted.kind, Verb::Read), path);
+        let reply = self.http.send(wanted.ask(call)).await?;
         if reply.status == StatusCode::NOT_FOUND {
             return Ok(Fetched::Gone);
         }
@@ -219,17 +224,13 @@ impl Hubspot {
         };
         let (mut found, mut last) = (Vec::new(), 0);
         loop {
-            let filters = json!([
-                {"propertyName": field, "operator": "EQ", "value": value},
-                {"propertyName": "hs_object_id", "operator": "GT", "value": last.to_string()},
-            ]);
-            let reply = self.search(search(&all, &filters, 200)).await?;
-            let listing: Listing<'_> = decode(&reply)?;
-            last = last_id(&reply, &listing, last)?;
-            let rows = observe(&reply, &listing.results, &all)?.into_iter();
+            let filters = [json!({"propertyName": field, "operator": "EQ", "value": value})];
+            let page = self.search_page(&all, &filters, last).await?;
+            last = page.last;
+            let rows = page.records.into_iter();
             found.extend(rows.filter_map(|row| exactly(row, field, value, wanted)));
             // Two are as ambiguous as two thousand.
-            if complete(&reply, &listing)? || found.len() > 1 {
+            if page.complete || found.len() > 1 {
                 return Ok(Lookup {
                     found,
                     taken_by_other: false,

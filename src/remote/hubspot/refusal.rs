@@ -98,12 +98,11 @@ impl Refusal {
             let text = text.trim_start().chars();
             text.take_while(char::is_ascii_digit).collect()
         };
-        let id = match self.message.split_once("Existing ID:") {
-            Some((_, rest)) => digits(rest),
-            None => {
-                let (before, _) = self.message.split_once(TAKEN)?;
-                digits(before.rsplit([' ', '"']).find(|word| !word.is_empty())?)
-            }
+        let id = if let Some((_, rest)) = self.message.split_once("Existing ID:") {
+            digits(rest)
+        } else {
+            let (before, _) = self.message.split_once(TAKEN)?;
+            digits(before.rsplit([' ', '"']).find(|word| !word.is_empty())?)
         };
         (!id.is_empty()).then_some(RecordId(id))
     }

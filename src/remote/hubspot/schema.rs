@@ -58,6 +58,8 @@ impl Property {
             ("bool", _) | (_, "booleancheckbox") => Shape::Boolean,
             // Several options at once, as one text with semicolons.
             ("enumeration", "checkbox") => Shape::List,
+            // Options that are kept elsewhere, such as the account's users.
+            ("enumeration", _) if self.options.is_empty() => Shape::Other("enumeration".to_owned()),
             ("enumeration", _) => {
                 Shape::Choice(self.options.iter().map(|it| it.value.clone()).collect())
             }
@@ -153,6 +155,11 @@ mod tests {
             ("date", "date", Shape::Date),
             ("datetime", "date", Shape::DateTime),
             ("json", "text", Shape::Other("json".to_owned())),
+            (
+                "enumeration",
+                "select",
+                Shape::Other("enumeration".to_owned()),
+            ),
         ] {
             let json = format!(r#"{{"name":"a","type":"{holds}","fieldType":"{field}"}}"#);
             assert_eq!(info(&json).shape, shape, "{json}");

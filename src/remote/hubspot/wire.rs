@@ -2,7 +2,7 @@
 //! until a wanted one becomes a value.
 
 use crate::model::{COMPANY, Image, Kind, Observed, Presence, RecordId, Value, Version};
-use crate::remote::http::Reply;
+use crate::remote::http::{Call, Reply};
 use crate::remote::{ErrorKind, RemoteError};
 use chrono::DateTime;
 use serde::Deserialize;
@@ -35,6 +35,15 @@ impl Wanted<'_> {
             names.push(PRIMARY_COMPANY);
         }
         names
+    }
+
+    /// `call` with the properties to ask for as a parameter.
+    pub(super) fn ask(&self, call: Call) -> Call {
+        let properties = self.properties();
+        if properties.is_empty() {
+            return call;
+        }
+        call.with("properties", properties.join(","))
     }
 
     fn company(&self) -> bool {
