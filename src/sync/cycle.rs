@@ -312,7 +312,7 @@ impl Engine {
             },
             endpoints,
             troubles: tally.troubles.iter().map(|it| it.error.to_string()).collect(),
-            errors: tally.troubles.iter().map(|it| (it.side, it.error.kind)).collect(),
+            errors: tally.troubles.iter().map(|it| it.error.clone()).collect(),
         })
     }
 }
