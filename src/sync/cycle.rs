@@ -313,6 +313,7 @@ impl Engine {
             endpoints,
             troubles: tally.troubles.iter().map(|it| it.error.to_string()).collect(),
             errors: tally.troubles.iter().map(|it| it.error.clone()).collect(),
+            unread: observation.troubles.iter().map(|it| it.error.clone()).collect(),
         })
     }
 }
