@@ -113,23 +113,11 @@ impl State {
     /// Whether the values of a new record name it, and nobody else owns them.
     pub(super) fn check_new(&self, kind: Kind, values: &Values) -> Result<(), Refused> {
         let table = self.table(kind);
-        let (needed, said): (&[&str], _) = match kind {
-            Kind::Contact => (
-                &["email", "firstname", "lastname"],
-                "email, firstname, lastname",
-            ),
-            Kind::Company => (&["name", "domain"], "name, domain"),
-        };
-        let named = needed
-            .iter()
-            .filter_map(|name| table.schema.get(name))
-            .any(|property| {
-                values
-                    .iter()
-                    .any(|(slot, value)| *slot == property.slot && value.is_some())
-            });
-        if !named {
-            return Err(Refused::Nameless(said));
+        if !table.is_named(values) {
+            return Err(Refused::Nameless(match kind {
+                Kind::Contact => "email, firstname, lastname",
+                Kind::Company => "name, domain",
+            }));
         }
         table.check_unique(None, values)
     }

@@ -40,6 +40,15 @@ fn all_or_nothing<T>(partial: bool, checked: &[Checked<T>]) -> Result<(), Proble
     }
 }
 
+/// The live records that the inputs name; a key that is none is an error of the whole batch.
+fn targets(table: &Table, inputs: &[UpdateInput]) -> Result<Vec<Option<u64>>, Problem> {
+    let find = |input: &UpdateInput| {
+        let id = named(table, &input.id, input.id_property.as_deref())?;
+        Ok(id.filter(|id| table.live.contains_key(id)))
+    };
+    inputs.iter().map(find).collect()
+}
+
 /// Finds two inputs of one batch that claim the same unique value.
 #[derive(Debug, Default)]
 struct Claims(HashSet<(u16, Box<str>)>);
@@ -131,11 +140,7 @@ pub(super) fn update(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
             .map(|input| &input.object_write_trace_id),
     )?;
     let table = state.table(kind);
-    let mut targets = Vec::with_capacity(request.inputs.len());
-    for input in &request.inputs {
-        let id = named(table, &input.id, input.id_property.as_deref())?;
-        targets.push(id.filter(|id| table.live.contains_key(id)));
-    }
+    let targets = targets(table, &request.inputs)?;
     check_distinct("ids", targets.iter().flatten())?;
     let mut claims = Claims::default();
     let mut check = |(input, target): (&UpdateInput, &Option<u64>)| -> Checked<_> {
@@ -192,11 +197,19 @@ pub(super) fn upsert(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
     )?;
     let by_email = |input: &UpdateInput| input.id_property.as_deref() == Some("email");
     let partial = traced && !request.inputs.iter().any(by_email);
+    let targets = targets(state.table(kind), &request.inputs)?;
+    check_distinct("ids", targets.iter().flatten())?;
     let mut claims = Claims::default();
-    let mut check = |input: &UpdateInput| check_upsert(state, kind, input, &mut claims);
-    let checked: Vec<_> = request.inputs.iter().map(&mut check).collect();
+    let mut check = |(input, known): (&UpdateInput, &Option<u64>)| {
+        check_upsert(state, kind, input, *known, &mut claims)
+    };
+    let checked: Vec<_> = request
+        .inputs
+        .iter()
+        .zip(&targets)
+        .map(&mut check)
+        .collect();
     all_or_nothing(partial, &checked)?;
-    check_distinct("ids", checked.iter().flatten().filter_map(|(id, _)| *id))?;
     let mut answer = Answer::default();
     for (input, checked) in request.inputs.iter().zip(checked) {
         let trace = input.object_write_trace_id.as_ref();
@@ -226,12 +239,11 @@ fn check_upsert(
     state: &State,
     kind: Kind,
     input: &UpdateInput,
+    known: Option<u64>,
     claims: &mut Claims,
 ) -> Checked<(Option<u64>, Values)> {
     let table = state.table(kind);
     let property = input.id_property.as_deref();
-    let known = named(table, &input.id, property)?;
-    let known = known.filter(|id| table.live.contains_key(id));
     let mut values = table.check(borrowed(&input.properties))?;
     let key = property
         .and_then(|name| table.schema.get(name))
