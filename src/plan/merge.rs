@@ -110,7 +110,9 @@ enum Source {
 
 /// The two never agreed on this field: fill what is empty, never clear.
 fn first(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>) -> Source {
-    let empty = now.as_ref().map(|values| values.iter().all(Value::is_empty));
+    let empty = now
+        .as_ref()
+        .map(|values| values.iter().all(Value::is_empty));
     match (field.direction, empty.crm, empty.desk) {
         (Direction::To(target), ..) => {
             let source = target.other();
@@ -202,12 +204,7 @@ fn write(
     }
 }
 
-fn agree(
-    field: &Field,
-    now: &Pair<Vec<Value>>,
-    base: &Pair<Option<Vec<Value>>>,
-    out: &mut Merged,
-) {
+fn agree(field: &Field, now: &Pair<Vec<Value>>, base: &Pair<Option<Vec<Value>>>, out: &mut Merged) {
     for side in Side::BOTH {
         if base.of(side).as_ref() == Some(now.of(side)) {
             continue;

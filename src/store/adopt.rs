@@ -256,11 +256,12 @@ pub(super) async fn release_contacts(
 ) -> Result<(), StoreError> {
     for sql in [
         "UPDATE record SET dirty = 1 WHERE id IN (
-           SELECT w.record FROM json_each(?1)
-           CROSS JOIN record AS c ON c.id IN (value ->> 2, value ->> 3)
+           SELECT w.record FROM json_each(?1) AS made
+           CROSS JOIN record AS c ON c.id IN (made.value ->> 2, made.value ->> 3)
            CROSS JOIN waiting AS w ON w.side = c.side AND w.company = c.remote_id)",
         "DELETE FROM waiting WHERE (side, company) IN (
-           SELECT c.side, c.remote_id FROM json_each(?1) CROSS JOIN record AS c ON c.id IN (value ->> 2, value ->> 3))",
+           SELECT c.side, c.remote_id FROM json_each(?1) AS made
+           CROSS JOIN record AS c ON c.id IN (made.value ->> 2, made.value ->> 3))",
     ] {
         run(tx, sql, links).await?;
     }
@@ -354,7 +355,11 @@ async fn hold(
     let rows: Vec<_> = plan
         .holds
         .iter()
-        .map(|it| (it.kind, it.class, it.side, it.row, &it.field, &it.detail, &it.reason))
+        .map(|it| {
+            (
+                it.kind, it.class, it.side, it.row, &it.field, &it.detail, &it.reason,
+            )
+        })
         .collect();
     sqlx::query(
         "INSERT INTO hold (since, kind, class, side, record, field, detail, reason)

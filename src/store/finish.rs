@@ -155,7 +155,10 @@ async fn close_journal(tx: &mut SqliteConnection, batch: &[Finish]) -> Result<()
     let rows: Vec<_> = batch
         .iter()
         .map(|it| {
-            let made = it.stored.as_ref().map(|stored| &stored.sighting.observed.id);
+            let made = it
+                .stored
+                .as_ref()
+                .map(|stored| &stored.sighting.observed.id);
             let (crm, desk) = match it.side {
                 Side::Crm => (made, None),
                 Side::Desk => (None, made),
@@ -165,7 +168,15 @@ async fn close_journal(tx: &mut SqliteConnection, batch: &[Finish]) -> Result<()
                 .as_ref()
                 .and_then(|stored| stored.new_link.as_ref())
                 .map(|(link, _)| *link);
-            (it.journal, it.outcome, &it.request_id, &it.message, crm, desk, link)
+            (
+                it.journal,
+                it.outcome,
+                &it.request_id,
+                &it.message,
+                crm,
+                desk,
+                link,
+            )
         })
         .collect();
     sqlx::query(

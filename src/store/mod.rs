@@ -38,7 +38,9 @@ pub enum StoreError {
     #[error("the state database holds something unreadable: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// The file is no database, or is torn.
-    #[error("{path} is damaged ({detail}); put a backup in its place, or move it away to begin with a first sync")]
+    #[error(
+        "{path} is damaged ({detail}); put a backup in its place, or move it away to begin with a first sync"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -46,7 +48,9 @@ pub enum StoreError {
         detail: String,
     },
     /// Another instance has it.
-    #[error("{0} is in use by another deskbridge; stop that one first (`status` and `plan` work beside it)")]
+    #[error(
+        "{0} is in use by another deskbridge; stop that one first (`status` and `plan` work beside it)"
+    )]
     Locked(PathBuf),
     /// It cannot be opened or made.
     #[error("{path}: {source}")]
@@ -57,7 +61,9 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// It belongs to other accounts.
-    #[error("the state belongs to the account {known}, but the credentials lead to {found}; use the state of that account, or another `state.path`")]
+    #[error(
+        "the state belongs to the account {known}, but the credentials lead to {found}; use the state of that account, or another `state.path`"
+    )]
     Foreign {
         /// Whose state it is.
         known: String,

@@ -250,14 +250,15 @@ impl Store {
 }
 
 /// The images of a page; what an answer left out is filled in from what is known.
-async fn complete(
-    tx: &mut SqliteConnection,
-    page: &Ingest<'_>,
-) -> Result<Vec<String>, StoreError> {
+async fn complete(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Vec<String>, StoreError> {
     let partial: Vec<&str> = page
         .sightings
         .iter()
-        .filter(|it| page.fields.iter().any(|field| it.observed.image.get(field).is_none()))
+        .filter(|it| {
+            page.fields
+                .iter()
+                .any(|field| it.observed.image.get(field).is_none())
+        })
         .map(|it| it.observed.id.0.as_str())
         .collect();
     let mut known: HashMap<String, Image> = HashMap::new();
@@ -404,10 +405,15 @@ async fn release_namesakes(tx: &mut SqliteConnection, ids: &str) -> Result<(), S
 
 /// Ticks off what a pass over everything met.
 async fn meet(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), StoreError> {
-    let ids: Vec<&str> = page.sightings.iter().map(|it| it.observed.id.0.as_str()).collect();
+    let ids: Vec<&str> = page
+        .sightings
+        .iter()
+        .map(|it| it.observed.id.0.as_str())
+        .collect();
     sqlx::query(
         "INSERT OR IGNORE INTO seen (record)
-         SELECT id FROM json_each(?3) JOIN record ON side = ?1 AND kind = ?2 AND remote_id = value",
+         SELECT r.id FROM json_each(?3) AS met CROSS JOIN record AS r
+           ON r.side = ?1 AND r.kind = ?2 AND r.remote_id = met.value",
     )
     .bind(page.side.word())
     .bind(page.kind.word())
@@ -454,4 +460,3 @@ async fn advance(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), Sto
     }
     Ok(())
 }
-

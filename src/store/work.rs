@@ -91,6 +91,23 @@ impl Store {
         Ok(())
     }
 
+    /// Goes through all linked pairs of `kind` and marks those for planning of which a side is not
+    /// what it was when both last agreed. Returns how many records that are.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn audit(&mut self, kind: Kind) -> Result<u64, StoreError> {
+        let found = sqlx::query(
+            "UPDATE record SET dirty = 1
+             WHERE kind = ?1 AND link IS NOT NULL AND base IS NOT NULL AND base <> image",
+        )
+        .bind(kind.word())
+        .execute(&mut self.connection)
+        .await?;
+        Ok(found.rows_affected())
+    }
+
     /// Up to `limit` unlinked records of `kind` that have to be planned, with handles above `after`.
     ///
     /// # Errors
@@ -130,8 +147,8 @@ impl Store {
             return Ok(Vec::new());
         }
         let rows = sqlx::query(
-            "SELECT id, side, remote_id, version, image, standing = 'detached' FROM json_each(?1)
-             CROSS JOIN record ON id = value",
+            "SELECT r.id, r.side, r.remote_id, r.version, r.image, r.standing = 'detached'
+             FROM json_each(?1) AS wanted CROSS JOIN record AS r ON r.id = wanted.value",
         )
         .bind(bulk(rows)?)
         .fetch_all(&mut self.connection)
@@ -167,7 +184,12 @@ impl Store {
             let Some(first) = same.first() else { continue };
             let keys = same
                 .iter()
-                .map(|row| (usize::try_from(row.get::<i64, _>(3)).unwrap_or(0), row.get(4)))
+                .map(|row| {
+                    (
+                        usize::try_from(row.get::<i64, _>(3)).unwrap_or(0),
+                        row.get(4),
+                    )
+                })
                 .collect();
             index.insert(
                 first.get(0),
@@ -255,8 +277,8 @@ impl Store {
         }
         let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
             "SELECT mine.side, mine.remote_id, mine.id, theirs.remote_id
-             FROM json_each(?1) CROSS JOIN record AS mine
-               ON mine.side = value ->> 0 AND mine.kind = 'company' AND mine.remote_id = value ->> 1
+             FROM json_each(?1) AS named CROSS JOIN record AS mine
+               ON mine.side = named.value ->> 0 AND mine.kind = 'company' AND mine.remote_id = named.value ->> 1
              CROSS JOIN link AS l ON l.id = mine.link
              CROSS JOIN record AS theirs ON theirs.id = l.crm + l.desk - mine.id",
         )
@@ -352,8 +374,8 @@ impl Store {
         keys: &[(usize, String)],
     ) -> Result<Option<i64>, StoreError> {
         let rows: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT r.id FROM json_each(?3) CROSS JOIN match_key AS k
-               ON k.kind = ?2 AND k.key = value ->> 0 AND k.value = value ->> 1
+            "SELECT DISTINCT r.id FROM json_each(?3) AS mine CROSS JOIN match_key AS k
+               ON k.kind = ?2 AND k.key = mine.value ->> 0 AND k.value = mine.value ->> 1
              CROSS JOIN record AS r ON r.id = k.record
              WHERE r.side = ?1 AND r.link IS NULL AND r.presence = 'live' LIMIT 2",
         )
@@ -395,7 +417,11 @@ impl Store {
         let mut alike = Vec::new();
         for (row, text) in rows {
             let shown = image(&text)?;
-            if fields.0.iter().all(|(field, value)| shown.get(field) == Some(value)) {
+            if fields
+                .0
+                .iter()
+                .all(|(field, value)| shown.get(field) == Some(value))
+            {
                 alike.push(row);
             }
         }

@@ -42,16 +42,27 @@ impl Engine {
         }
         self.inquire(&mut tally).await?;
         self.store.wake(started_at).await?;
+        if reconcile {
+            self.audit().await?;
+        }
         let mappings = self.mappings.clone();
         for mapping in &mappings {
             if self.sees(mapping.kind, &tally).await? {
                 self.reconcile(mapping, &mut tally).await?;
             }
         }
-        let report = self.report(reconcile, started_at, &before, &observation, tally).await?;
+        let report = self
+            .report(reconcile, started_at, &before, &observation, tally)
+            .await?;
         let text = serde_json::to_string(&report).map_err(StoreError::from)?;
         self.store
-            .cycle_ended(report.id, started_at, report.finished_at, &text, report.eventful())
+            .cycle_ended(
+                report.id,
+                started_at,
+                report.finished_at,
+                &text,
+                report.eventful(),
+            )
             .await?;
         Ok(report)
     }
@@ -64,11 +75,31 @@ impl Engine {
             return Ok(false);
         }
         for side in Side::BOTH {
-            if self.store.pass(side, kind, PassKind::All).await?.mark.is_none() {
+            if self
+                .store
+                .pass(side, kind, PassKind::All)
+                .await?
+                .mark
+                .is_none()
+            {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Goes through all linked pairs and marks those that do not agree for planning, whether or not
+    /// anything was read of them. Returns how many records that are.
+    ///
+    /// # Errors
+    ///
+    /// Where the state fails.
+    pub async fn audit(&mut self) -> Result<u64, CycleError> {
+        let mut found = 0;
+        for kind in Kind::BOTH {
+            found += self.store.audit(kind).await?;
+        }
+        Ok(found)
     }
 
     async fn reconcile(&mut self, mapping: &Mapping, tally: &mut Tally) -> Result<(), CycleError> {
@@ -122,7 +153,8 @@ impl Engine {
         if same.is_empty() {
             return Ok(());
         }
-        let mut known: HashMap<i64, LooseRow> = rows.into_iter().map(|row| (row.row, row)).collect();
+        let mut known: HashMap<i64, LooseRow> =
+            rows.into_iter().map(|row| (row.row, row)).collect();
         let others: Vec<i64> = same
             .iter()
             .flat_map(|(crm, desk, _)| [*crm, *desk])
@@ -137,7 +169,10 @@ impl Engine {
                 continue;
             };
             let pair = decide::new_pair(self.store.number_link(), crm, desk);
-            decided.adoption.links.push(decide::new_link(mapping.kind, &pair, found));
+            decided
+                .adoption
+                .links
+                .push(decide::new_link(mapping.kind, &pair, found));
             pairs.push(pair);
         }
         if mapping.kind == Kind::Contact {
@@ -166,7 +201,10 @@ impl Engine {
                 return Ok(false);
             }
             after = last.state.link;
-            let ids: Vec<i64> = rows.iter().flat_map(|row| [row.rows.crm, row.rows.desk]).collect();
+            let ids: Vec<i64> = rows
+                .iter()
+                .flat_map(|row| [row.rows.crm, row.rows.desk])
+                .collect();
             let failed = self.store.failed(&ids, self.clock.now()).await?;
             let (rows, relinked) = self.successors(mapping, rows).await?;
             let mut decided = decide::pairs(mapping, rows, &failed, self.undoable(kind));
@@ -197,7 +235,9 @@ impl Engine {
                         .iter()
                         .enumerate()
                         .flat_map(|(number, key)| {
-                            key.values(*side, image).into_iter().map(move |value| (number, value))
+                            key.values(*side, image)
+                                .into_iter()
+                                .map(move |value| (number, value))
                         })
                         .collect();
                     self.store
@@ -227,11 +267,21 @@ impl Engine {
     async fn carry_out(&mut self, decided: Decided, tally: &mut Tally) -> Result<(), CycleError> {
         let Decided { mut adoption, jobs } = decided;
         adoption.intents = jobs.iter().map(Job::intent).collect();
-        self.progress.decided.fetch_add(jobs.len(), Ordering::Relaxed);
-        let (numbers, news) = self.store.adopt(tally.cycle, self.clock.now(), &adoption).await?;
+        self.progress
+            .decided
+            .fetch_add(jobs.len(), Ordering::Relaxed);
+        let (numbers, news) = self
+            .store
+            .adopt(tally.cycle, self.clock.now(), &adoption)
+            .await?;
         for notice in news {
-            tracing::warn!(event = "not_written", record = notice.row, field = notice.field, reason = notice.reason,
-                "a value cannot cross over; the record's other fields go on");
+            tracing::warn!(
+                event = "not_written",
+                record = notice.row,
+                field = notice.field,
+                reason = notice.reason,
+                "a value cannot cross over; the record's other fields go on"
+            );
         }
         self.execute(jobs, &numbers, tally).await
     }
@@ -248,7 +298,10 @@ impl Engine {
         named.dedup();
         let counterparts = self.store.counterparts(&named).await?;
         for row in rows {
-            let company = row.image.get(crate::model::COMPANY).and_then(|id| id.as_text());
+            let company = row
+                .image
+                .get(crate::model::COMPANY)
+                .and_then(|id| id.as_text());
             let across = company.and_then(|id| counterparts.get(&(row.side, id.to_owned())));
             *row.companies.of_mut(row.side.other()) = across.map(|(_, id)| id.clone());
         }
@@ -281,7 +334,12 @@ impl Engine {
         let mut endpoints = self.calls();
         for side in Side::BOTH {
             for (endpoint, calls) in endpoints.of_mut(side) {
-                *calls -= before.of(side).get(endpoint).copied().unwrap_or(0).min(*calls);
+                *calls -= before
+                    .of(side)
+                    .get(endpoint)
+                    .copied()
+                    .unwrap_or(0)
+                    .min(*calls);
             }
             endpoints.of_mut(side).retain(|_, calls| *calls > 0);
         }
@@ -311,9 +369,21 @@ impl Engine {
                 desk: endpoints.desk.values().sum(),
             },
             endpoints,
-            troubles: tally.troubles.iter().map(|it| it.error.to_string()).collect(),
-            errors: tally.troubles.iter().map(|it| it.error.clone()).collect(),
-            unread: observation.troubles.iter().map(|it| it.error.clone()).collect(),
+            troubles: tally
+                .troubles
+                .iter()
+                .map(|it| it.error.to_string())
+                .collect(),
+            errors: tally
+                .troubles
+                .iter()
+                .map(|it| it.error.clone())
+                .collect(),
+            unread: observation
+                .troubles
+                .iter()
+                .map(|it| it.error.clone())
+                .collect(),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! From rows of the state to what is taken over and what is written: calls the planner, does nothing.
 
 use crate::mapping::{Mapping, Untranslatable};
-use crate::model::{COMPANY, Changes, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Value, Version};
+use crate::model::{
+    COMPANY, Changes, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Value, Version,
+};
 use crate::plan::{
     DeleteReason, FieldChange, Index, Merged, Notice, NoticeKind, PairState, PairVerdict, Verdict,
     decide, first_fields, identify,
@@ -71,7 +73,12 @@ pub type Failed = HashMap<(i64, String), Outboxed>;
 
 /// Decides linked pairs. `undoable` says for each side whether a delete there can be undone.
 #[must_use]
-pub fn pairs(mapping: &Mapping, rows: Vec<PairRow>, failed: &Failed, undoable: Pair<bool>) -> Decided {
+pub fn pairs(
+    mapping: &Mapping,
+    rows: Vec<PairRow>,
+    failed: &Failed,
+    undoable: Pair<bool>,
+) -> Decided {
     let mut out = Decided::default();
     for row in rows {
         out.adoption.planned.extend([row.rows.crm, row.rows.desk]);
@@ -79,13 +86,17 @@ pub fn pairs(mapping: &Mapping, rows: Vec<PairRow>, failed: &Failed, undoable: P
             PairVerdict::OutOfScope => {}
             PairVerdict::BothGone => out.adoption.dropped.push(row.state.link),
             PairVerdict::HoldDelete(reason) => {
-                out.adoption.holds.push(held_delete(mapping.kind, &row, reason));
+                out.adoption
+                    .holds
+                    .push(held_delete(mapping.kind, &row, reason));
             }
             PairVerdict::Unlink(reason) => {
                 out.adoption.dropped.push(row.state.link);
                 let why = deleted(mapping.kind, reason);
                 let survivor = *row.rows.of(reason.side.other());
-                out.adoption.standings.push((survivor, Standing::Detached, why));
+                out.adoption
+                    .standings
+                    .push((survivor, Standing::Detached, why));
             }
             PairVerdict::Trash(side, _) => trash(mapping.kind, row, side, failed, &mut out),
             PairVerdict::Merge(merged) => take(mapping.kind, row, merged, failed, &mut out),
@@ -190,13 +201,7 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
     }
 }
 
-fn update(
-    kind: Kind,
-    side: Side,
-    pair: PairRow,
-    changes: Vec<FieldChange>,
-    attempts: u32,
-) -> Job {
+fn update(kind: Kind, side: Side, pair: PairRow, changes: Vec<FieldChange>, attempts: u32) -> Job {
     let fields = union(&changes);
     let company_before = fields
         .get(COMPANY)
@@ -246,7 +251,9 @@ fn note(kind: Kind, row: &PairRow, notice: Notice, adoption: &mut Adoption) {
         } => {
             let company = row.state.images.of(source).get(COMPANY);
             if let Some(id) = company.and_then(Value::as_text) {
-                adoption.waiting.push((source, id.to_owned(), *row.rows.of(source)));
+                adoption
+                    .waiting
+                    .push((source, id.to_owned(), *row.rows.of(source)));
             }
         }
         NoticeKind::Untranslatable { source, why } => adoption.notices.push(NoticeRow {
@@ -268,12 +275,7 @@ pub struct LooseDecided {
 
 /// Decides records without a counterpart.
 #[must_use]
-pub fn loose(
-    mapping: &Mapping,
-    rows: &[LooseRow],
-    index: &Index,
-    failed: &Failed,
-) -> LooseDecided {
+pub fn loose(mapping: &Mapping, rows: &[LooseRow], index: &Index, failed: &Failed) -> LooseDecided {
     let mut out = LooseDecided::default();
     let mut taken: HashSet<i64> = HashSet::new();
     for row in rows {
@@ -281,7 +283,11 @@ pub fn loose(
             continue;
         }
         if mapping.in_scope(row.side, &row.image) != Some(true) {
-            out.leave(row, Standing::OutOfScope, "it does not meet the scope".to_owned());
+            out.leave(
+                row,
+                Standing::OutOfScope,
+                "it does not meet the scope".to_owned(),
+            );
             continue;
         }
         match identify(index, row.row) {
@@ -296,7 +302,10 @@ pub fn loose(
             }
             Verdict::Shadowed { key, with } => {
                 let name = mapping.keys.get(key).map_or("", |key| key.name(row.side));
-                let why = format!("`{name}` matches {} other record(s), or one that is linked", with.len());
+                let why = format!(
+                    "`{name}` matches {} other record(s), or one that is linked",
+                    with.len()
+                );
                 out.leave(row, Standing::Shadowed, why);
             }
             Verdict::New => new(mapping, row, failed, &mut out),
@@ -307,7 +316,10 @@ pub fn loose(
 
 impl LooseDecided {
     fn leave(&mut self, row: &LooseRow, standing: Standing, why: String) {
-        self.decided.adoption.standings.push((row.row, standing, why));
+        self.decided
+            .adoption
+            .standings
+            .push((row.row, standing, why));
     }
 }
 

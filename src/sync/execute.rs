@@ -79,7 +79,10 @@ impl Engine {
         let batches = batches(connector.as_ref(), side, jobs);
         futures_util::stream::iter(batches.into_iter().map(|batch| {
             let (connector, halted) = (Arc::clone(connector), Arc::clone(halted));
-            let kind = batch.first().and_then(|at| jobs.get(*at)).map(|job| job.kind);
+            let kind = batch
+                .first()
+                .and_then(|at| jobs.get(*at))
+                .map(|job| job.kind);
             let ops: Vec<Op> = batch
                 .iter()
                 .filter_map(|at| Some(jobs.get(*at)?.op.clone()))
@@ -131,13 +134,19 @@ impl Engine {
                     states.insert(job.pair.state.link, job.pair.state.clone());
                     tally.wrote(job.verb);
                 }
-                Outcome::Refused { field, message, request_id } => {
+                Outcome::Refused {
+                    field,
+                    message,
+                    request_id,
+                } => {
                     finish.request_id = request_id;
-                    let message = field.map_or(message.clone(), |field| format!("{field}: {message}"));
+                    let message =
+                        field.map_or(message.clone(), |field| format!("{field}: {message}"));
                     self.refused(&mut finish, &job, message, now, tally);
                 }
                 Outcome::Duplicate { of, message } => {
-                    self.duplicate(&job, of, message, &mut finish, &mut held, now, tally).await?;
+                    self.duplicate(&job, of, message, &mut finish, &mut held, now, tally)
+                        .await?;
                 }
                 Outcome::Missing | Outcome::Trashed => {
                     finish.outcome = "not_there";
@@ -153,7 +162,11 @@ impl Engine {
         self.hold_duplicates(held, now, tally).await?;
         for (side, kind, row, id) in look {
             if let Err(error) = self.confirm(side, kind, &[(row, id)]).await? {
-                tally.trouble(Trouble { side, kind: Some(kind), error });
+                tally.trouble(Trouble {
+                    side,
+                    kind: Some(kind),
+                    error,
+                });
             }
         }
         Ok(())
@@ -189,7 +202,9 @@ impl Engine {
                 // is for another round.
                 let rest = merge(&mapping, state);
                 dirty = !rest.notices.is_empty()
-                    || Side::BOTH.iter().any(|side| !rest.changes.of(*side).is_empty());
+                    || Side::BOTH
+                        .iter()
+                        .any(|side| !rest.changes.of(*side).is_empty());
             }
         }
         let version = version_or(stored.version, *state.versions.of(side));
@@ -222,7 +237,8 @@ impl Engine {
             .into_iter()
             .map(|(mut finish, job)| {
                 let state = states.get(&job.pair.state.link).unwrap_or(&job.pair.state);
-                if let (Some(stored), Some(mapping)) = (&mut finish.stored, self.mapping(job.kind)) {
+                if let (Some(stored), Some(mapping)) = (&mut finish.stored, self.mapping(job.kind))
+                {
                     let (side, other) = (job.side, job.side.other());
                     stored.sighting.observed.image = state.images.of(side).clone();
                     stored.sighting.keys =
@@ -300,7 +316,10 @@ impl Engine {
 
     /// A create met a unique value that somebody has: a live record (it will be linked), one in the
     /// trash (a person decides), or something that is no record of ours.
-    #[expect(clippy::too_many_arguments, reason = "one answer's context; a struct of it would be used once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one answer's context; a struct of it would be used once"
+    )]
     async fn duplicate(
         &mut self,
         job: &Job,
@@ -319,7 +338,9 @@ impl Engine {
             }
         };
         let Some(observed) = holder else {
-            let message = format!("{message} (the value belongs to an agent, or to something that cannot be read)");
+            let message = format!(
+                "{message} (the value belongs to an agent, or to something that cannot be read)"
+            );
             self.refused(finish, job, message, now, tally);
             return Ok(());
         };
@@ -328,7 +349,11 @@ impl Engine {
         let fields = self.fields(kind, side);
         let sightings = self.sightings(kind, side, vec![observed]);
         self.store.sight(side, kind, &fields, &sightings).await?;
-        let linked = self.store.known(side, kind, &id).await?.and_then(|(_, link)| link);
+        let linked = self
+            .store
+            .known(side, kind, &id)
+            .await?
+            .and_then(|(_, link)| link);
         finish.outcome = "duplicate";
         finish.message = Some(message.clone());
         if trashed {

@@ -69,7 +69,13 @@ impl Engine {
         let wanted = self.fields(sent.kind, sent.side);
         let keys: Vec<String> = self
             .mapping(sent.kind)
-            .map(|mapping| mapping.keys.iter().map(|key| key.name(sent.side).to_owned()).collect())
+            .map(|mapping| {
+                mapping
+                    .keys
+                    .iter()
+                    .map(|key| key.name(sent.side).to_owned())
+                    .collect()
+            })
             .unwrap_or_default();
         let mut keyed = false;
         for key in keys {
@@ -92,7 +98,9 @@ impl Engine {
         if !keyed && self.adopt_lookalike(sent, &fields).await? {
             return Ok(Ok(Found::Known));
         }
-        Ok(Ok(self.sure_of_absence(sent, keyed, connector.as_ref()).await?))
+        Ok(Ok(self
+            .sure_of_absence(sent, keyed, connector.as_ref())
+            .await?))
     }
 
     /// Whether a look that found nothing proves that nothing was made: the index had time to show
@@ -103,7 +111,12 @@ impl Engine {
         keyed: bool,
         connector: &dyn Connector,
     ) -> Result<Found, CycleError> {
-        let lag = connector.caps().lookup_lag + if keyed { std::time::Duration::ZERO } else { connector.caps().overlap };
+        let lag = connector.caps().lookup_lag
+            + if keyed {
+                std::time::Duration::ZERO
+            } else {
+                connector.caps().overlap
+            };
         let settled = sent.since + TimeDelta::from_std(lag).unwrap_or(TimeDelta::zero());
         let read_since = self
             .store
@@ -125,7 +138,11 @@ impl Engine {
         sent: &SentRow,
         fields: &Image,
     ) -> Result<bool, CycleError> {
-        let Some(heir) = self.store.lookalike(sent.side, sent.kind, fields, sent.since).await? else {
+        let Some(heir) = self
+            .store
+            .lookalike(sent.side, sent.kind, fields, sent.since)
+            .await?
+        else {
             return Ok(false);
         };
         let mut rows = crate::model::Pair {

@@ -6,9 +6,7 @@
 use super::{CycleError, Engine, Progress, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{Kind, Observed, Presence, Side, Version};
-use crate::remote::{
-    Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError,
-};
+use crate::remote::{Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError};
 use crate::store::{Ingest, PassKind, PassState, Running, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;
@@ -115,9 +113,10 @@ impl Engine {
         let now = self.clock.now();
         let all = self.store.pass(side, kind, PassKind::All).await?;
         let changes = self.store.pass(side, kind, PassKind::Changes).await?;
-        let resume = all.running.clone().filter(|running| {
-            now - Version(running.started_at).time() < LISTING_KEEPS
-        });
+        let resume = all
+            .running
+            .clone()
+            .filter(|running| now - Version(running.started_at).time() < LISTING_KEEPS);
         let mut passes = Vec::new();
         if reconcile || all.mark.is_none() || resume.is_some() {
             if resume.is_none() {
@@ -135,13 +134,18 @@ impl Engine {
                 side,
                 kind,
                 feed: PassKind::Changes,
-                since: changes.mark.map(|mark| reach(mark, now, caps.overlap, caps.overlap_hourly)),
+                since: changes
+                    .mark
+                    .map(|mark| reach(mark, now, caps.overlap, caps.overlap_hourly)),
                 resume: changes.running,
             });
         }
         if all.mark.is_some() && !caps.trash_in_changes {
             let trash: PassState = self.store.pass(side, kind, PassKind::Trash).await?;
-            let due = trash.mark.or(all.mark).is_none_or(|mark| now.timestamp_millis() - mark >= TRASH_EVERY);
+            let due = trash
+                .mark
+                .or(all.mark)
+                .is_none_or(|mark| now.timestamp_millis() - mark >= TRASH_EVERY);
             if reconcile || due {
                 let since = trash.mark.or(all.mark);
                 passes.push(Pass {
@@ -312,8 +316,7 @@ fn reach(mark: i64, now: DateTime<Utc>, overlap: Duration, hourly: Duration) -> 
 
 /// The match keys of a record that takes part.
 pub(super) fn keys(mapping: &Mapping, side: Side, observed: &Observed) -> Vec<(usize, String)> {
-    if observed.presence != Presence::Live
-        || mapping.in_scope(side, &observed.image) != Some(true)
+    if observed.presence != Presence::Live || mapping.in_scope(side, &observed.image) != Some(true)
     {
         return Vec::new();
     }

@@ -90,7 +90,9 @@ fn writable(
                     .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 findings.push(Finding {
                     error: true,
-                    message: format!("`{word}` is no choice of the {kind} field `{name}` in {side}{hint}"),
+                    message: format!(
+                        "`{word}` is no choice of the {kind} field `{name}` in {side}{hint}"
+                    ),
                 });
             }
         }
@@ -145,7 +147,9 @@ fn fits(
 /// The transform that lets two types meet; nothing where they meet without, or we cannot judge.
 fn transform(from: &Shape, to: &Shape) -> Option<&'static str> {
     match (from, to) {
-        (Shape::Number, Shape::Text | Shape::Choice(_)) | (Shape::Text, Shape::Number) => Some("number"),
+        (Shape::Number, Shape::Text | Shape::Choice(_)) | (Shape::Text, Shape::Number) => {
+            Some("number")
+        }
         (Shape::Boolean, other) | (other, Shape::Boolean)
             if !matches!(other, Shape::Boolean | Shape::Other(_)) =>
         {
@@ -179,10 +183,9 @@ fn required(mapping: &Mapping, schemas: Pair<&Schema>, findings: &mut Vec<Findin
             continue;
         }
         for (name, info) in &schemas.of(side).fields {
-            let written = mapping
-                .fields
-                .iter()
-                .any(|field| field.direction.writes(side) && field.names(side).any(|it| it == name));
+            let written = mapping.fields.iter().any(|field| {
+                field.direction.writes(side) && field.names(side).any(|it| it == name)
+            });
             if info.required && !info.read_only && !written {
                 findings.push(Finding {
                     error: false,
@@ -222,7 +225,9 @@ fn distance(a: &str, b: &str) -> usize {
         let mut diagonal = i;
         let mut left = i + 1;
         for (slot, y) in row.iter_mut().skip(1).zip(&b) {
-            let cost = (diagonal + usize::from(x != *y)).min(*slot + 1).min(left + 1);
+            let cost = (diagonal + usize::from(x != *y))
+                .min(*slot + 1)
+                .min(left + 1);
             diagonal = std::mem::replace(slot, cost);
             left = cost;
         }

@@ -46,10 +46,18 @@ impl Rehearsal {
         let (id, image, presence) = match op {
             Op::Create { fields } => {
                 let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
-                (RecordId(format!("new:{number}")), fields.clone(), Presence::Live)
+                (
+                    RecordId(format!("new:{number}")),
+                    fields.clone(),
+                    Presence::Live,
+                )
             }
             Op::Update { id, fields, .. } => (id.clone(), fields.clone(), Presence::Live),
-            Op::Delete { id } => (id.clone(), crate::model::Image::default(), Presence::Trashed),
+            Op::Delete { id } => (
+                id.clone(),
+                crate::model::Image::default(),
+                Presence::Trashed,
+            ),
         };
         Observed {
             id,

@@ -52,7 +52,10 @@ impl Tally {
     /// Remembers what went wrong, once a side, kind and sort.
     pub(super) fn trouble(&mut self, trouble: Trouble) {
         let sort = |it: &Trouble| (it.side, it.kind, it.error.kind);
-        let known = self.troubles.iter().any(|known| sort(known) == sort(&trouble));
+        let known = self
+            .troubles
+            .iter()
+            .any(|known| sort(known) == sort(&trouble));
         if !known {
             self.troubles.push(trouble);
         }
@@ -148,7 +151,11 @@ impl CycleReport {
     /// Whether anything happened that is worth a row of its own.
     #[must_use]
     pub fn eventful(&self) -> bool {
-        self.changed.crm + self.changed.desk + self.linked + self.created + self.updated
+        self.changed.crm
+            + self.changed.desk
+            + self.linked
+            + self.created
+            + self.updated
             + self.deleted
             + self.failed
             > 0

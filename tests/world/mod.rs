@@ -1,0 +1,276 @@
+//! Two simulated systems and the real engine between them, over real HTTP.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use deskbridge::clock::{Clock, SystemClock};
+use deskbridge::config::{self, Config, Environment};
+use deskbridge::model::{Kind, Pair};
+use deskbridge::remote::Connector;
+use deskbridge::remote::freshdesk::{self, Freshdesk};
+use deskbridge::remote::hubspot::{self, Hubspot};
+use deskbridge::sandbox::Backstage;
+use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::freshdesk::{Contact, FreshdeskSim, Options as DeskOptions};
+use deskbridge::sandbox::hubspot::{HubspotSim, Kind as CrmKind, Options as CrmOptions, Row};
+use deskbridge::store::{Report, Store};
+use deskbridge::sync::{CycleOutcome, CycleReport, Engine};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// The mapping of most tests: one of each sort.
+pub const MAPPING: &str = r#"
+[contacts]
+match    = ["email"]
+create   = "both"
+conflict = "newest"
+delete   = "hold"
+company  = "both"
+
+[[contacts.field]]
+crm       = "email"
+freshdesk = "email"
+via       = "lowercase"
+
+[[contacts.field]]
+crm       = ["firstname", "lastname"]
+freshdesk = "name"
+via       = "full_name"
+
+[[contacts.field]]
+crm       = "phone"
+freshdesk = "phone"
+
+[[contacts.field]]
+crm       = "jobtitle"
+freshdesk = "job_title"
+conflict  = "crm"
+
+[[contacts.field]]
+crm       = "customer_tier"
+freshdesk = "custom_fields.tier"
+direction = "to_freshdesk"
+values    = { vip = "VIP", standard = "Standard" }
+
+[companies]
+match    = ["domain", "name"]
+create   = "both"
+conflict = "crm"
+delete   = "ignore"
+
+[[companies.field]]
+crm       = "name"
+freshdesk = "name"
+
+[[companies.field]]
+crm       = "domain"
+freshdesk = "domains"
+via       = "list"
+"#;
+
+/// Both systems, and a directory for the state.
+#[derive(Debug)]
+pub struct World {
+    pub crm: HubspotSim,
+    pub desk: FreshdeskSim,
+    pub dir: TempDir,
+    pub mapping: String,
+}
+
+/// The engine's time, moved by tests.
+#[derive(Debug, Clone)]
+pub struct EngineClock(pub SimClock);
+
+impl Clock for EngineClock {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.0.now()
+    }
+}
+
+#[derive(Debug)]
+struct Secrets;
+
+impl Environment for Secrets {
+    fn variable(&self, name: &str) -> Option<String> {
+        match name {
+            "HUBSPOT_TOKEN" => Some("pat-sandbox".to_owned()),
+            "FRESHDESK_API_KEY" => Some("freshdesk-sandbox-key".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn read(&self, _: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(CrmOptions::default(), DeskOptions::default()).await
+    }
+
+    /// A world whose two systems and engine share one clock that tests move.
+    pub async fn timed() -> (Self, SimClock) {
+        let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
+        let backstage = || Backstage {
+            clock: clock.clone(),
+            ..Backstage::default()
+        };
+        let world = Self::with(
+            CrmOptions {
+                backstage: backstage(),
+                ..CrmOptions::default()
+            },
+            DeskOptions {
+                backstage: backstage(),
+                ..DeskOptions::default()
+            },
+        )
+        .await;
+        (world, clock)
+    }
+
+    pub async fn with(crm: CrmOptions, desk: DeskOptions) -> Self {
+        Self {
+            crm: HubspotSim::start(crm).await.unwrap(),
+            desk: FreshdeskSim::start(desk).await.unwrap(),
+            dir: tempfile::tempdir().unwrap(),
+            mapping: MAPPING.to_owned(),
+        }
+    }
+
+    /// The whole sync.toml.
+    pub fn sync_toml(&self) -> String {
+        format!(
+            "[crm]\nkind = \"hubspot\"\ntoken = {{ env = \"HUBSPOT_TOKEN\" }}\nbase_url = \"{}\"\n\n\
+             [freshdesk]\nurl = \"{}\"\napi_key = {{ env = \"FRESHDESK_API_KEY\" }}\n\n\
+             [state]\npath = \"{}\"\n{}",
+            self.crm.url(),
+            self.desk.url(),
+            self.state().display(),
+            self.mapping
+        )
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state.db")
+    }
+
+    pub fn config(&self) -> Config {
+        let source = self.sync_toml();
+        match config::compile(&source, &Secrets) {
+            Ok((config, _)) => config,
+            Err(wrong) => panic!("{}", wrong.render(&source, "sync.toml", false)),
+        }
+    }
+
+    pub fn connectors(&self, stop: &CancellationToken) -> Pair<Arc<dyn Connector>> {
+        let crm = Hubspot::new(hubspot::Options {
+            base_url: self.crm.url().parse().unwrap(),
+            token: "pat-sandbox".to_owned().into(),
+            share: 1.0,
+            stop: stop.clone(),
+        });
+        let desk = Freshdesk::new(freshdesk::Options {
+            url: self.desk.url().parse().unwrap(),
+            api_key: "freshdesk-sandbox-key".to_owned().into(),
+            calls_per_minute: None,
+            share: 1.0,
+            stop: stop.clone(),
+        });
+        Pair {
+            crm: Arc::new(crm.unwrap()),
+            desk: Arc::new(desk.unwrap()),
+        }
+    }
+
+    pub async fn engine(&self) -> Engine {
+        self.engine_with(Arc::new(SystemClock)).await
+    }
+
+    pub async fn engine_with(&self, clock: Arc<dyn Clock>) -> Engine {
+        let stop = CancellationToken::new();
+        let connectors = self.connectors(&stop);
+        self.engine_between(connectors, clock, stop).await
+    }
+
+    pub async fn engine_between(
+        &self,
+        connectors: Pair<Arc<dyn Connector>>,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+    ) -> Engine {
+        let config = self.config();
+        let mut store = Store::open(&self.state()).await.unwrap();
+        store
+            .belongs_to(&Pair {
+                crm: "hubspot:62515".to_owned(),
+                desk: "freshdesk:test".to_owned(),
+            })
+            .await
+            .unwrap();
+        store.mapped_by(&config.digest()).await.unwrap();
+        for kind in Kind::BOTH {
+            connectors.crm.describe(kind).await.ok();
+            connectors.desk.describe(kind).await.ok();
+        }
+        let mappings = config.mappings().cloned().collect();
+        Engine::new(store, connectors, mappings, clock, stop)
+    }
+
+    pub async fn report(&self) -> Report {
+        Report::open(&self.state()).await.unwrap()
+    }
+
+    pub fn crm_contact(&self, properties: &[(&str, &str)]) -> u64 {
+        self.crm
+            .portal()
+            .create(CrmKind::Contact, properties)
+            .unwrap()
+    }
+
+    pub fn crm_company(&self, properties: &[(&str, &str)]) -> u64 {
+        self.crm
+            .portal()
+            .create(CrmKind::Company, properties)
+            .unwrap()
+    }
+
+    pub fn crm_edit(&self, contact: u64, properties: &[(&str, &str)]) {
+        self.crm
+            .portal()
+            .edit(CrmKind::Contact, contact, properties)
+            .unwrap();
+    }
+
+    pub fn crm_row(&self, contact: u64) -> Row {
+        self.crm.portal().row(CrmKind::Contact, contact).unwrap()
+    }
+
+    pub fn desk_by_email(&self, email: &str) -> Contact {
+        self.desk
+            .contact_by_email(email)
+            .unwrap_or_else(|| panic!("no contact {email} in Freshdesk"))
+    }
+}
+
+/// A cycle that did what it was to do.
+pub(crate) async fn cycle(engine: &mut Engine) -> CycleReport {
+    let report = engine.cycle(false).await.unwrap();
+    assert_eq!(report.outcome, CycleOutcome::Done, "{report:?}");
+    report
+}
+
+/// A cycle that writes nothing.
+pub(crate) async fn quiet(engine: &mut Engine) {
+    let report = cycle(engine).await;
+    let writes = (
+        report.created,
+        report.updated,
+        report.deleted,
+        report.linked,
+    );
+    assert_eq!(writes, (0, 0, 0, 0), "{report:?}");
+}
