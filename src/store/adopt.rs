@@ -129,8 +129,8 @@ pub struct Adoption {
     pub waiting: Vec<(Side, String, i64)>,
     /// Writes that are about to be sent.
     pub intents: Vec<Intent>,
-    /// Records of which no write is wanted any more.
-    pub settled: Vec<i64>,
+    /// `(record, action)`: failed writes that nobody wants any more.
+    pub settled: Vec<(i64, &'static str)>,
 }
 
 impl Store {
@@ -319,7 +319,8 @@ async fn tick_off(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), Stor
     if !plan.settled.is_empty() {
         run(
             tx,
-            "DELETE FROM outbox WHERE state <> 'sent' AND record IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM outbox WHERE state <> 'sent'
+             AND (record, action) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
             &bulk(&plan.settled)?,
         )
         .await?;
@@ -347,6 +348,15 @@ async fn hold(
         .bind(bulk(&plan.planned)?)
         .bind(bulk(&current)?)
         .execute(&mut *tx)
+        .await?;
+    }
+    if !plan.standings.is_empty() {
+        let left: Vec<i64> = plan.standings.iter().map(|(row, ..)| *row).collect();
+        run(
+            &mut *tx,
+            "DELETE FROM hold WHERE class = 'duplicate' AND record IN (SELECT value FROM json_each(?1))",
+            &bulk(&left)?,
+        )
         .await?;
     }
     if plan.holds.is_empty() {

@@ -17,7 +17,7 @@ pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing
 pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use report::{HoldView, JournalView, LinkView, Parked, RecordCounts, Report};
-pub use work::{LooseRow, Outboxed, PairRow, SentRow};
+pub use work::{Fate, LooseRow, Outboxed, PairRow, SentRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};

@@ -2,7 +2,7 @@
 
 use super::rows::{bulk, presence, side as side_of};
 use super::{Store, StoreError};
-use crate::model::{COMPANY, Image, Kind, LinkId, Pair, RecordId, Side, Version};
+use crate::model::{COMPANY, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Version};
 use crate::plan::{Index, Known, PairState};
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
@@ -34,6 +34,35 @@ pub struct PairRow {
     pub rows: Pair<i64>,
     /// What the planner needs.
     pub state: PairState,
+    /// What became of a record that is gone, where more is known than that.
+    pub fates: Pair<Option<Fate>>,
+}
+
+/// What became of a record that is not there any more under its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It lives on as this record of its side.
+    MovedTo(RecordId),
+    /// It is something else now that blocks its unique values: on Freshdesk, an agent.
+    Converted,
+}
+
+impl Fate {
+    /// As the state keeps it.
+    pub(super) fn words(&self) -> (&'static str, &str) {
+        match self {
+            Self::MovedTo(id) => ("moved", &id.0),
+            Self::Converted => ("converted", ""),
+        }
+    }
+
+    fn read(standing: Option<&str>, because: Option<&str>) -> Option<Self> {
+        match standing {
+            Some("moved") => Some(Self::MovedTo(RecordId::from(because?))),
+            Some("converted") => Some(Self::Converted),
+            _ => None,
+        }
+    }
 }
 
 /// A write that failed before.
@@ -81,6 +110,15 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn wake(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        for sql in [
+            // What is not there any more needs no counterpart.
+            "DELETE FROM outbox WHERE state <> 'sent' AND action = 'create' AND EXISTS (
+               SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence <> 'live')",
+            "DELETE FROM hold WHERE class = 'duplicate' AND EXISTS (
+               SELECT 1 FROM record AS r WHERE r.id = hold.record AND r.presence <> 'live')",
+        ] {
+            sqlx::query(sql).execute(&mut self.connection).await?;
+        }
         sqlx::query(
             "UPDATE record SET dirty = 1 WHERE id IN (
                SELECT record FROM outbox WHERE due_at <= ?1 AND state <> 'sent')",
@@ -92,6 +130,7 @@ impl Store {
     }
 
     /// Up to `limit` unlinked records of `kind` that have to be planned, with handles above `after`.
+    /// One of which nobody knows whether a write about it was carried out is left for later.
     ///
     /// # Errors
     ///
@@ -110,7 +149,9 @@ impl Store {
         .await?;
         let rows = sqlx::query(
             "SELECT id, side, remote_id, version, image, standing = 'detached' FROM record
-             WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND id > ?2 ORDER BY id LIMIT ?3",
+             WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND id > ?2
+               AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = record.id AND o.state = 'sent')
+             ORDER BY id LIMIT ?3",
         )
         .bind(kind.word())
         .bind(after)
@@ -186,7 +227,8 @@ impl Store {
         Ok(index)
     }
 
-    /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`.
+    /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`. One of
+    /// which nobody knows whether a write to it was carried out is left for later.
     ///
     /// # Errors
     ///
@@ -199,9 +241,13 @@ impl Store {
     ) -> Result<Vec<PairRow>, StoreError> {
         let rows = sqlx::query(
             "WITH work AS (SELECT DISTINCT link FROM record
-                           WHERE kind = ?1 AND dirty = 1 AND link > ?2 ORDER BY link LIMIT ?3)
+                           WHERE kind = ?1 AND dirty = 1 AND link > ?2
+                             AND NOT EXISTS (SELECT 1 FROM link AS mine JOIN outbox AS o ON o.record IN (mine.crm, mine.desk)
+                                             WHERE mine.id = record.link AND o.state = 'sent')
+                           ORDER BY link LIMIT ?3)
              SELECT l.id, c.id, c.remote_id, c.version, c.presence, c.image, c.base,
-                          d.id, d.remote_id, d.version, d.presence, d.image, d.base
+                          d.id, d.remote_id, d.version, d.presence, d.image, d.base,
+                          c.standing, c.because, d.standing, d.because
              FROM work CROSS JOIN link AS l ON l.id = work.link
              CROSS JOIN record AS c ON c.id = l.crm CROSS JOIN record AS d ON d.id = l.desk",
         )
@@ -246,7 +292,8 @@ impl Store {
         Ok(())
     }
 
-    /// The counterparts of companies: `(side, id)` → the company's handle, the id across.
+    /// The counterparts of companies: `(side, id)` → the company's handle, the id across. One that is
+    /// not there any more is none: no contact can be put into it.
     ///
     /// # Errors
     ///
@@ -263,7 +310,7 @@ impl Store {
              FROM json_each(?1) AS named CROSS JOIN record AS mine
                ON mine.side = named.value ->> 0 AND mine.kind = 'company' AND mine.remote_id = named.value ->> 1
              CROSS JOIN link AS l ON l.id = mine.link
-             CROSS JOIN record AS theirs ON theirs.id = l.crm + l.desk - mine.id",
+             CROSS JOIN record AS theirs ON theirs.id = l.crm + l.desk - mine.id AND theirs.presence = 'live'",
         )
         .bind(bulk(named)?)
         .fetch_all(&mut self.connection)
@@ -426,6 +473,19 @@ impl Store {
         Ok(held.unsigned_abs())
     }
 
+    /// Whether a known record is there, as far as we have seen.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn presence(&mut self, row: i64) -> Result<Presence, StoreError> {
+        let word: String = sqlx::query_scalar("SELECT presence FROM record WHERE id = ?1")
+            .bind(row)
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(presence(&word))
+    }
+
     /// The handle and link of a record, if it is known.
     ///
     /// # Errors
@@ -503,6 +563,10 @@ fn pair_row(row: &sqlx::sqlite::SqliteRow) -> Result<PairRow, StoreError> {
             images,
             bases,
             companies: Pair::default(),
+        },
+        fates: Pair {
+            crm: Fate::read(row.get(13), row.get(14)),
+            desk: Fate::read(row.get(15), row.get(16)),
         },
     })
 }
