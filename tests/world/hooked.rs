@@ -3,17 +3,18 @@
 use async_trait::async_trait;
 use deskbridge::model::{Kind, RecordId, Side};
 use deskbridge::remote::{
-    Account, Caps, Connector, Cursor, Fetched, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
-    Schema,
+    Account, Caps, Connector, Cursor, Feed, Fetched, Lookup, Op, Outcome, Page, PageRequest,
+    RemoteError, Schema,
 };
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 /// What happens at a write.
 #[derive(Clone)]
-pub enum Hook {
+pub(crate) enum Hook {
     /// Nothing special.
     Pass,
     /// This is done once, just before the next write is sent.
@@ -36,30 +37,37 @@ impl fmt::Debug for Hook {
 }
 
 #[derive(Debug)]
-pub struct Hooked {
+pub(crate) struct Hooked {
     real: Arc<dyn Connector>,
     kind: Kind,
     hook: Mutex<Hook>,
     after_page: Mutex<Hook>,
+    lie: AtomicBool,
 }
 
 impl Hooked {
     /// Stands in the way of writes of `kind`.
-    pub fn new(real: Arc<dyn Connector>, kind: Kind) -> Self {
+    pub(crate) fn new(real: Arc<dyn Connector>, kind: Kind) -> Self {
         Self {
             real,
             kind,
             hook: Mutex::new(Hook::Pass),
             after_page: Mutex::new(Hook::Pass),
+            lie: AtomicBool::new(false),
         }
     }
 
-    pub fn hook(&self, hook: Hook) {
+    pub(crate) fn hook(&self, hook: Hook) {
         *self.hook.lock().unwrap() = hook;
     }
 
+    /// The next listing of everything is empty, and says that it is complete.
+    pub(crate) fn empty_next_listing(&self) {
+        self.lie.store(true, Ordering::Relaxed);
+    }
+
     /// What is done once after the next page of `kind` was read.
-    pub fn after_page(&self, act: impl Fn() + Send + Sync + 'static) {
+    pub(crate) fn after_page(&self, act: impl Fn() + Send + Sync + 'static) {
         *self.after_page.lock().unwrap() = Hook::Before(Arc::new(act));
     }
 }
@@ -87,7 +95,15 @@ impl Connector for Hooked {
         request: &PageRequest<'_>,
         cursor: Option<&Cursor>,
     ) -> Result<Page, RemoteError> {
-        let page = self.real.page(request, cursor).await;
+        let mut page = self.real.page(request, cursor).await;
+        let lies = matches!(request.feed, Feed::All) && request.kind == self.kind;
+        if lies
+            && self.lie.swap(false, Ordering::Relaxed)
+            && let Ok(page) = &mut page
+        {
+            page.records.clear();
+            page.next = None;
+        }
         if request.kind == self.kind {
             let hook = std::mem::replace(&mut *self.after_page.lock().unwrap(), Hook::Pass);
             if let Hook::Before(act) = hook {

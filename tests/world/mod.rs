@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod hooked;
+pub(crate) mod hooked;
 
 use deskbridge::clock::{Clock, SystemClock};
 use deskbridge::config::{self, Config, Environment};
@@ -224,7 +224,7 @@ impl World {
     }
 
     /// An engine whose writes of `kind` to Freshdesk (`desk`) or the CRM a test can stand in the way of.
-    pub async fn hooked_engine(&self, side: Side, kind: Kind) -> (Engine, Arc<Hooked>) {
+    pub(crate) async fn hooked_engine(&self, side: Side, kind: Kind) -> (Engine, Arc<Hooked>) {
         let stop = CancellationToken::new();
         let mut connectors = self.connectors(&stop);
         let hooked = Arc::new(Hooked::new(Arc::clone(connectors.of(side)), kind));
@@ -232,6 +232,17 @@ impl World {
         let engine = self
             .engine_between(connectors, Arc::new(SystemClock), stop)
             .await;
+        (engine, hooked)
+    }
+
+    /// A timed engine to which Freshdesk's list of contacts can lie.
+    pub(crate) async fn lying_engine(&self, clock: &SimClock) -> (Engine, Arc<Hooked>) {
+        let stop = CancellationToken::new();
+        let mut connectors = self.connectors(&stop);
+        let hooked = Arc::new(Hooked::new(Arc::clone(&connectors.desk), Kind::Contact));
+        connectors.desk = hooked.clone();
+        let clock = Arc::new(EngineClock(clock.clone()));
+        let engine = self.engine_between(connectors, clock, stop).await;
         (engine, hooked)
     }
 
@@ -285,8 +296,8 @@ impl World {
 
     /// The logs begin anew.
     pub fn forget_calls(&self) {
-        self.crm.backstage().log.take();
-        self.desk.backstage().log.take();
+        drop(self.crm.backstage().log.take());
+        drop(self.desk.backstage().log.take());
     }
 
     pub async fn report(&self) -> Report {
