@@ -1,11 +1,12 @@
 //! Taking over what was decided, before anything of it is sent.
 
-use super::rows::{base_text, bulk, stamp};
+use super::rows::{bulk, stamp};
 use super::{Store, StoreError, Verb};
 use crate::model::{Image, Kind, LinkId, Pair, RecordId, Side};
 use crate::plan::FieldChange;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, SqliteConnection};
+use std::collections::BTreeMap;
 
 /// Two records that were found to be the same.
 #[derive(Debug, Clone)]
@@ -25,10 +26,8 @@ pub struct NewLink {
 pub struct NewBase {
     /// The record's handle.
     pub row: i64,
-    /// The base.
-    pub base: Image,
-    /// The image, which the base often equals.
-    pub image: Image,
+    /// The base; nothing where it equals the record's image.
+    pub base: Option<Image>,
 }
 
 /// Why an unlinked record is left alone.
@@ -129,8 +128,8 @@ pub struct Adoption {
     pub waiting: Vec<(Side, String, i64)>,
     /// Writes that are about to be sent.
     pub intents: Vec<Intent>,
-    /// Records of which no write is wanted any more.
-    pub settled: Vec<i64>,
+    /// `(record, action)`: failed writes that nobody wants any more.
+    pub settled: Vec<(i64, &'static str)>,
 }
 
 impl Store {
@@ -162,7 +161,7 @@ impl Store {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         drop_links(&mut tx, &plan.dropped).await?;
         make_links(&mut tx, cycle, now, &plan.links).await?;
-        move_bases(&mut tx, &plan.bases).await?;
+        update_rows(&mut tx, plan).await?;
         tick_off(&mut tx, plan).await?;
         hold(&mut tx, now, plan).await?;
         let news = notice(&mut tx, now, plan).await?;
@@ -219,15 +218,6 @@ async fn make_links(
     .bind(cycle)
     .execute(&mut *tx)
     .await?;
-    // Nothing is agreed yet: an empty base, which the bases that follow may replace.
-    for sql in [
-        "UPDATE record SET link = news.value ->> 0, base = '{}', standing = NULL, because = NULL
-         FROM json_each(?1) AS news WHERE record.id = news.value ->> 2",
-        "UPDATE record SET link = news.value ->> 0, base = '{}', standing = NULL, because = NULL
-         FROM json_each(?1) AS news WHERE record.id = news.value ->> 3",
-    ] {
-        run(tx, sql, &rows).await?;
-    }
     forget_duplicates(tx, &rows).await?;
     if links.iter().any(|link| link.kind == Kind::Company) {
         release_contacts(tx, &rows).await?;
@@ -268,31 +258,60 @@ pub(super) async fn release_contacts(
     Ok(())
 }
 
-async fn move_bases(tx: &mut SqliteConnection, bases: &[NewBase]) -> Result<(), StoreError> {
-    if bases.is_empty() {
+/// One row of the state as a chunk of planning leaves it: each is written once, whatever happened.
+#[derive(Debug, Default)]
+struct RowUpdate {
+    /// The link that it gets.
+    link: Option<LinkId>,
+    /// Whether `base` is to be written.
+    rebased: bool,
+    base: Option<String>,
+    /// Whether it is planned.
+    planned: bool,
+}
+
+async fn update_rows(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), StoreError> {
+    let mut rows: BTreeMap<i64, RowUpdate> = BTreeMap::new();
+    for link in &plan.links {
+        for side in Side::BOTH {
+            let row = rows.entry(*link.rows.of(side)).or_default();
+            row.link = Some(link.link);
+            // Nothing is agreed yet; the bases below may know better.
+            (row.rebased, row.base) = (true, Some("{}".to_owned()));
+        }
+    }
+    for base in &plan.bases {
+        let row = rows.entry(base.row).or_default();
+        let text = base.base.as_ref().map(serde_json::to_string).transpose()?;
+        (row.rebased, row.base) = (true, text);
+    }
+    for planned in &plan.planned {
+        rows.entry(*planned).or_default().planned = true;
+    }
+    if rows.is_empty() {
         return Ok(());
     }
-    let rows = bases
+    let rows: Vec<_> = rows
         .iter()
-        .map(|it| Ok((it.row, base_text(&it.base, &it.image)?)))
-        .collect::<Result<Vec<_>, StoreError>>()?;
+        .map(|(row, it)| (row, it.link, it.rebased, &it.base, it.planned))
+        .collect();
     run(
         tx,
-        "UPDATE record SET base = news.value ->> 1 FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
+        "UPDATE record SET
+           link = coalesce(news.link, record.link),
+           base = CASE WHEN news.rebased THEN news.base ELSE record.base END,
+           standing = CASE WHEN news.link IS NULL THEN standing END,
+           because = CASE WHEN news.link IS NULL THEN because END,
+           dirty = CASE WHEN news.planned THEN 0 ELSE dirty END
+         FROM (SELECT value ->> 0 AS row, value ->> 1 AS link, value ->> 2 AS rebased, value ->> 3 AS base,
+                      value ->> 4 AS planned FROM json_each(?1)) AS news
+         WHERE record.id = news.row",
         &bulk(&rows)?,
     )
     .await
 }
 
 async fn tick_off(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), StoreError> {
-    if !plan.planned.is_empty() {
-        run(
-            tx,
-            "UPDATE record SET dirty = 0 WHERE id IN (SELECT value FROM json_each(?1))",
-            &bulk(&plan.planned)?,
-        )
-        .await?;
-    }
     if !plan.standings.is_empty() {
         let rows: Vec<_> = plan
             .standings
@@ -319,7 +338,8 @@ async fn tick_off(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), Stor
     if !plan.settled.is_empty() {
         run(
             tx,
-            "DELETE FROM outbox WHERE state <> 'sent' AND record IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM outbox WHERE state <> 'sent'
+             AND (record, action) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
             &bulk(&plan.settled)?,
         )
         .await?;
@@ -347,6 +367,15 @@ async fn hold(
         .bind(bulk(&plan.planned)?)
         .bind(bulk(&current)?)
         .execute(&mut *tx)
+        .await?;
+    }
+    if !plan.standings.is_empty() {
+        let left: Vec<i64> = plan.standings.iter().map(|(row, ..)| *row).collect();
+        run(
+            &mut *tx,
+            "DELETE FROM hold WHERE class = 'duplicate' AND record IN (SELECT value FROM json_each(?1))",
+            &bulk(&left)?,
+        )
         .await?;
     }
     if plan.holds.is_empty() {

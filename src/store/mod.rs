@@ -17,7 +17,7 @@ pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing
 pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use report::{HoldView, JournalView, LinkView, Parked, RecordCounts, Report};
-pub use work::{LooseRow, Outboxed, PairRow, SentRow};
+pub use work::{Fate, LooseRow, Outboxed, PairRow, SentRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
@@ -155,6 +155,18 @@ impl Store {
         Ok(self.connection.close().await?)
     }
 
+    /// Gives back the memory of a cycle that did much.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn rest(&mut self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA shrink_memory")
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// From now on a commit waits for the disk, or (`false`) may be lost with the power. Intents
     /// wait; what can be read again does not.
     async fn durable(&mut self, durable: bool) -> Result<(), StoreError> {
@@ -180,8 +192,10 @@ async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, Store
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            // In KiB, negative by SQLite's convention: memory stays flat whatever the state's size.
-            .pragma("cache_size", "-4096")
+            // In KiB, negative by SQLite's convention: memory stays flat whatever the state's size,
+            // and is given back after a cycle that needed it.
+            .pragma("cache_size", "-12288")
+            .pragma("wal_autocheckpoint", "4000")
             .pragma("temp_store", "memory");
     }
     options.connect().await.map_err(|error| damage(path, error))

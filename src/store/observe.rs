@@ -1,7 +1,7 @@
 //! What was read: pages, how far each feed has come, and what a complete listing did not show.
 
 use super::rows::{bulk, image_text, presence_word};
-use super::{Store, StoreError};
+use super::{Fate, Store, StoreError};
 use crate::model::{Image, Kind, Observed, Presence, RecordId, Side};
 use sqlx::{Connection as _, SqliteConnection};
 use std::collections::HashMap;
@@ -75,6 +75,9 @@ pub struct Ingest<'a> {
     pub since: Option<i64>,
     /// Where the pass goes on; `None` where this was its last page.
     pub next: Option<&'a str>,
+    /// Whether it is remembered which records the pass has met. The very first pass has nobody to
+    /// miss.
+    pub tick_off: bool,
 }
 
 /// What a page brought.
@@ -144,7 +147,8 @@ impl Store {
             let changed = upsert(&mut tx, page, &whole).await?;
             ingested.changed = changed.len() as u64;
             rekey(&mut tx, page.kind, page.sightings, &changed).await?;
-            if page.feed == PassKind::All {
+            wake_members(&mut tx, page.kind, &changed).await?;
+            if page.feed == PassKind::All && page.tick_off {
                 meet(&mut tx, page).await?;
             }
         }
@@ -201,6 +205,26 @@ impl Store {
         Ok((known.unsigned_abs(), unseen.unsigned_abs()))
     }
 
+    /// A listing that ended is believed: it has seen every change up to its own beginning, so the
+    /// look for changes goes on from there.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn believe_listing(&mut self, side: Side, kind: Kind) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO pass (side, kind, feed, mark)
+             SELECT side, kind, 'changes', mark FROM pass WHERE side = ?1 AND kind = ?2 AND feed = 'all'
+             ON CONFLICT DO UPDATE SET mark = max(coalesce(mark, excluded.mark), excluded.mark),
+               started_at = NULL, since = NULL, cursor = NULL",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
     /// Takes in records that were read singly, outside of any pass.
     ///
     /// # Errors
@@ -222,21 +246,32 @@ impl Store {
             started_at: 0,
             since: None,
             next: None,
+            tick_off: false,
         };
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let whole = complete(&mut tx, &page).await?;
         let changed = upsert(&mut tx, &page, &whole).await?;
         rekey(&mut tx, kind, sightings, &changed).await?;
+        wake_members(&mut tx, kind, &changed).await?;
         Ok(tx.commit().await?)
     }
 
-    /// The sign that these records are not there any more.
+    /// The sign that these records are not there any more, and what became of them as far as known.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn gone(&mut self, records: &[i64]) -> Result<(), StoreError> {
-        let ids = bulk(records)?;
+    pub async fn gone(&mut self, records: &[(i64, Option<Fate>)]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = records.iter().map(|(row, _)| *row).collect();
+        let ids = bulk(&ids)?;
+        let fates: Vec<_> = records
+            .iter()
+            .filter_map(|(row, fate)| Some((row, fate.as_ref()?.words())))
+            .map(|(row, (word, detail))| (row, word, detail))
+            .collect();
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         release_namesakes(&mut tx, &ids).await?;
         for statement in [
@@ -245,6 +280,13 @@ impl Store {
         ] {
             sqlx::query(statement).bind(&ids).execute(&mut *tx).await?;
         }
+        sqlx::query(
+            "UPDATE record SET standing = news.value ->> 1, because = news.value ->> 2
+             FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
+        )
+        .bind(bulk(&fates)?)
+        .execute(&mut *tx)
+        .await?;
         Ok(tx.commit().await?)
     }
 }
@@ -320,6 +362,7 @@ async fn upsert(
              ON CONFLICT (side, kind, remote_id) DO UPDATE SET
                base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
                dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
+               standing = CASE WHEN standing NOT IN ('moved', 'converted') THEN standing END,
                version = excluded.version, presence = 'live', image = excluded.image
              WHERE (?4 OR excluded.version >= version)
                AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
@@ -336,7 +379,7 @@ async fn upsert(
     if !absent.is_empty() {
         // A trashed record that we never knew is nobody's loss; one that we know is news.
         let rows: Vec<(i64, String)> = sqlx::query_as(
-            "UPDATE record SET presence = news.presence, version = max(version, news.version), dirty = 1
+            "UPDATE record SET presence = news.presence, version = max(record.version, news.version), dirty = 1
              FROM (SELECT value ->> 0 AS id, value ->> 1 AS version, value ->> 2 AS presence FROM json_each(?3)) AS news
              WHERE side = ?1 AND kind = ?2 AND remote_id = news.id AND record.presence <> news.presence
              RETURNING record.id, remote_id",
@@ -403,6 +446,30 @@ async fn release_namesakes(tx: &mut SqliteConnection, ids: &str) -> Result<(), S
     Ok(())
 }
 
+/// Contacts that wait for one of these companies, or for the counterpart of one, are planned again:
+/// it may have come back.
+async fn wake_members(
+    tx: &mut SqliteConnection,
+    kind: Kind,
+    changed: &HashMap<String, i64>,
+) -> Result<(), StoreError> {
+    if kind != Kind::Company || changed.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<i64> = changed.values().copied().collect();
+    sqlx::query(
+        "UPDATE record SET dirty = 1 WHERE id IN (
+           SELECT w.record FROM json_each(?1) AS it
+           CROSS JOIN link AS l ON it.value IN (l.crm, l.desk) AND l.id = (SELECT link FROM record WHERE id = it.value)
+           CROSS JOIN record AS c ON c.id IN (l.crm, l.desk)
+           CROSS JOIN waiting AS w ON w.side = c.side AND w.company = c.remote_id)",
+    )
+    .bind(bulk(&rows)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Ticks off what a pass over everything met.
 async fn meet(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), StoreError> {
     let ids: Vec<&str> = page
@@ -440,23 +507,15 @@ async fn advance(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), Sto
         .await?;
         return Ok(());
     }
-    // A complete pass over everything has seen every change up to its own beginning, too.
-    let feeds: &[&str] = match page.feed {
-        PassKind::All => &["all", "changes"],
-        PassKind::Changes => &["changes"],
-        PassKind::Trash => &["trash"],
-    };
-    for feed in feeds {
-        sqlx::query(
-            "INSERT INTO pass (side, kind, feed, mark) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET mark = excluded.mark, started_at = NULL, since = NULL, cursor = NULL",
-        )
-        .bind(side)
-        .bind(kind)
-        .bind(feed)
-        .bind(page.started_at)
-        .execute(&mut *tx)
-        .await?;
-    }
+    sqlx::query(
+        "INSERT INTO pass (side, kind, feed, mark) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET mark = excluded.mark, started_at = NULL, since = NULL, cursor = NULL",
+    )
+    .bind(side)
+    .bind(kind)
+    .bind(feed)
+    .bind(page.started_at)
+    .execute(&mut *tx)
+    .await?;
     Ok(())
 }

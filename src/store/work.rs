@@ -2,11 +2,11 @@
 
 use super::rows::{bulk, presence, side as side_of};
 use super::{Store, StoreError};
-use crate::model::{COMPANY, Image, Kind, LinkId, Pair, RecordId, Side, Version};
+use crate::model::{COMPANY, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Version};
 use crate::plan::{Index, Known, PairState};
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// An unlinked record that has to be planned.
 #[derive(Debug, Clone)]
@@ -34,6 +34,35 @@ pub struct PairRow {
     pub rows: Pair<i64>,
     /// What the planner needs.
     pub state: PairState,
+    /// What became of a record that is gone, where more is known than that.
+    pub fates: Pair<Option<Fate>>,
+}
+
+/// What became of a record that is not there any more under its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It lives on as this record of its side.
+    MovedTo(RecordId),
+    /// It is something else now that blocks its unique values: on Freshdesk, an agent.
+    Converted,
+}
+
+impl Fate {
+    /// As the state keeps it.
+    pub(super) fn words(&self) -> (&'static str, &str) {
+        match self {
+            Self::MovedTo(id) => ("moved", &id.0),
+            Self::Converted => ("converted", ""),
+        }
+    }
+
+    fn read(standing: Option<&str>, because: Option<&str>) -> Option<Self> {
+        match standing {
+            Some("moved") => Some(Self::MovedTo(RecordId::from(because?))),
+            Some("converted") => Some(Self::Converted),
+            _ => None,
+        }
+    }
 }
 
 /// A write that failed before.
@@ -70,6 +99,15 @@ pub struct SentRow {
     pub id: RecordId,
 }
 
+/// One key of one record.
+struct Posting {
+    record: i64,
+    side: Side,
+    linked: bool,
+    key: i64,
+    value: String,
+}
+
 fn image(text: &str) -> Result<Image, StoreError> {
     Ok(serde_json::from_str(text)?)
 }
@@ -81,6 +119,15 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn wake(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        for sql in [
+            // What is not there any more needs no counterpart.
+            "DELETE FROM outbox WHERE state <> 'sent' AND action = 'create' AND EXISTS (
+               SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence <> 'live')",
+            "DELETE FROM hold WHERE class = 'duplicate' AND EXISTS (
+               SELECT 1 FROM record AS r WHERE r.id = hold.record AND r.presence <> 'live')",
+        ] {
+            sqlx::query(sql).execute(&mut self.connection).await?;
+        }
         sqlx::query(
             "UPDATE record SET dirty = 1 WHERE id IN (
                SELECT record FROM outbox WHERE due_at <= ?1 AND state <> 'sent')",
@@ -109,6 +156,7 @@ impl Store {
     }
 
     /// Up to `limit` unlinked records of `kind` that have to be planned, with handles above `after`.
+    /// One of which nobody knows whether a write about it was carried out is left for later.
     ///
     /// # Errors
     ///
@@ -127,7 +175,9 @@ impl Store {
         .await?;
         let rows = sqlx::query(
             "SELECT id, side, remote_id, version, image, standing = 'detached' FROM record
-             WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND id > ?2 ORDER BY id LIMIT ?3",
+             WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND id > ?2
+               AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = record.id AND o.state = 'sent')
+             ORDER BY id LIMIT ?3",
         )
         .bind(kind.word())
         .bind(after)
@@ -162,48 +212,67 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn index(&mut self, records: &[i64]) -> Result<Index, StoreError> {
+        let near = self.sharing(records).await?;
+        let asked: HashSet<(i64, &str)> = {
+            let mine: HashSet<i64> = records.iter().copied().collect();
+            let of_mine = near.iter().filter(|it| mine.contains(&it.record));
+            of_mine.map(|it| (it.key, it.value.as_str())).collect()
+        };
+        // A counterpart may have further keys, by which it finds further records.
+        let closed = near
+            .iter()
+            .all(|it| asked.contains(&(it.key, it.value.as_str())));
+        let rows = if closed {
+            near
+        } else {
+            let mut ids: Vec<i64> = near.iter().map(|it| it.record).collect();
+            ids.dedup();
+            self.sharing(&ids).await?
+        };
+        let mut index = Index::default();
+        for same in rows.chunk_by(|a, b| a.record == b.record) {
+            let Some(first) = same.first() else { continue };
+            let keys = same
+                .iter()
+                .map(|it| (usize::try_from(it.key).unwrap_or(0), it.value.clone()))
+                .collect();
+            let known = Known {
+                side: first.side,
+                linked: first.linked,
+                keys,
+            };
+            index.insert(first.record, known);
+        }
+        Ok(index)
+    }
+
+    /// Every key of every record that shares one with `records`, those themselves included.
+    async fn sharing(&mut self, records: &[i64]) -> Result<Vec<Posting>, StoreError> {
         let rows = sqlx::query(
             "WITH near AS (
                SELECT DISTINCT b.record FROM json_each(?1) AS me
                CROSS JOIN match_key AS a ON a.record = me.value
-               CROSS JOIN match_key AS b ON (b.kind, b.key, b.value) = (a.kind, a.key, a.value)),
-             far AS (
-               SELECT DISTINCT b.record FROM near
-               CROSS JOIN match_key AS a ON a.record = near.record
                CROSS JOIN match_key AS b ON (b.kind, b.key, b.value) = (a.kind, a.key, a.value))
-             SELECT k.record, r.side, r.link IS NOT NULL, k.key, k.value FROM far
-             CROSS JOIN record AS r ON r.id = far.record
-             CROSS JOIN match_key AS k ON k.record = far.record
+             SELECT k.record, r.side, r.link IS NOT NULL, k.key, k.value FROM near
+             CROSS JOIN record AS r ON r.id = near.record
+             CROSS JOIN match_key AS k ON k.record = near.record
              ORDER BY k.record",
         )
         .bind(bulk(records)?)
         .fetch_all(&mut self.connection)
         .await?;
-        let mut index = Index::default();
-        for same in rows.chunk_by(|a, b| a.get::<i64, _>(0) == b.get::<i64, _>(0)) {
-            let Some(first) = same.first() else { continue };
-            let keys = same
-                .iter()
-                .map(|row| {
-                    (
-                        usize::try_from(row.get::<i64, _>(3)).unwrap_or(0),
-                        row.get(4),
-                    )
-                })
-                .collect();
-            index.insert(
-                first.get(0),
-                Known {
-                    side: side_of(first.get(1)),
-                    linked: first.get(2),
-                    keys,
-                },
-            );
-        }
-        Ok(index)
+        let posting = |row: &sqlx::sqlite::SqliteRow| Posting {
+            record: row.get(0),
+            side: side_of(row.get(1)),
+            linked: row.get(2),
+            key: row.get(3),
+            value: row.get(4),
+        };
+        Ok(rows.iter().map(posting).collect())
     }
 
-    /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`.
+    /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`. One of
+    /// which nobody knows whether a write to it was carried out is left for later.
     ///
     /// # Errors
     ///
@@ -216,9 +285,13 @@ impl Store {
     ) -> Result<Vec<PairRow>, StoreError> {
         let rows = sqlx::query(
             "WITH work AS (SELECT DISTINCT link FROM record
-                           WHERE kind = ?1 AND dirty = 1 AND link > ?2 ORDER BY link LIMIT ?3)
+                           WHERE kind = ?1 AND dirty = 1 AND link > ?2
+                             AND NOT EXISTS (SELECT 1 FROM link AS mine JOIN outbox AS o ON o.record IN (mine.crm, mine.desk)
+                                             WHERE mine.id = record.link AND o.state = 'sent')
+                           ORDER BY link LIMIT ?3)
              SELECT l.id, c.id, c.remote_id, c.version, c.presence, c.image, c.base,
-                          d.id, d.remote_id, d.version, d.presence, d.image, d.base
+                          d.id, d.remote_id, d.version, d.presence, d.image, d.base,
+                          c.standing, c.because, d.standing, d.because
              FROM work CROSS JOIN link AS l ON l.id = work.link
              CROSS JOIN record AS c ON c.id = l.crm CROSS JOIN record AS d ON d.id = l.desk",
         )
@@ -263,7 +336,8 @@ impl Store {
         Ok(())
     }
 
-    /// The counterparts of companies: `(side, id)` → the company's handle, the id across.
+    /// The counterparts of companies: `(side, id)` → the company's handle, the id across. One that is
+    /// not there any more is none: no contact can be put into it.
     ///
     /// # Errors
     ///
@@ -280,7 +354,7 @@ impl Store {
              FROM json_each(?1) AS named CROSS JOIN record AS mine
                ON mine.side = named.value ->> 0 AND mine.kind = 'company' AND mine.remote_id = named.value ->> 1
              CROSS JOIN link AS l ON l.id = mine.link
-             CROSS JOIN record AS theirs ON theirs.id = l.crm + l.desk - mine.id",
+             CROSS JOIN record AS theirs ON theirs.id = l.crm + l.desk - mine.id AND theirs.presence = 'live'",
         )
         .bind(bulk(named)?)
         .fetch_all(&mut self.connection)
@@ -443,6 +517,19 @@ impl Store {
         Ok(held.unsigned_abs())
     }
 
+    /// Whether a known record is there, as far as we have seen.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn presence(&mut self, row: i64) -> Result<Presence, StoreError> {
+        let word: String = sqlx::query_scalar("SELECT presence FROM record WHERE id = ?1")
+            .bind(row)
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(presence(&word))
+    }
+
     /// The handle and link of a record, if it is known.
     ///
     /// # Errors
@@ -520,6 +607,10 @@ fn pair_row(row: &sqlx::sqlite::SqliteRow) -> Result<PairRow, StoreError> {
             images,
             bases,
             companies: Pair::default(),
+        },
+        fates: Pair {
+            crm: Fate::read(row.get(13), row.get(14)),
+            desk: Fate::read(row.get(15), row.get(16)),
         },
     })
 }

@@ -2,12 +2,13 @@
 
 use super::decide::{self, Decided, Job, LooseDecided};
 use super::observe::Observation;
-use super::{CycleOutcome, CycleReport, Engine, Tally};
+use super::{CycleOutcome, CycleReport, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
-use crate::model::{Kind, LinkId, Pair, Presence, Side};
-use crate::store::{LooseRow, PairRow, PassKind, StoreError};
+use crate::model::{COMPANY, Kind, LinkId, Pair, Presence, RecordId, Side};
+use crate::plan::{PairState, Verdict, identify};
+use crate::store::{Fate, LooseRow, PairRow, PassKind, StoreError};
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 /// How many pairs or records are planned, and written, in one go.
@@ -64,6 +65,9 @@ impl Engine {
                 report.eventful(),
             )
             .await?;
+        if report.eventful() {
+            self.store.rest().await?;
+        }
         Ok(report)
     }
 
@@ -71,7 +75,8 @@ impl Engine {
     /// completely once, and what changed was read in this cycle. On anything less, an edit that was
     /// not read yet would be overwritten, and a record that was not seen yet made twice.
     async fn sees(&mut self, kind: Kind, tally: &Tally) -> Result<bool, CycleError> {
-        if tally.blind(kind) || self.stop.is_cancelled() {
+        let down = Side::BOTH.iter().any(|side| tally.is_down(*side));
+        if down || tally.blind(kind) || self.stop.is_cancelled() {
             return Ok(false);
         }
         for side in Side::BOTH {
@@ -125,7 +130,7 @@ impl Engine {
             let Some(last) = rows.last() else {
                 return Ok(after > 0);
             };
-            if self.stop.is_cancelled() {
+            if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
                 return Ok(false);
             }
             after = last.row;
@@ -135,7 +140,9 @@ impl Engine {
             let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
             let index = self.store.index(&ids).await?;
             let failed = self.store.failed(&ids, self.clock.now()).await?;
-            let LooseDecided { mut decided, same } = decide::loose(mapping, &rows, &index, &failed);
+            let LooseDecided {
+                mut decided, same, ..
+            } = decide::loose(mapping, &rows, &index, &failed);
             tally.linked += same.len() as u64;
             self.join(mapping, rows, same, &mut decided).await?;
             self.carry_out(decided, tally).await?;
@@ -197,7 +204,7 @@ impl Engine {
             let Some(last) = rows.last() else {
                 return Ok(after > LinkId(0));
             };
-            if self.stop.is_cancelled() {
+            if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
                 return Ok(false);
             }
             after = last.state.link;
@@ -206,62 +213,147 @@ impl Engine {
                 .flat_map(|row| [row.rows.crm, row.rows.desk])
                 .collect();
             let failed = self.store.failed(&ids, self.clock.now()).await?;
-            let (rows, relinked) = self.successors(mapping, rows).await?;
+            let (mut rows, relinked) = self.successors(mapping, rows).await?;
+            if kind == Kind::Contact {
+                self.forgive_lost_companies(&mut rows, tally).await?;
+            }
             let mut decided = decide::pairs(mapping, rows, &failed, self.undoable(kind));
             decided.absorb(relinked);
             self.carry_out(decided, tally).await?;
         }
     }
 
-    /// A linked record that vanished may have been merged into another, or converted: where exactly
-    /// one unlinked record of its side has its keys, that one takes its place.
+    /// A linked record that vanished may have been merged into another: where exactly one unlinked
+    /// record of its side has its keys, or its side says which one it became, that one takes its
+    /// place.
     async fn successors(
         &mut self,
         mapping: &Mapping,
         rows: Vec<PairRow>,
     ) -> Result<(Vec<PairRow>, Decided), CycleError> {
         let mut relinked = Decided::default();
-        let mut rest = Vec::with_capacity(rows.len());
-        for row in rows {
-            let gone: Vec<Side> = Side::BOTH
-                .into_iter()
-                .filter(|side| *row.state.presence.of(*side) != Presence::Live)
-                .collect();
-            let successor = match gone.as_slice() {
-                [side] => {
-                    let image = row.state.images.of(*side);
-                    let keys: Vec<(usize, String)> = mapping
-                        .keys
-                        .iter()
-                        .enumerate()
-                        .flat_map(|(number, key)| {
-                            key.values(*side, image)
-                                .into_iter()
-                                .map(move |value| (number, value))
-                        })
-                        .collect();
-                    self.store
-                        .successor(*side, mapping.kind, &keys)
+        let mut taken = HashSet::new();
+        let (mut gone, mut rest): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| gone_side(row).is_some());
+        // What has the keys comes before what a merge says, whatever the order of the pairs.
+        for by_keys in [true, false] {
+            for row in std::mem::take(&mut gone) {
+                let heir = match gone_side(&row) {
+                    Some(side) if by_keys => self
+                        .heir_by_keys(mapping, side, &row)
                         .await?
-                        .map(|row| (*side, row))
+                        .map(|heir| (side, heir)),
+                    Some(side) => self
+                        .heir_by_merge(mapping, side, &row)
+                        .await?
+                        .map(|heir| (side, heir)),
+                    None => None,
+                };
+                match heir {
+                    Some((side, heir)) if taken.insert(heir) => {
+                        self.relink(mapping.kind, side, &row, heir, &mut relinked);
+                    }
+                    _ => gone.push(row),
                 }
-                _ => None,
-            };
-            let Some((side, heir)) = successor else {
-                rest.push(row);
-                continue;
-            };
-            let mut rows = row.rows;
-            *rows.of_mut(side) = heir;
-            relinked.adoption.dropped.push(row.state.link);
-            relinked.adoption.links.push(crate::store::NewLink {
-                link: self.store.number_link(),
-                kind: mapping.kind,
-                rows,
-                found: format!("took the place of {} in {side}", row.state.ids.of(side)),
-            });
+            }
         }
+        rest.extend(gone);
         Ok((rest, relinked))
+    }
+
+    async fn heir_by_keys(
+        &mut self,
+        mapping: &Mapping,
+        side: Side,
+        row: &PairRow,
+    ) -> Result<Option<i64>, CycleError> {
+        let image = row.state.images.of(side);
+        let keys: Vec<(usize, String)> = mapping
+            .keys
+            .iter()
+            .enumerate()
+            .flat_map(|(number, key)| {
+                key.values(side, image)
+                    .into_iter()
+                    .map(move |value| (number, value))
+            })
+            .collect();
+        Ok(self.store.successor(side, mapping.kind, &keys).await?)
+    }
+
+    /// The record that a merge left, unless it has a counterpart, or the keys of somebody else's.
+    async fn heir_by_merge(
+        &mut self,
+        mapping: &Mapping,
+        side: Side,
+        row: &PairRow,
+    ) -> Result<Option<i64>, CycleError> {
+        let Some(Fate::MovedTo(id)) = row.fates.of(side) else {
+            return Ok(None);
+        };
+        let Some((heir, None)) = self.store.known(side, mapping.kind, id).await? else {
+            return Ok(None);
+        };
+        let index = self.store.index(&[heir]).await?;
+        Ok(matches!(identify(&index, heir), Verdict::New).then_some(heir))
+    }
+
+    fn relink(&mut self, kind: Kind, side: Side, row: &PairRow, heir: i64, relinked: &mut Decided) {
+        let mut rows = row.rows;
+        *rows.of_mut(side) = heir;
+        let adoption = &mut relinked.adoption;
+        adoption.dropped.push(row.state.link);
+        // Whatever waited for a person about the one that is gone is settled by this.
+        adoption.planned.push(*row.rows.of(side));
+        adoption.links.push(crate::store::NewLink {
+            link: self.store.number_link(),
+            kind,
+            rows,
+            found: format!("took the place of {} in {side}", row.state.ids.of(side)),
+        });
+    }
+
+    /// A contact that is without its company because the *company* was deleted was changed by
+    /// nobody: what its side says of the company is left out of account. Otherwise one deleted
+    /// company would take all its contacts out of their company on the other side as well.
+    async fn forgive_lost_companies(
+        &mut self,
+        rows: &mut [PairRow],
+        tally: &mut Tally,
+    ) -> Result<(), CycleError> {
+        for side in Side::BOTH {
+            let mut lost: BTreeMap<RecordId, bool> = BTreeMap::new();
+            for row in rows.iter() {
+                lost.extend(company_left(&row.state, side).map(|id| (id, false)));
+            }
+            for (id, gone) in &mut lost {
+                let Some((row, _)) = self.store.known(side, Kind::Company, id).await? else {
+                    continue;
+                };
+                if self.store.presence(row).await? == Presence::Live
+                    && let Err(error) = self
+                        .confirm(side, Kind::Company, &[(row, id.clone())])
+                        .await?
+                {
+                    tally.trouble(Trouble {
+                        side,
+                        kind: None,
+                        error,
+                    });
+                    *gone = true;
+                    continue;
+                }
+                *gone = self.store.presence(row).await? != Presence::Live;
+            }
+            for row in rows.iter_mut() {
+                let is_lost = company_left(&row.state, side)
+                    .is_some_and(|id| lost.get(&id).copied().unwrap_or(false));
+                if is_lost {
+                    row.state.images.of_mut(side).0.remove(COMPANY);
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn carry_out(&mut self, decided: Decided, tally: &mut Tally) -> Result<(), CycleError> {
@@ -290,7 +382,7 @@ impl Engine {
         let mut named: Vec<(&str, String)> = rows
             .iter()
             .filter_map(|row| {
-                let id = row.image.get(crate::model::COMPANY)?.as_text()?;
+                let id = row.image.get(COMPANY)?.as_text()?;
                 Some((row.side.word(), id.to_owned()))
             })
             .collect();
@@ -298,10 +390,7 @@ impl Engine {
         named.dedup();
         let counterparts = self.store.counterparts(&named).await?;
         for row in rows {
-            let company = row
-                .image
-                .get(crate::model::COMPANY)
-                .and_then(|id| id.as_text());
+            let company = row.image.get(COMPANY).and_then(|id| id.as_text());
             let across = company.and_then(|id| counterparts.get(&(row.side, id.to_owned())));
             *row.companies.of_mut(row.side.other()) = across.map(|(_, id)| id.clone());
         }
@@ -374,11 +463,7 @@ impl Engine {
                 .iter()
                 .map(|it| it.error.to_string())
                 .collect(),
-            errors: tally
-                .troubles
-                .iter()
-                .map(|it| it.error.clone())
-                .collect(),
+            errors: tally.troubles.iter().map(|it| it.error.clone()).collect(),
             unread: observation
                 .troubles
                 .iter()
@@ -386,6 +471,25 @@ impl Engine {
                 .collect(),
         })
     }
+}
+
+/// The side on which one record of a pair is gone while the other is there.
+fn gone_side(row: &PairRow) -> Option<Side> {
+    let gone = |side: &Side| *row.state.presence.of(*side) != Presence::Live;
+    match (gone(&Side::Crm), gone(&Side::Desk)) {
+        (true, false) => Some(Side::Crm),
+        (false, true) => Some(Side::Desk),
+        _ => None,
+    }
+}
+
+/// The company that a contact was in when both sides last agreed, where its side now shows none.
+fn company_left(state: &PairState, side: Side) -> Option<RecordId> {
+    if !state.images.of(side).get(COMPANY)?.is_empty() {
+        return None;
+    }
+    let before = state.bases.of(side).get(COMPANY)?.as_text()?;
+    Some(RecordId::from(before))
 }
 
 impl Decided {

@@ -10,8 +10,8 @@ use crate::plan::{
 };
 use crate::remote::Op;
 use crate::store::{
-    Adoption, HoldRow, Intent, LooseRow, NewBase, NewLink, NoticeRow, Outboxed, PairRow, Standing,
-    Verb,
+    Adoption, Fate, HoldRow, Intent, LooseRow, NewBase, NewLink, NoticeRow, Outboxed, PairRow,
+    Standing, Verb,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -81,53 +81,86 @@ pub fn pairs(
 ) -> Decided {
     let mut out = Decided::default();
     for row in rows {
-        out.adoption.planned.extend([row.rows.crm, row.rows.desk]);
+        let handles = row.rows;
+        let mut wanted = Vec::new();
+        out.adoption.planned.extend([handles.crm, handles.desk]);
         match decide(mapping, &row.state, undoable) {
             PairVerdict::OutOfScope => {}
             PairVerdict::BothGone => out.adoption.dropped.push(row.state.link),
-            PairVerdict::HoldDelete(reason) => {
-                out.adoption
-                    .holds
-                    .push(held_delete(mapping.kind, &row, reason));
+            PairVerdict::HoldDelete(reason) => hold_delete(mapping.kind, &row, reason, &mut out),
+            // What was merged or became something else was not deleted: nothing is deleted in its wake.
+            PairVerdict::Unlink(reason) | PairVerdict::Trash(_, reason)
+                if row.fates.of(reason.side).is_some() =>
+            {
+                hold_delete(mapping.kind, &row, reason, &mut out);
             }
             PairVerdict::Unlink(reason) => {
                 out.adoption.dropped.push(row.state.link);
-                let why = deleted(mapping.kind, reason);
+                let why = deleted(mapping.kind, &row, reason);
                 let survivor = *row.rows.of(reason.side.other());
                 out.adoption
                     .standings
                     .push((survivor, Standing::Detached, why));
             }
-            PairVerdict::Trash(side, _) => trash(mapping.kind, row, side, failed, &mut out),
-            PairVerdict::Merge(merged) => take(mapping.kind, row, merged, failed, &mut out),
+            PairVerdict::Trash(side, _) => {
+                wanted.push((*row.rows.of(side), Verb::Delete));
+                trash(mapping.kind, row, side, failed, &mut out);
+            }
+            PairVerdict::Merge(merged) => {
+                for side in Side::BOTH {
+                    if !merged.changes.of(side).is_empty() {
+                        wanted.push((*handles.of(side), Verb::Update));
+                    }
+                }
+                take(mapping.kind, row, merged, failed, &mut out);
+            }
+        }
+        for handle in [handles.crm, handles.desk] {
+            settle_failures(failed, handle, &wanted, &mut out.adoption);
         }
     }
     out
 }
 
+/// Forgets the failed writes about a record that are not wanted any more.
+fn settle_failures(failed: &Failed, row: i64, wanted: &[(i64, Verb)], adoption: &mut Adoption) {
+    if failed.is_empty() {
+        return;
+    }
+    for verb in [Verb::Create, Verb::Update, Verb::Delete] {
+        if !wanted.contains(&(row, verb)) && failed.contains_key(&(row, verb.word().to_owned())) {
+            adoption.settled.push((row, verb.word()));
+        }
+    }
+}
+
 /// What a deletion is called where people read of it.
-fn deleted(kind: Kind, reason: DeleteReason) -> String {
-    let how = match reason.seen {
-        Presence::Trashed => "was trashed, archived or blocked",
-        _ => "is not there any more",
+fn deleted(kind: Kind, row: &PairRow, reason: DeleteReason) -> String {
+    let how = match (row.fates.of(reason.side), reason.seen) {
+        (Some(Fate::Converted), _) => {
+            "was made an agent, or something else that keeps its address,"
+        }
+        (Some(Fate::MovedTo(_)), _) => "was merged into another that has a counterpart of its own",
+        (None, Presence::Trashed) => "was trashed, archived or blocked",
+        (None, _) => "is not there any more",
     };
     format!("the {kind} {how} in {}", reason.side)
 }
 
-fn held_delete(kind: Kind, row: &PairRow, reason: DeleteReason) -> HoldRow {
-    HoldRow {
+fn hold_delete(kind: Kind, row: &PairRow, reason: DeleteReason, out: &mut Decided) {
+    let other = reason.side.other();
+    out.adoption.holds.push(HoldRow {
         kind,
         class: "delete",
-        side: Some(reason.side.other()),
+        side: Some(other),
         row: row.rows.crm,
         field: String::new(),
         detail: "[]".to_owned(),
         reason: format!(
-            "{}; its counterpart in {} is kept until a person decides",
-            deleted(kind, reason),
-            reason.side.other()
+            "{}; its counterpart in {other} is kept until a person decides",
+            deleted(kind, row, reason),
         ),
-    }
+    });
 }
 
 fn trash(kind: Kind, row: PairRow, side: Side, failed: &Failed, out: &mut Decided) {
@@ -167,10 +200,10 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
         if !agreed.is_empty() {
             let mut base = row.state.bases.of(side).clone();
             base.overlay(agreed);
+            let same = base == *row.state.images.of(side);
             out.adoption.bases.push(NewBase {
                 row: *row.rows.of(side),
-                base,
-                image: row.state.images.of(side).clone(),
+                base: (!same).then_some(base),
             });
         }
     }
@@ -185,9 +218,6 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
     for (side, changes) in [(Side::Crm, crm), (Side::Desk, desk)] {
         let target = *row.rows.of(side);
         if changes.is_empty() {
-            if failed.contains_key(&(target, Verb::Update.word().to_owned())) {
-                out.adoption.settled.push(target);
-            }
             continue;
         }
         let Some(attempts) = try_now(failed, target, Verb::Update, &changes) else {
@@ -196,6 +226,7 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
         let pair = PairRow {
             rows: row.rows,
             state: state.clone(),
+            fates: Pair::default(),
         };
         out.jobs.push(update(kind, side, pair, changes, attempts));
     }
@@ -271,6 +302,8 @@ pub struct LooseDecided {
     pub decided: Decided,
     /// Records that were found to be the same: `(CRM's handle, Freshdesk's, found by)`.
     pub same: Vec<(i64, i64, String)>,
+    /// Creates that are wanted, whether or not they are tried now.
+    wanted: Vec<(i64, Verb)>,
 }
 
 /// Decides records without a counterpart.
@@ -282,36 +315,48 @@ pub fn loose(mapping: &Mapping, rows: &[LooseRow], index: &Index, failed: &Faile
         if taken.contains(&row.row) {
             continue;
         }
-        if mapping.in_scope(row.side, &row.image) != Some(true) {
-            out.leave(
-                row,
-                Standing::OutOfScope,
-                "it does not meet the scope".to_owned(),
-            );
-            continue;
-        }
-        match identify(index, row.row) {
-            Verdict::Same { other, key } => {
-                taken.insert(other);
-                let (crm, desk) = match row.side {
-                    Side::Crm => (row.row, other),
-                    Side::Desk => (other, row.row),
-                };
-                let found = mapping.keys.get(key).map_or("", |key| key.crm.as_str());
-                out.same.push((crm, desk, found.to_owned()));
-            }
-            Verdict::Shadowed { key, with } => {
-                let name = mapping.keys.get(key).map_or("", |key| key.name(row.side));
-                let why = format!(
-                    "`{name}` matches {} other record(s), or one that is linked",
-                    with.len()
-                );
-                out.leave(row, Standing::Shadowed, why);
-            }
-            Verdict::New => new(mapping, row, failed, &mut out),
-        }
+        let jobs = out.wanted.len();
+        loose_one(mapping, row, index, failed, &mut taken, &mut out);
+        let wanted = out.wanted.get(jobs..).unwrap_or_default().to_vec();
+        settle_failures(failed, row.row, &wanted, &mut out.decided.adoption);
     }
     out
+}
+
+fn loose_one(
+    mapping: &Mapping,
+    row: &LooseRow,
+    index: &Index,
+    failed: &Failed,
+    taken: &mut HashSet<i64>,
+    out: &mut LooseDecided,
+) {
+    if mapping.in_scope(row.side, &row.image) != Some(true) {
+        let why = "it does not meet the scope".to_owned();
+        return out.leave(row, Standing::OutOfScope, why);
+    }
+    match identify(index, row.row) {
+        Verdict::Same { other, key } => {
+            taken.insert(other);
+            let (crm, desk) = match row.side {
+                Side::Crm => (row.row, other),
+                Side::Desk => (other, row.row),
+            };
+            let found = mapping.keys.get(key).map_or("", |key| key.crm.as_str());
+            out.same.push((crm, desk, found.to_owned()));
+            let create = Verb::Create.word();
+            out.decided.adoption.settled.push((other, create));
+        }
+        Verdict::Shadowed { key, with } => {
+            let name = mapping.keys.get(key).map_or("", |key| key.name(row.side));
+            let why = format!(
+                "`{name}` matches {} other record(s), or one that is linked",
+                with.len()
+            );
+            out.leave(row, Standing::Shadowed, why);
+        }
+        Verdict::New => new(mapping, row, failed, out),
+    }
 }
 
 impl LooseDecided {
@@ -340,6 +385,7 @@ fn new(mapping: &Mapping, row: &LooseRow, failed: &Failed, out: &mut LooseDecide
         return out.leave(row, Standing::Single, why);
     }
     out.decided.adoption.planned.push(row.row);
+    out.wanted.push((row.row, Verb::Create));
     let Some(attempts) = try_now(failed, row.row, Verb::Create, &changes) else {
         return;
     };
@@ -376,6 +422,7 @@ fn half_pair(row: &LooseRow) -> PairRow {
             bases: Pair::default(),
             companies: row.companies.clone(),
         },
+        fates: Pair::default(),
     };
     *pair.rows.of_mut(row.side) = row.row;
     *pair.state.ids.of_mut(row.side) = row.id.clone();
@@ -413,6 +460,7 @@ pub fn new_pair(link: LinkId, crm: LooseRow, desk: LooseRow) -> PairRow {
             bases: Pair::default(),
             companies: Pair::default(),
         },
+        fates: Pair::default(),
     }
 }
 

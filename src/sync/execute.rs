@@ -2,18 +2,55 @@
 
 use super::decide::{Job, version_or};
 use super::{CycleError, Engine, Tally, Trouble};
+use crate::mapping::Mapping;
 use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side};
 use crate::plan::{PairState, created, merge, settle};
 use crate::remote::{Applied, Connector, ErrorKind, Fetched, Op, Outcome, RemoteError};
 use crate::store::{Finish, HoldRow, Sighting, Stored, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt as _;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Whether a side still answers; shared by the writes that are in flight to it.
-type Halted = Arc<Pair<AtomicBool>>;
+/// What there is no point in sending any more; shared by the writes that are in flight.
+#[derive(Debug)]
+struct Halted {
+    /// Sides that do not answer, or refuse the key.
+    down: Pair<AtomicBool>,
+    /// Sorts of writes that the key lacks the right for.
+    forbidden: Mutex<BTreeSet<Sort>>,
+}
+
+/// A sort of write.
+pub(super) type Sort = (Side, Kind, &'static str);
+
+impl Halted {
+    fn bars(&self, sort: Sort) -> bool {
+        self.down.of(sort.0).load(Ordering::Relaxed) || self.forbidden().contains(&sort)
+    }
+
+    fn learn(&self, sort: Sort, outcome: &Outcome) {
+        let Outcome::Failed(error) = outcome else {
+            return;
+        };
+        match error.kind {
+            ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_) => {
+                self.down.of(sort.0).store(true, Ordering::Relaxed);
+            }
+            ErrorKind::Forbidden => {
+                self.forbidden().insert(sort);
+            }
+            _ => {}
+        }
+    }
+
+    fn forbidden(&self) -> MutexGuard<'_, BTreeSet<Sort>> {
+        self.forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The fields that a write's answer should have, by kind and side.
 type Fields = HashMap<(Kind, Side), Arc<[String]>>;
@@ -33,16 +70,20 @@ impl Engine {
         if jobs.is_empty() {
             return Ok(());
         }
-        let answers = self.send(&jobs, tally).await;
+        let (answers, forbidden) = self.send(&jobs, tally).await;
+        tally.forbidden = forbidden;
         self.settle_all(jobs, numbers, answers, tally).await
     }
 
     /// One answer a job. Both sides are written concurrently, each with as many calls in flight as
     /// do any good; a side that cannot be reached or refuses the key is left alone at once.
-    async fn send(&self, jobs: &[Job], tally: &Tally) -> Vec<Outcome> {
-        let halted: Halted = Arc::new(Pair {
-            crm: AtomicBool::new(tally.is_down(Side::Crm)),
-            desk: AtomicBool::new(tally.is_down(Side::Desk)),
+    async fn send(&self, jobs: &[Job], tally: &Tally) -> (Vec<Outcome>, BTreeSet<Sort>) {
+        let halted = Arc::new(Halted {
+            down: Pair {
+                crm: AtomicBool::new(tally.is_down(Side::Crm)),
+                desk: AtomicBool::new(tally.is_down(Side::Desk)),
+            },
+            forbidden: Mutex::new(tally.forbidden.clone()),
         });
         let fields: Fields = self
             .mappings
@@ -61,11 +102,13 @@ impl Engine {
                 *slot = Some(outcome);
             }
         }
-        answers
+        let answers = answers
             .into_iter()
             .zip(jobs)
             .map(|(answer, job)| answer.unwrap_or_else(|| not_sent(job.side)))
-            .collect()
+            .collect();
+        let forbidden = halted.forbidden().clone();
+        (answers, forbidden)
     }
 
     async fn send_to(
@@ -73,32 +116,32 @@ impl Engine {
         side: Side,
         jobs: &[Job],
         fields: &Fields,
-        halted: &Halted,
+        halted: &Arc<Halted>,
     ) -> Vec<(usize, Outcome)> {
         let connector = self.connectors.of(side);
         let batches = batches(connector.as_ref(), side, jobs);
         futures_util::stream::iter(batches.into_iter().map(|batch| {
             let (connector, halted) = (Arc::clone(connector), Arc::clone(halted));
-            let kind = batch
+            let sort: Option<Sort> = batch
                 .first()
                 .and_then(|at| jobs.get(*at))
-                .map(|job| job.kind);
+                .map(|job| (side, job.kind, job.verb.word()));
             let ops: Vec<Op> = batch
                 .iter()
                 .filter_map(|at| Some(jobs.get(*at)?.op.clone()))
                 .collect();
-            let wanted = kind.and_then(|kind| fields.get(&(kind, side)).cloned());
+            let wanted = sort.and_then(|(_, kind, _)| fields.get(&(kind, side)).cloned());
             async move {
-                let down = halted.of(side);
-                let outcomes = match (kind, wanted) {
-                    (Some(kind), Some(wanted)) if !down.load(Ordering::Relaxed) => {
-                        connector.write(kind, &wanted, &ops).await
+                let outcomes = match (sort, wanted) {
+                    (Some(sort), Some(wanted)) if !halted.bars(sort) => {
+                        let outcomes = connector.write(sort.1, &wanted, &ops).await;
+                        for outcome in &outcomes {
+                            halted.learn(sort, outcome);
+                        }
+                        outcomes
                     }
                     _ => ops.iter().map(|_| not_sent(side)).collect(),
                 };
-                if outcomes.iter().any(is_halt) {
-                    down.store(true, Ordering::Relaxed);
-                }
                 batch.into_iter().zip(outcomes).collect::<Vec<_>>()
             }
         }))
@@ -144,12 +187,18 @@ impl Engine {
                         field.map_or(message.clone(), |field| format!("{field}: {message}"));
                     self.refused(&mut finish, &job, message, now, tally);
                 }
+                // Another record has the value; which one is for a person to sort out.
+                Outcome::Duplicate { message, .. } if job.verb != Verb::Create => {
+                    self.refused(&mut finish, &job, message, now, tally);
+                }
                 Outcome::Duplicate { of, message } => {
                     self.duplicate(&job, of, message, &mut finish, &mut held, now, tally)
                         .await?;
                 }
                 Outcome::Missing | Outcome::Trashed => {
+                    // Its own answer says what it is now; until that is known the write is wanted.
                     finish.outcome = "not_there";
+                    finish.again = Some(("failed", now + pause(&self.failures, job.attempts)));
                     let id = job.pair.state.ids.of(job.side).clone();
                     look.push((job.side, job.kind, *job.pair.rows.of(job.side), id));
                 }
@@ -179,13 +228,9 @@ impl Engine {
             return;
         };
         let state = &mut job.pair.state;
-        let mut dirty = false;
         let mut new_link = None;
         match job.verb {
-            Verb::Delete => {
-                *state.presence.of_mut(side) = Presence::Trashed;
-                dirty = true;
-            }
+            Verb::Delete => *state.presence.of_mut(side) = Presence::Trashed,
             Verb::Update => {
                 let settled = settle(&mapping, state, side, &job.changes, &stored.image);
                 *state.images.of_mut(side) = settled.image;
@@ -198,13 +243,6 @@ impl Engine {
                 state.bases = settled.bases;
                 state.link = self.store.number_link();
                 new_link = Some((state.link, format!("created in {side}")));
-                // Whatever the server filled in by itself, and a company that was not linked yet,
-                // is for another round.
-                let rest = merge(&mapping, state);
-                dirty = !rest.notices.is_empty()
-                    || Side::BOTH
-                        .iter()
-                        .any(|side| !rest.changes.of(*side).is_empty());
             }
         }
         let version = version_or(stored.version, *state.versions.of(side));
@@ -222,7 +260,7 @@ impl Engine {
             },
             base: Image::default(),
             source: (0, Image::default(), Image::default()),
-            dirty,
+            dirty: false,
             new_link,
         });
     }
@@ -243,6 +281,7 @@ impl Engine {
                     stored.sighting.observed.image = state.images.of(side).clone();
                     stored.sighting.keys =
                         super::observe::keys(mapping, side, &stored.sighting.observed);
+                    stored.dirty = is_unfinished(mapping, state);
                     stored.base = state.bases.of(side).clone();
                     stored.source = (
                         *job.pair.rows.of(other),
@@ -287,7 +326,11 @@ impl Engine {
         match (error.kind, error.applied()) {
             (ErrorKind::Stopped, _) => {
                 finish.outcome = "not_sent";
-                finish.again = Some(("failed", now));
+                // A right that is missing will be missing for a while.
+                let barred = tally
+                    .forbidden
+                    .contains(&(job.side, job.kind, job.verb.word()));
+                finish.again = Some(("failed", if barred { due } else { now }));
             }
             (_, Applied::Unknown) => {
                 finish.outcome = "unknown";
@@ -370,8 +413,9 @@ impl Engine {
         } else if linked.is_some() {
             self.refused(finish, job, message, now, tally);
         } else {
-            // The next round finds it by its key, or shows it as shadowed.
-            finish.again = Some(("failed", now));
+            // The next round finds it by its key. Where it does not, because the value is none of the
+            // keys, trying again at once would meet it again.
+            finish.again = Some(("refused", now + pause(&self.refusals, job.attempts)));
         }
         Ok(())
     }
@@ -399,8 +443,8 @@ impl Engine {
         };
         for key in &mapping.keys {
             let name = key.name(job.side);
-            if let Some(value) = sent.get(name).and_then(crate::model::Value::as_text) {
-                let lookup = connector.find(job.kind, &fields, name, value).await?;
+            if let Some(value) = sent.get(name).and_then(super::inquire::first_text) {
+                let lookup = connector.find(job.kind, &fields, name, &value).await?;
                 if let Some(found) = lookup.found.into_iter().next() {
                     return Ok(Some(found));
                 }
@@ -454,6 +498,18 @@ fn batches(connector: &dyn Connector, side: Side, jobs: &[Job]) -> Vec<Vec<usize
         .collect()
 }
 
+/// Whether a pair has to be planned once more after a write: for what the server filled in by
+/// itself, what a person changed there since it was read, and a company that was not linked yet.
+fn is_unfinished(mapping: &Mapping, state: &PairState) -> bool {
+    let rest = merge(mapping, state);
+    let any = |side: Side| {
+        *state.presence.of(side) != Presence::Live
+            || !rest.changes.of(side).is_empty()
+            || !rest.agreed.of(side).is_empty()
+    };
+    !rest.notices.is_empty() || Side::BOTH.into_iter().any(any)
+}
+
 fn outline(job: &Job, journal: i64) -> Finish {
     Finish {
         journal,
@@ -467,17 +523,6 @@ fn outline(job: &Job, journal: i64) -> Finish {
         stored: None,
         again: None,
     }
-}
-
-/// Whether there is no point in sending more to that side now.
-fn is_halt(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Failed(RemoteError {
-            kind: ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_),
-            ..
-        })
-    )
 }
 
 fn not_sent(side: Side) -> Outcome {

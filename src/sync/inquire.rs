@@ -4,7 +4,7 @@
 //! state like anything else that is seen, and is planned afresh.
 
 use super::{CycleError, Engine, Tally, Trouble};
-use crate::model::{Image, Kind, Side, Value};
+use crate::model::{Image, Value};
 use crate::plan::FieldChange;
 use crate::remote::{Connector, RemoteError};
 use crate::store::{PassKind, SentRow, StoreError, Verb};
@@ -47,7 +47,12 @@ impl Engine {
                         .await?;
                 }
                 Ok(Found::TooEarly) => {}
-                Err(error) => tally.trouble(trouble(&sent, error)),
+                // Only this record waits: nothing is planned for it before it was looked at.
+                Err(error) => tally.trouble(Trouble {
+                    side: sent.side,
+                    kind: None,
+                    error,
+                }),
             }
         }
         Ok(())
@@ -165,20 +170,12 @@ impl Engine {
     }
 }
 
-fn first_text(value: &Value) -> Option<String> {
+/// A value as a look-up takes it; the first member of a list.
+pub(super) fn first_text(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text.clone()),
         Value::List(members) => members.first().cloned(),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(_) | Value::Empty => None,
-    }
-}
-
-fn trouble(sent: &SentRow, error: RemoteError) -> Trouble {
-    let (side, kind): (Side, Kind) = (sent.side, sent.kind);
-    Trouble {
-        side,
-        kind: Some(kind),
-        error,
     }
 }

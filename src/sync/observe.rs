@@ -5,9 +5,9 @@
 
 use super::{CycleError, Engine, Progress, Trouble};
 use crate::mapping::Mapping;
-use crate::model::{Kind, Observed, Presence, Side, Version};
+use crate::model::{Kind, Observed, Presence, RecordId, Side, Version};
 use crate::remote::{Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError};
-use crate::store::{Ingest, PassKind, PassState, Running, Sighting};
+use crate::store::{Fate, Ingest, PassKind, PassState, Running, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,8 @@ const PAGES_WAITING: usize = 2;
 const LISTING_KEEPS: TimeDelta = TimeDelta::hours(6);
 /// How often the trash is looked into, where changes do not show it, in milliseconds.
 const TRASH_EVERY: i64 = 3_600_000;
+/// A listing that took longer than this is followed by a look for changes, in milliseconds.
+const LISTING_AGES: i64 = 60_000;
 /// How many records missing from a listing are asked for in one go.
 const CONFIRM_CHUNK: i64 = 500;
 
@@ -52,6 +54,12 @@ struct Pass {
     feed: PassKind,
     since: Option<i64>,
     resume: Option<Running>,
+    /// Whether what a listing meets is remembered, so that what it does not show can be asked for.
+    /// The very first one has nobody to miss.
+    tick_off: bool,
+    /// After a listing that took its time: from when on changes are read at once, so that nothing
+    /// is decided on what its first pages showed long ago.
+    catch_up: Option<i64>,
 }
 
 /// What a reader hands to the writer.
@@ -60,6 +68,7 @@ enum Read {
         side: Side,
         kind: Kind,
         feed: PassKind,
+        tick_off: bool,
         since: Option<i64>,
         started_at: i64,
         sightings: Vec<Sighting>,
@@ -117,6 +126,9 @@ impl Engine {
             .running
             .clone()
             .filter(|running| now - Version(running.started_at).time() < LISTING_KEEPS);
+        let since = changes
+            .mark
+            .map(|mark| reach(mark, now, caps.overlap, caps.overlap_hourly));
         let mut passes = Vec::new();
         if reconcile || all.mark.is_none() || resume.is_some() {
             if resume.is_none() {
@@ -128,16 +140,18 @@ impl Engine {
                 feed: PassKind::All,
                 since: None,
                 resume,
+                tick_off: all.mark.is_some(),
+                catch_up: since,
             });
         } else {
             passes.push(Pass {
                 side,
                 kind,
                 feed: PassKind::Changes,
-                since: changes
-                    .mark
-                    .map(|mark| reach(mark, now, caps.overlap, caps.overlap_hourly)),
+                since,
                 resume: changes.running,
+                tick_off: false,
+                catch_up: None,
             });
         }
         if all.mark.is_some() && !caps.trash_in_changes {
@@ -154,6 +168,8 @@ impl Engine {
                     feed: PassKind::Trash,
                     since: since.map(|mark| reach(mark, now, caps.overlap, caps.overlap_hourly)),
                     resume: trash.running,
+                    tick_off: false,
+                    catch_up: None,
                 });
             }
         }
@@ -165,7 +181,7 @@ impl Engine {
         read: Read,
         observation: &mut Observation,
     ) -> Result<(), CycleError> {
-        let (side, kind, feed, since, started_at, sightings, next) = match read {
+        let (side, kind, feed, tick_off, since, started_at, sightings, next) = match read {
             Read::Failed(side, kind, feed, error) => {
                 observation.troubles.push(Trouble {
                     side,
@@ -179,11 +195,14 @@ impl Engine {
                 side,
                 kind,
                 feed,
+                tick_off,
                 since,
                 started_at,
                 sightings,
                 next,
-            } => (side, kind, feed, since, started_at, sightings, next),
+            } => (
+                side, kind, feed, tick_off, since, started_at, sightings, next,
+            ),
         };
         let fields = self.fields(kind, side);
         let ingested = self
@@ -197,13 +216,14 @@ impl Engine {
                 started_at,
                 since,
                 next: next.as_deref(),
+                tick_off,
             })
             .await?;
         let read = sightings.len() as u64;
         *observation.read.of_mut(side) += read;
         *observation.changed.of_mut(side) += ingested.changed;
         self.progress.read(side, read);
-        if feed == PassKind::All && next.is_none() {
+        if feed == PassKind::All && tick_off && next.is_none() {
             observation.complete.push(CompleteListing { side, kind });
         }
         Ok(())
@@ -238,6 +258,7 @@ impl Engine {
         loop {
             let missing = self.store.unseen(side, kind, after, CONFIRM_CHUNK).await?;
             let Some((last, _)) = missing.last() else {
+                self.store.believe_listing(side, kind).await?;
                 return Ok(());
             };
             after = *last;
@@ -257,7 +278,7 @@ impl Engine {
         &mut self,
         side: Side,
         kind: Kind,
-        records: &[(i64, crate::model::RecordId)],
+        records: &[(i64, RecordId)],
     ) -> Result<Result<(), RemoteError>, CycleError> {
         let connector = Arc::clone(self.connectors.of(side));
         let fields = self.fields(kind, side);
@@ -267,15 +288,24 @@ impl Engine {
                 Ok(answers) => answers,
                 Err(error) => return Ok(Err(error)),
             };
-            let (mut found, mut gone) = (Vec::new(), Vec::new());
-            for ((row, _), answer) in chunk.iter().zip(answers) {
+            let (mut found, mut gone, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+            for ((row, id), answer) in chunk.iter().zip(answers) {
                 match answer {
                     Fetched::Found(observed) => found.push(observed),
                     Fetched::MovedTo(observed) => {
-                        gone.push(*row);
+                        gone.push((*row, Some(Fate::MovedTo(observed.id.clone()))));
                         found.push(observed);
                     }
-                    Fetched::Gone => gone.push(*row),
+                    Fetched::Gone => missing.push((*row, id)),
+                }
+            }
+            for (row, id) in missing {
+                match self.whereabouts(side, kind, row, id).await? {
+                    Ok((fate, elsewhere)) => {
+                        gone.push((row, fate));
+                        found.extend(elsewhere);
+                    }
+                    Err(error) => return Ok(Err(error)),
                 }
             }
             let sightings = self.sightings(kind, side, found);
@@ -283,6 +313,42 @@ impl Engine {
             self.store.gone(&gone).await?;
         }
         Ok(Ok(()))
+    }
+
+    /// Looks for a linked record that is not there any more under its keys: it may have been merged
+    /// into another one, or be something else now.
+    async fn whereabouts(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        row: i64,
+        id: &RecordId,
+    ) -> Result<Result<(Option<Fate>, Vec<Observed>), RemoteError>, CycleError> {
+        let nowhere = (None, Vec::new());
+        let linked = matches!(self.store.known(side, kind, id).await?, Some((_, Some(_))));
+        let (true, Some(mapping)) = (linked, self.mapping(kind).cloned()) else {
+            return Ok(Ok(nowhere));
+        };
+        let Some(record) = self.store.records(&[row]).await?.pop() else {
+            return Ok(Ok(nowhere));
+        };
+        let (connector, fields) = (Arc::clone(self.connectors.of(side)), mapping.reads(side));
+        for key in &mapping.keys {
+            let name = key.name(side);
+            for value in key.values(side, &record.image) {
+                let lookup = match connector.find(kind, &fields, name, &value).await {
+                    Ok(lookup) => lookup,
+                    Err(error) => return Ok(Err(error)),
+                };
+                if lookup.taken_by_other {
+                    return Ok(Ok((Some(Fate::Converted), Vec::new())));
+                }
+                if !lookup.found.is_empty() {
+                    return Ok(Ok((None, lookup.found)));
+                }
+            }
+        }
+        Ok(Ok(nowhere))
     }
 
     /// Observed records with the keys under which they can be found.
@@ -341,7 +407,25 @@ async fn read_all(
 ) {
     for pass in passes {
         let (side, kind, feed) = (pass.side, pass.kind, pass.feed);
-        if let Err(error) = read(connector.as_ref(), &mapping, pass, &pages).await {
+        let (resumed, catch_up) = (pass.resume.is_some(), pass.catch_up);
+        let connector = connector.as_ref();
+        let mut result = read(connector, &mapping, pass, &pages).await;
+        if let (PassKind::All, Ok((started_at, ended_at))) = (feed, &result)
+            && (resumed || ended_at - started_at > LISTING_AGES)
+        {
+            let overlap = i64::try_from(connector.caps().overlap.as_millis()).unwrap_or(0);
+            let changes = Pass {
+                side,
+                kind,
+                feed: PassKind::Changes,
+                since: catch_up.or(Some(started_at - overlap)),
+                resume: None,
+                tick_off: false,
+                catch_up: None,
+            };
+            result = read(connector, &mapping, changes, &pages).await;
+        }
+        if let Err(error) = result {
             // The receiver is gone only when the engine itself failed, and says so.
             let _ = pages.send(Read::Failed(side, kind, feed, error)).await;
             return;
@@ -349,12 +433,13 @@ async fn read_all(
     }
 }
 
+/// Goes through one pass; returns when it began and when it ended, by the server's clock.
 async fn read(
     connector: &dyn Connector,
     mapping: &Mapping,
     pass: Pass,
     pages: &mpsc::Sender<Read>,
-) -> Result<(), RemoteError> {
+) -> Result<(i64, i64), RemoteError> {
     let fields = mapping.reads(pass.side);
     let resumed = pass.resume.is_some();
     let (mut cursor, mut started_at, since) = match pass.resume {
@@ -381,7 +466,8 @@ async fn read(
         if page.next == cursor && cursor.is_some() {
             return Err(stuck(pass.side, resumed));
         }
-        let started_at = *started_at.get_or_insert(page.server_time.timestamp_millis());
+        let now = page.server_time.timestamp_millis();
+        let started_at = *started_at.get_or_insert(now);
         let sightings = page
             .records
             .into_iter()
@@ -395,13 +481,14 @@ async fn read(
             side: pass.side,
             kind: pass.kind,
             feed: pass.feed,
+            tick_off: pass.tick_off,
             since,
             started_at,
             sightings,
             next,
         };
         if pages.send(read).await.is_err() || page.next.is_none() {
-            return Ok(());
+            return Ok((started_at, now));
         }
         cursor = page.next;
     }

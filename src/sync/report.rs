@@ -5,7 +5,7 @@ use crate::remote::{ErrorKind, RemoteError};
 use crate::store::Verb;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A system that did not do its part.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct Tally {
     pub refused: u64,
     /// What went wrong with the systems; one entry a side and sort of error.
     pub troubles: Vec<Trouble>,
+    /// Sorts of writes that the key lacks the right for.
+    pub(super) forbidden: BTreeSet<super::execute::Sort>,
 }
 
 impl Tally {

@@ -2,9 +2,11 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod hooked;
+
 use deskbridge::clock::{Clock, SystemClock};
 use deskbridge::config::{self, Config, Environment};
-use deskbridge::model::{Kind, Pair};
+use deskbridge::model::{Kind, Pair, Side};
 use deskbridge::remote::Connector;
 use deskbridge::remote::freshdesk::{self, Freshdesk};
 use deskbridge::remote::hubspot::{self, Hubspot};
@@ -12,8 +14,9 @@ use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::freshdesk::{Contact, FreshdeskSim, Options as DeskOptions};
 use deskbridge::sandbox::hubspot::{HubspotSim, Kind as CrmKind, Options as CrmOptions, Row};
-use deskbridge::store::{Report, Store};
+use deskbridge::store::{HoldView, Parked, Report, Store};
 use deskbridge::sync::{CycleOutcome, CycleReport, Engine};
+use hooked::Hooked;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -220,6 +223,83 @@ impl World {
         Engine::new(store, connectors, mappings, clock, stop)
     }
 
+    /// An engine whose writes of `kind` to Freshdesk (`desk`) or the CRM a test can stand in the way of.
+    pub(crate) async fn hooked_engine(&self, side: Side, kind: Kind) -> (Engine, Arc<Hooked>) {
+        let stop = CancellationToken::new();
+        let mut connectors = self.connectors(&stop);
+        let hooked = Arc::new(Hooked::new(Arc::clone(connectors.of(side)), kind));
+        *connectors.of_mut(side) = hooked.clone();
+        let engine = self
+            .engine_between(connectors, Arc::new(SystemClock), stop)
+            .await;
+        (engine, hooked)
+    }
+
+    /// A timed engine to which Freshdesk's list of contacts can lie.
+    pub(crate) async fn lying_engine(&self, clock: &SimClock) -> (Engine, Arc<Hooked>) {
+        let stop = CancellationToken::new();
+        let mut connectors = self.connectors(&stop);
+        let hooked = Arc::new(Hooked::new(Arc::clone(&connectors.desk), Kind::Contact));
+        connectors.desk = hooked.clone();
+        let clock = Arc::new(EngineClock(clock.clone()));
+        let engine = self.engine_between(connectors, clock, stop).await;
+        (engine, hooked)
+    }
+
+    /// An engine on the world's clock.
+    pub async fn timed_engine(&self, clock: &SimClock) -> Engine {
+        self.engine_with(Arc::new(EngineClock(clock.clone()))).await
+    }
+
+    /// Another line or two in the mapping's place.
+    pub fn remap(&mut self, from: &str, to: &str) {
+        assert!(self.mapping.contains(from), "no `{from}` in the mapping");
+        self.mapping = self.mapping.replacen(from, to, 1);
+    }
+
+    /// A contact made by an agent in Freshdesk.
+    pub fn desk_contact(&self, attributes: &serde_json::Value) -> u64 {
+        self.desk.add_contact(attributes).unwrap()
+    }
+
+    /// How many live contacts Freshdesk has.
+    pub fn desk_count(&self) -> usize {
+        let contacts = self.desk.contacts();
+        let live = contacts
+            .iter()
+            .filter(|it| it.standing == deskbridge::sandbox::freshdesk::Standing::Live);
+        live.count()
+    }
+
+    /// What waits for a person.
+    pub async fn holds(&self) -> Vec<HoldView> {
+        self.report().await.holds(0, 1000).await.unwrap()
+    }
+
+    /// Writes that are not done.
+    pub async fn parked(&self) -> Vec<Parked> {
+        self.report().await.parked(1000).await.unwrap()
+    }
+
+    /// Calls that change something, to both systems, since the logs were last taken.
+    pub fn writes(&self) -> Vec<String> {
+        let crm = self.crm.backstage().log.entries().into_iter();
+        let crm = crm.filter(|it| {
+            it.method != "GET" && !it.path.ends_with("/search") && !it.path.ends_with("/read")
+        });
+        let desk = self.desk.backstage().log.entries().into_iter();
+        let desk = desk.filter(|it| it.method != "GET");
+        crm.chain(desk)
+            .map(|it| format!("{} {} {}", it.method, it.path, it.status))
+            .collect()
+    }
+
+    /// The logs begin anew.
+    pub fn forget_calls(&self) {
+        drop(self.crm.backstage().log.take());
+        drop(self.desk.backstage().log.take());
+    }
+
     pub async fn report(&self) -> Report {
         Report::open(&self.state()).await.unwrap()
     }
@@ -273,4 +353,16 @@ pub(crate) async fn quiet(engine: &mut Engine) {
         report.linked,
     );
     assert_eq!(writes, (0, 0, 0, 0), "{report:?}");
+}
+
+/// A cycle, whatever comes of it.
+pub(crate) async fn attempt(engine: &mut Engine) -> CycleReport {
+    engine.cycle(false).await.unwrap()
+}
+
+/// A cycle that reads everything.
+pub(crate) async fn reconcile(engine: &mut Engine) -> CycleReport {
+    let report = engine.cycle(true).await.unwrap();
+    assert_eq!(report.outcome, CycleOutcome::Done, "{report:?}");
+    report
 }

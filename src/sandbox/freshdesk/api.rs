@@ -185,6 +185,7 @@ impl Service<'_> {
             Call::ContactFields => Ok(ok(&self.options.schema.contact_fields())),
             Call::CompanyFields => Ok(ok(&self.options.schema.company_fields())),
             Call::Me => Ok(ok(&agent(&self.own_agent()))),
+            Call::ListAgents => Ok(ok(&self.list_agents(&query))),
             Call::ViewAgent(id) => self.view_agent(id),
             Call::DeleteAgent(id) => self.demote_agent(id),
         }
@@ -213,6 +214,19 @@ impl Service<'_> {
             .get(id)
             .filter(|it| it.standing == Standing::Agent);
         agents.map(|it| ok(&agent(it))).ok_or_else(Reply::missing)
+    }
+
+    /// The agents, or the one with an address ("List All Agents").
+    fn list_agents(&self, query: &[(String, String)]) -> Value {
+        let email = query.iter().find(|(name, _)| name == "email");
+        let own = self.own_agent();
+        let promoted = self.account.contacts.iter();
+        let promoted = promoted.filter(|it| it.standing == Standing::Agent);
+        std::iter::once(&own)
+            .chain(promoted)
+            .filter(|it| email.is_none_or(|(_, email)| it.email.as_ref() == Some(email)))
+            .map(agent)
+            .collect()
     }
 
     fn own_agent(&self) -> Contact {

@@ -28,6 +28,7 @@ pub(super) enum Call {
     ContactFields,
     CompanyFields,
     Me,
+    ListAgents,
     ViewAgent(u64),
     DeleteAgent(u64),
 }
@@ -58,6 +59,7 @@ impl Call {
             Self::ContactFields => "contact_fields",
             Self::CompanyFields => "company_fields",
             Self::Me => "agents.me",
+            Self::ListAgents => "agents.list",
             Self::ViewAgent(_) => "agents.view",
             Self::DeleteAgent(_) => "agents.delete",
         }
@@ -117,6 +119,7 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Call, Reply> {
         ["search", "companies"] => (&[("GET", Call::SearchCompanies)], "GET"),
         ["contact_fields"] => (&[("GET", Call::ContactFields)], "GET"),
         ["company_fields"] => (&[("GET", Call::CompanyFields)], "GET"),
+        ["agents"] => (&[("GET", Call::ListAgents)], "GET"),
         ["agents", "me"] => (&[("GET", Call::Me)], "GET"),
         ["agents", one] => {
             let id = id(one)?;
