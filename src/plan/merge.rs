@@ -11,6 +11,9 @@
 //! "Changed" means: different from what *that same side* showed when both last agreed. A side that
 //! stores `+44 20` as `+4420` has therefore not changed anything.
 
+#[cfg(test)]
+mod table;
+
 use super::{FieldChange, PairState, Rule};
 use crate::mapping::{ConflictPolicy, Direction, Field, Half, Lens, Mapping, Untranslatable};
 use crate::model::{Image, Pair, Side, Value};
@@ -110,9 +113,7 @@ enum Source {
 
 /// The two never agreed on this field: fill what is empty, never clear.
 fn first(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>) -> Source {
-    let empty = now
-        .as_ref()
-        .map(|values| values.iter().all(Value::is_empty));
+    let empty = now.as_ref().map(|values| blank(values));
     match (field.direction, empty.crm, empty.desk) {
         (Direction::To(target), ..) => {
             let source = target.other();
@@ -124,10 +125,23 @@ fn first(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>) -> Source {
                 Source::Wins(source, Rule::OneWay)
             }
         }
+        (Direction::Both, true, true) => Source::Accepted,
         (Direction::Both, true, _) => Source::Wins(Side::Desk, Rule::Filled),
         (Direction::Both, _, true) => Source::Wins(Side::Crm, Rule::Filled),
         (Direction::Both, false, false) => conflict(field, pair),
     }
+}
+
+/// Whether there is nothing in `values` that a person would see. A blank would cross over as nothing
+/// where the lens trims: a first sync that took it for a value would clear the other side.
+pub(super) fn blank(values: &[Value]) -> bool {
+    let bare = |text: &str| text.trim().is_empty();
+    values.iter().all(|value| match value {
+        Value::Empty => true,
+        Value::Text(text) => bare(text),
+        Value::List(members) => members.iter().all(|member| bare(member)),
+        Value::Bool(_) | Value::Number(_) => false,
+    })
 }
 
 /// The two agreed once; who moved away since?

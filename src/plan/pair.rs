@@ -28,7 +28,8 @@ pub struct PairState {
 pub enum PairVerdict {
     /// Bring the fields together.
     Merge(Merged),
-    /// One of the two is outside of the scope: leave both alone, keep the link.
+    /// One of the two is outside of the scope: leave both alone, keep the link, also where the other
+    /// one is gone.
     OutOfScope,
     /// Both are gone: forget the link.
     BothGone,
@@ -54,31 +55,175 @@ pub struct DeleteReason {
 #[must_use]
 pub fn decide(mapping: &Mapping, pair: &PairState, undoable: Pair<bool>) -> PairVerdict {
     let gone = Side::BOTH.map(|side| *pair.presence.of(side) != Presence::Live);
+    if gone == [true, true] {
+        return PairVerdict::BothGone;
+    }
+    let outside = Side::BOTH.iter().zip(gone).any(|(side, gone)| {
+        let inside = mapping.in_scope(*side, pair.images.of(*side));
+        // A record that is gone shows nothing any more: what it showed last has to put it outside.
+        inside.map_or(!gone, |inside| !inside)
+    });
     let side = match gone {
-        [true, true] => return PairVerdict::BothGone,
-        [true, false] => Side::Crm,
-        [false, true] => Side::Desk,
-        [false, false] => {
-            let outside = Side::BOTH
-                .iter()
-                .any(|side| mapping.in_scope(*side, pair.images.of(*side)) != Some(true));
-            return if outside {
-                PairVerdict::OutOfScope
-            } else {
-                PairVerdict::Merge(merge(mapping, pair))
-            };
-        }
+        _ if outside => return PairVerdict::OutOfScope,
+        [true, _] => Side::Crm,
+        [_, true] => Side::Desk,
+        [false, false] => return PairVerdict::Merge(merge(mapping, pair)),
     };
     let reason = DeleteReason {
         side,
         seen: *pair.presence.of(side),
     };
     match mapping.delete {
-        DeletePolicy::Hold => PairVerdict::HoldDelete(reason),
         DeletePolicy::Ignore => PairVerdict::Unlink(reason),
         DeletePolicy::Propagate if *undoable.of(side.other()) => {
             PairVerdict::Trash(side.other(), reason)
         }
-        DeletePolicy::Propagate => PairVerdict::HoldDelete(reason),
+        DeletePolicy::Hold | DeletePolicy::Propagate => PairVerdict::HoldDelete(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::Scope;
+    use crate::model::{Kind, Value};
+
+    const BOTH: Pair<bool> = Pair {
+        crm: true,
+        desk: true,
+    };
+
+    /// Contacts of which only customers take part, told by the CRM.
+    fn mapping(delete: DeletePolicy) -> Mapping {
+        Mapping {
+            kind: Kind::Contact,
+            fields: Vec::new(),
+            keys: Vec::new(),
+            create: BOTH,
+            delete,
+            scope: Pair {
+                crm: Some(Scope {
+                    field: "stage".to_owned(),
+                    values: vec!["customer".into()],
+                }),
+                desk: None,
+            },
+        }
+    }
+
+    fn state(crm: Presence, desk: Presence, stage: Option<&str>) -> PairState {
+        let shown = stage.map(|stage| Image::from([("stage", Value::from(stage))]));
+        PairState {
+            link: LinkId(1),
+            ids: Pair {
+                crm: "1".into(),
+                desk: "2".into(),
+            },
+            versions: Pair::default(),
+            presence: Pair { crm, desk },
+            images: Pair {
+                crm: shown.unwrap_or_default(),
+                desk: Image::default(),
+            },
+            bases: Pair::default(),
+            companies: Pair::default(),
+        }
+    }
+
+    #[test]
+    fn a_deletion_does_what_the_mapping_says_and_never_what_cannot_be_undone() {
+        use Presence::{Gone, Live, Trashed};
+        let reason = |side, seen| DeleteReason { side, seen };
+        let (crm, desk) = (reason(Side::Crm, Trashed), reason(Side::Desk, Gone));
+        for (policy, at_crm, at_desk, undoable, expected) in [
+            (
+                DeletePolicy::Hold,
+                Trashed,
+                Live,
+                true,
+                PairVerdict::HoldDelete(crm),
+            ),
+            (
+                DeletePolicy::Hold,
+                Live,
+                Gone,
+                true,
+                PairVerdict::HoldDelete(desk),
+            ),
+            (
+                DeletePolicy::Ignore,
+                Trashed,
+                Live,
+                true,
+                PairVerdict::Unlink(crm),
+            ),
+            (
+                DeletePolicy::Propagate,
+                Trashed,
+                Live,
+                true,
+                PairVerdict::Trash(Side::Desk, crm),
+            ),
+            (
+                DeletePolicy::Propagate,
+                Live,
+                Gone,
+                true,
+                PairVerdict::Trash(Side::Crm, desk),
+            ),
+            (
+                DeletePolicy::Propagate,
+                Live,
+                Gone,
+                false,
+                PairVerdict::HoldDelete(desk),
+            ),
+            (
+                DeletePolicy::Propagate,
+                Trashed,
+                Gone,
+                true,
+                PairVerdict::BothGone,
+            ),
+            (
+                DeletePolicy::Propagate,
+                Live,
+                Live,
+                true,
+                PairVerdict::Merge(Merged::default()),
+            ),
+        ] {
+            let pair = state(at_crm, at_desk, Some("customer"));
+            let undoable = Pair {
+                crm: undoable,
+                desk: undoable,
+            };
+            let verdict = decide(&mapping(policy), &pair, undoable);
+            assert_eq!(verdict, expected, "{policy:?} {at_crm:?} {at_desk:?}");
+        }
+    }
+
+    #[test]
+    fn the_survivor_of_a_pair_that_left_the_scope_is_left_alone() {
+        use Presence::{Gone, Live};
+        for (crm, desk, stage, outside) in [
+            (Live, Live, Some("customer"), false),
+            (Live, Live, Some("lead"), true),
+            (Live, Live, None, true),
+            (Live, Gone, Some("lead"), true),
+            (Live, Gone, None, true),
+            (Gone, Live, Some("lead"), true),
+            // The deletion is proven; that it left the scope before is not.
+            (Gone, Live, None, false),
+            (Gone, Live, Some("customer"), false),
+        ] {
+            let verdict = decide(
+                &mapping(DeletePolicy::Propagate),
+                &state(crm, desk, stage),
+                BOTH,
+            );
+            let left = verdict == PairVerdict::OutOfScope;
+            assert_eq!(left, outside, "{crm:?} {desk:?} {stage:?}: {verdict:?}");
+        }
     }
 }

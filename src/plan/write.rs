@@ -2,7 +2,7 @@
 //! on once the server has confirmed it.
 
 use super::PairState;
-use super::merge::translate;
+use super::merge::{blank, translate};
 use crate::mapping::Mapping;
 use crate::model::{Changes, Image, Pair, Side, Value, Version};
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,7 @@ pub fn first_fields(
         let Some(shown) = field.read(source, image) else {
             continue;
         };
-        if !field.direction.writes(target) || shown.iter().all(Value::is_empty) {
+        if !field.direction.writes(target) || blank(&shown) {
             continue;
         }
         let nothing = vec![Value::Empty; field.names(target).count()];
@@ -135,7 +135,7 @@ pub fn first_fields(
             crm: shown.clone(),
             desk: shown,
         };
-        *sides.of_mut(target) = nothing.clone();
+        sides.of_mut(target).clone_from(&nothing);
         let Ok(values) = translate(field, target, &sides, &Pair::default(), company) else {
             continue;
         };
@@ -179,4 +179,127 @@ pub fn created(
         settled.bases.of_mut(side).overlay(merged.agreed.of(side));
     }
     settled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::{ConflictPolicy, DeletePolicy, Direction, Field, Lens};
+    use crate::model::{Kind, LinkId, Presence};
+
+    /// `name` and `mail` both ways, `score` from the CRM, `rank` from Freshdesk.
+    fn mapping() -> Mapping {
+        let field = |name: &str, lens, direction| Field {
+            name: name.to_owned(),
+            crm: vec![name.to_owned()],
+            desk: name.to_owned(),
+            lens,
+            direction,
+            conflict: ConflictPolicy::Newest,
+        };
+        Mapping {
+            kind: Kind::Contact,
+            fields: vec![
+                field("name", Lens::Trim, Direction::Both),
+                field("mail", Lens::Lowercase, Direction::Both),
+                field("score", Lens::Number, Direction::To(Side::Desk)),
+                field("rank", Lens::Number, Direction::To(Side::Crm)),
+            ],
+            keys: Vec::new(),
+            create: Pair::default(),
+            delete: DeletePolicy::Hold,
+            scope: Pair::default(),
+        }
+    }
+
+    fn image(fields: &[(&str, &str)]) -> Image {
+        let fields = fields.iter();
+        Image(
+            fields
+                .map(|(name, text)| ((*name).to_owned(), (*text).into()))
+                .collect(),
+        )
+    }
+
+    fn pair(crm: &[(&str, &str)], desk: &[(&str, &str)]) -> PairState {
+        PairState {
+            link: LinkId(1),
+            ids: Pair {
+                crm: "1".into(),
+                desk: "2".into(),
+            },
+            versions: Pair::default(),
+            presence: Pair {
+                crm: Presence::Live,
+                desk: Presence::Live,
+            },
+            images: Pair {
+                crm: image(crm),
+                desk: image(desk),
+            },
+            bases: Pair::default(),
+            companies: Pair::default(),
+        }
+    }
+
+    #[test]
+    fn a_server_that_rewrites_our_value_has_not_edited_it() {
+        let pair = pair(
+            &[("name", "Ada King"), ("mail", "a@x")],
+            &[("name", ""), ("mail", "b@x")],
+        );
+        let change = FieldChange {
+            field: "name".to_owned(),
+            base: Vec::new(),
+            crm: vec!["Ada King".into()],
+            freshdesk: vec![Value::Empty],
+            set: image(&[("name", "Ada King")]),
+            rule: Rule::Filled,
+        };
+        // It cuts the name, and a person has changed the address meanwhile.
+        let stored = image(&[("name", "Ada"), ("mail", "c@x")]);
+        let settled = settle(&mapping(), &pair, Side::Desk, &[change], &stored);
+        assert_eq!(settled.bases.crm, image(&[("name", "Ada King")]));
+        assert_eq!(settled.bases.desk, image(&[("name", "Ada")]));
+        assert_eq!(settled.image, stored);
+    }
+
+    #[test]
+    fn an_answer_that_says_nothing_confirms_what_was_sent() {
+        let pair = pair(&[("name", "Ada")], &[("name", ""), ("mail", "b@x")]);
+        let change = FieldChange {
+            field: "name".to_owned(),
+            base: Vec::new(),
+            crm: vec!["Ada".into()],
+            freshdesk: vec![Value::Empty],
+            set: image(&[("name", "Ada")]),
+            rule: Rule::Filled,
+        };
+        let settled = settle(&mapping(), &pair, Side::Desk, &[change], &Image::default());
+        assert_eq!(settled.bases.desk, image(&[("name", "Ada")]));
+        assert_eq!(settled.image, image(&[("name", "Ada"), ("mail", "b@x")]));
+    }
+
+    #[test]
+    fn a_new_record_gets_only_what_may_be_written_there_and_can_cross_over() {
+        let source = image(&[
+            ("name", " Ada "),
+            ("mail", " "),
+            ("score", "many"),
+            ("rank", "1"),
+        ]);
+        let changes = first_fields(&mapping(), Side::Crm, &source, None);
+        let sets: Vec<_> = changes.into_iter().map(|change| change.set).collect();
+        assert_eq!(sets, [image(&[("name", "Ada")])]);
+    }
+
+    #[test]
+    fn a_new_records_other_fields_are_agreed_on_where_they_are_equal() {
+        let pair = pair(&[("name", "Ada"), ("mail", "")], &[]);
+        let changes = first_fields(&mapping(), Side::Crm, &pair.images.crm, None);
+        let stored = image(&[("name", "ADA"), ("mail", "")]);
+        let settled = created(&mapping(), &pair, Side::Desk, &changes, &stored);
+        assert_eq!(settled.bases.crm, pair.images.crm);
+        assert_eq!(settled.bases.desk, stored);
+    }
 }

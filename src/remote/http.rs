@@ -158,12 +158,17 @@ impl Reply {
         }
     }
 
-    /// The server's name for the call.
+    /// The server's name for the call: `X-Request-Id`, else a vendor's own `…-Correlation-Id`.
     #[must_use]
     pub fn request_id(&self) -> Option<String> {
-        ["x-request-id", "x-hubspot-correlation-id"]
-            .iter()
-            .find_map(|name| self.headers.get(*name)?.to_str().ok())
+        let own = || {
+            let mut headers = self.headers.iter();
+            headers.find(|(name, _)| name.as_str().ends_with("-correlation-id"))
+        };
+        self.headers
+            .get("x-request-id")
+            .or_else(|| own().map(|(_, value)| value))
+            .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     }
 

@@ -1,0 +1,14 @@
+//! What the planner promises, over pairs of records that come from one record.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
+mod create;
+mod delete;
+mod echo;
+mod identity;
+mod merge;
+mod mirror;
+mod population;
+mod spelling;
+mod world;
