@@ -21,6 +21,7 @@ use std::os::unix::fs::MetadataExt as _;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::{MakeWriter, SubscriberBuilder};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// `[log] format`.
@@ -62,6 +63,33 @@ pub enum TelemetryError {
     /// Something in this process logs already.
     #[error("logging has begun already")]
     Begun,
+    /// What was logged through is gone.
+    #[error("the log level cannot be changed any more: {0}")]
+    Gone(reload::Error),
+}
+
+/// Changes how much is logged while the process runs.
+pub struct LevelHandle {
+    set: SetFilter,
+    /// `RUST_LOG` as it was at the start.
+    directives: String,
+}
+
+impl std::fmt::Debug for LevelHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LevelHandle").finish_non_exhaustive()
+    }
+}
+
+impl LevelHandle {
+    /// Logs by `level` from now on, unless `RUST_LOG` is set.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no level.
+    pub fn set(&self, level: &str) -> Result<(), TelemetryError> {
+        (self.set)(filter(&self.directives, level)?).map_err(TelemetryError::Gone)
+    }
 }
 
 /// Begins to log to stderr, once a process. `level` is `[log] level`: `error`, `warn`, `info`,
@@ -71,13 +99,13 @@ pub fn init(
     format: LogFormat,
     level: &str,
     clock: impl Clock + 'static,
-) -> Result<(), TelemetryError> {
+) -> Result<LevelHandle, TelemetryError> {
     let directives = std::env::var("RUST_LOG").unwrap_or_default();
     let filter = filter(&directives, level)?;
     let form = format.form(Sink::stderr());
-    subscriber(form, filter, clock, std::io::stderr)
-        .try_init()
-        .map_err(|_| TelemetryError::Begun)
+    let (subscriber, set) = subscriber(form, filter, clock, std::io::stderr);
+    subscriber.try_init().map_err(|_| TelemetryError::Begun)?;
+    Ok(LevelHandle { set, directives })
 }
 
 impl LogFormat {
@@ -135,13 +163,16 @@ fn filter(directives: &str, level: &str) -> Result<EnvFilter, TelemetryError> {
     }
 }
 
-/// All of it, writing to `writer`.
+/// Puts another filter in place.
+type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
+/// All of it, writing to `writer`, and how its filter is changed.
 fn subscriber<W>(
     form: Form,
     filter: EnvFilter,
     clock: impl Clock + 'static,
     writer: W,
-) -> impl Subscriber + Send + Sync + 'static
+) -> (impl Subscriber + Send + Sync + 'static, SetFilter)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -149,12 +180,15 @@ where
         form,
         clock: Box::new(clock),
     };
-    SubscriberBuilder::default()
+    let builder = SubscriberBuilder::default()
         .with_env_filter(filter)
         .fmt_fields(SpanFields)
         .event_format(lines)
         .with_writer(writer)
-        .finish()
+        .with_filter_reloading();
+    let handle = builder.reload_handle();
+    let set = Box::new(move |filter| handle.reload(filter));
+    (builder.finish(), set)
 }
 
 #[cfg(test)]
@@ -191,7 +225,7 @@ mod tests {
     fn logged(form: Form, level: &str, work: impl FnOnce()) -> Vec<String> {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let subscriber = subscriber(form, filter("", level).unwrap(), Noon, move || {
+        let (subscriber, _) = subscriber(form, filter("", level).unwrap(), Noon, move || {
             writer.clone()
         });
         tracing::subscriber::with_default(subscriber, work);
@@ -297,6 +331,21 @@ mod tests {
         let kept = ["<6>hyper: kept", "<7>deskbridge::sync: detail"];
         assert_eq!(logged(Form::Journald, "debug", work), kept);
         assert_eq!(logged(Form::Journald, "warn", work), [""; 0]);
+    }
+
+    #[test]
+    fn a_reload_changes_how_much_is_logged_without_a_restart() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let filtered = |level: &str| filter("", level).unwrap();
+        let (subscriber, set) = subscriber(PLAIN, filtered("warn"), Noon, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            cycle();
+            set(filtered("info")).unwrap();
+            cycle();
+        });
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
 
     #[test]

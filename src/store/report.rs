@@ -204,18 +204,19 @@ impl Report {
         .map_err(self.damaged())
     }
 
-    /// What waits for a person, oldest first, at most `limit`.
+    /// What waits for a person, oldest first, from number `after` on; at most `limit`.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn holds(&mut self, limit: i64) -> Result<Vec<HoldView>, StoreError> {
+    pub async fn holds(&mut self, after: i64, limit: i64) -> Result<Vec<HoldView>, StoreError> {
         let rows = sqlx::query(
             "SELECT h.id, h.since, h.kind, h.class, h.reason, h.side, h.detail, r.side, r.remote_id,
                     (SELECT remote_id FROM record WHERE id = l.desk), (SELECT remote_id FROM record WHERE id = l.crm)
              FROM hold AS h JOIN record AS r ON r.id = h.record LEFT JOIN link AS l ON l.id = r.link
-             ORDER BY h.id LIMIT ?1",
+             WHERE h.id > ?1 ORDER BY h.id LIMIT ?2",
         )
+        .bind(after)
         .bind(limit)
         .fetch_all(&mut self.connection)
         .await
@@ -289,28 +290,39 @@ impl Report {
         .map_err(self.damaged())
     }
 
-    /// The links that a cycle found (not those that its creates made), in order.
+    /// The links that a cycle found (not those that its creates made), in order, from number `after`
+    /// on; at most `limit`, each with its number.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn links(&mut self, cycle: i64) -> Result<Vec<LinkView>, StoreError> {
-        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
-            "SELECT l.kind, c.remote_id, d.remote_id, l.found FROM link AS l
+    pub async fn links(
+        &mut self,
+        cycle: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, LinkView)>, StoreError> {
+        let rows: Vec<(i64, String, String, String, String)> = sqlx::query_as(
+            "SELECT l.id, l.kind, c.remote_id, d.remote_id, l.found FROM link AS l
              JOIN record AS c ON c.id = l.crm JOIN record AS d ON d.id = l.desk
-             WHERE l.cycle = ?1 AND l.found NOT LIKE 'created%' ORDER BY l.id",
+             WHERE l.cycle = ?1 AND l.id > ?2 AND l.found NOT LIKE 'created%' ORDER BY l.id LIMIT ?3",
         )
         .bind(cycle)
+        .bind(after)
+        .bind(limit)
         .fetch_all(&mut self.connection)
         .await
         .map_err(self.damaged())?;
         Ok(rows
             .into_iter()
-            .map(|(kind, crm_id, desk_id, found)| LinkView {
-                kind,
-                crm_id,
-                desk_id,
-                found,
+            .map(|(number, kind, crm_id, desk_id, found)| {
+                let link = LinkView {
+                    kind,
+                    crm_id,
+                    desk_id,
+                    found,
+                };
+                (number, link)
             })
             .collect())
     }

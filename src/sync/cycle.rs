@@ -357,11 +357,7 @@ impl Engine {
                 .iter()
                 .map(|it| it.error.to_string())
                 .collect(),
-            errors: tally
-                .troubles
-                .iter()
-                .map(|it| (it.side, it.error.kind))
-                .collect(),
+            errors: tally.troubles.iter().map(|it| it.error.clone()).collect(),
         })
     }
 }

@@ -127,9 +127,9 @@ pub struct CycleReport {
     pub endpoints: Pair<BTreeMap<&'static str, u64>>,
     /// What went wrong with the systems, in words.
     pub troubles: Vec<String>,
-    /// The sorts of what went wrong, for the exit code.
+    /// The same as errors, in the same order, for the exit code and for who watches the systems.
     #[serde(skip)]
-    pub errors: Vec<(Side, ErrorKind)>,
+    pub errors: Vec<RemoteError>,
 }
 
 impl CycleReport {
