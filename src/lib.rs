@@ -22,6 +22,7 @@
 //! Beside them: `clock`, the only reader of the time; `telemetry` and `supervise`, the process's
 //! relations with its machine; `sandbox`, simulators of both systems, which use nothing of the rest.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod mapping;

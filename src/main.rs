@@ -1,2 +1,7 @@
 //! `deskbridge`: see the library for how it works.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    deskbridge::cli::main()
+}

@@ -6,6 +6,7 @@
 use chrono::{DateTime, TimeDelta};
 use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{
     CompanySeed, ContactSeed, FreshdeskSim, Limits, Options, Quirks, Standing, UpdatedSince,
 };
@@ -719,4 +720,51 @@ async fn field_metadata_names_every_custom_field_and_its_choices() {
         .find(|field| field["name"] == "crm_key")
         .unwrap();
     assert_eq!(key["unique"], true);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_on_the_way_leaves_the_contact_made() {
+    let desk = start(Options::default()).await;
+    let faults = &desk.sim.backstage().faults;
+    faults.inject("POST", "/api/v2/contacts", Fault::DropAfter, 1);
+    let ada = json!({"name": "Ada", "email": "ada@example.com"});
+    let lost = desk.request(Method::POST, "/contacts").json(&ada).send();
+    assert!(lost.await.unwrap_err().status().is_none());
+    let (status, body) = desk.call("POST", "/contacts", ada).await;
+    let made = desk.sim.contact_by_email("ada@example.com").unwrap();
+    assert_eq!(
+        (status, first_error(&body)),
+        (409, ("email", "duplicate_value"))
+    );
+    assert_eq!(body["errors"][0]["additional_info"]["user_id"], made.id);
+    faults.inject("PUT", "/api/v2/contacts", Fault::Throttle(180), 1);
+    let url = format!("/contacts/{}", made.id);
+    let (status, body) = desk.call("PUT", &url, json!({"name": "X"})).await;
+    assert_eq!((status, body), (429, Value::Null));
+    assert_eq!(desk.sim.contact(made.id).unwrap().name, "Ada");
+    let log = &desk.sim.backstage().log;
+    assert_eq!(log.count("POST", "/api/v2/contacts"), 2);
+    let creates = ("contacts.create", "POST".to_owned(), 2);
+    assert!(log.by_endpoint().contains(&creates));
+}
+
+#[tokio::test]
+async fn an_account_that_deletes_silently_shows_no_deletion_in_its_changes() {
+    for (silent_deletes, seen) in [(false, 1), (true, 0)] {
+        let quirks = Quirks {
+            silent_deletes,
+            ..Quirks::default()
+        };
+        let desk = start(Options {
+            quirks,
+            ..Options::default()
+        })
+        .await;
+        let ada = desk.ada();
+        desk.pass(60);
+        desk.sim.delete_contact(ada).unwrap();
+        let since = "/contacts?state=deleted&_updated_since=2023-11-20T12:00:30Z";
+        assert_eq!(desk.rows(since).await.len(), seen);
+        assert_eq!(desk.rows("/contacts?state=deleted").await.len(), 1);
+    }
 }

@@ -91,6 +91,23 @@ impl Store {
         Ok(())
     }
 
+    /// Goes through all linked pairs of `kind` and marks those for planning of which a side is not
+    /// what it was when both last agreed. Returns how many records that are.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn audit(&mut self, kind: Kind) -> Result<u64, StoreError> {
+        let found = sqlx::query(
+            "UPDATE record SET dirty = 1
+             WHERE kind = ?1 AND link IS NOT NULL AND base IS NOT NULL AND base <> image",
+        )
+        .bind(kind.word())
+        .execute(&mut self.connection)
+        .await?;
+        Ok(found.rows_affected())
+    }
+
     /// Up to `limit` unlinked records of `kind` that have to be planned, with handles above `after`.
     ///
     /// # Errors

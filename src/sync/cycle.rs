@@ -42,6 +42,9 @@ impl Engine {
         }
         self.inquire(&mut tally).await?;
         self.store.wake(started_at).await?;
+        if reconcile {
+            self.audit().await?;
+        }
         let mappings = self.mappings.clone();
         for mapping in &mappings {
             if self.sees(mapping.kind, &tally).await? {
@@ -83,6 +86,20 @@ impl Engine {
             }
         }
         Ok(true)
+    }
+
+    /// Goes through all linked pairs and marks those that do not agree for planning, whether or not
+    /// anything was read of them. Returns how many records that are.
+    ///
+    /// # Errors
+    ///
+    /// Where the state fails.
+    pub async fn audit(&mut self) -> Result<u64, CycleError> {
+        let mut found = 0;
+        for kind in Kind::BOTH {
+            found += self.store.audit(kind).await?;
+        }
+        Ok(found)
     }
 
     async fn reconcile(&mut self, mapping: &Mapping, tally: &mut Tally) -> Result<(), CycleError> {
@@ -358,6 +375,11 @@ impl Engine {
                 .map(|it| it.error.to_string())
                 .collect(),
             errors: tally.troubles.iter().map(|it| it.error.clone()).collect(),
+            unread: observation
+                .troubles
+                .iter()
+                .map(|it| it.error.clone())
+                .collect(),
         })
     }
 }

@@ -237,3 +237,12 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row.last().copied().unwrap_or(0)
 }
+
+/// Puts a finding into the log; it names fields, never values of records.
+pub fn log(finding: &Finding) {
+    if finding.error {
+        tracing::error!(event = "mapping", "{}", finding.message);
+    } else {
+        tracing::warn!(event = "mapping", "{}", finding.message);
+    }
+}

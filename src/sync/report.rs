@@ -92,6 +92,18 @@ pub enum CycleOutcome {
     Stopped,
 }
 
+impl CycleOutcome {
+    /// The word that the state, the logs and `--json` use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Incomplete => "incomplete",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// What a cycle did: `status --json` shows it as `last_cycle`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CycleReport {
@@ -130,6 +142,9 @@ pub struct CycleReport {
     /// The same as errors, in the same order, for the exit code and for who watches the systems.
     #[serde(skip)]
     pub errors: Vec<RemoteError>,
+    /// Those of them that kept a feed from being read to its end.
+    #[serde(skip)]
+    pub unread: Vec<RemoteError>,
 }
 
 impl CycleReport {

@@ -107,14 +107,14 @@ impl Story {
             };
             let before = self.shown(write.side, &change.field, before);
             let after = self.shown(write.side, &change.field, &written(change));
-            let kept = match change.rule {
-                Rule::Newest { .. } | Rule::Preferred(_) => "; the other value is in the journal",
-                _ => "",
-            };
             let text = format!("{name}: {} {before} → {after}{outcome}", label(change));
             self.voice.deed(Tone::Bridge, &who, &text)?;
-            let why = format!("{:<25} because {}{kept}", "", change.rule);
-            self.voice.aside(&why)?;
+            self.voice
+                .aside(&format!("{:<25} because {}", "", change.rule))?;
+            if matches!(change.rule, Rule::Newest { .. } | Rule::Preferred(_)) {
+                let kept = format!("{:<25} {before} lost; the journal keeps it", "");
+                self.voice.aside(&kept)?;
+            }
         }
         Ok(())
     }

@@ -63,6 +63,11 @@ pub(super) async fn deletion(story: &mut Story) -> Result<(), Failure> {
     story.stage.later(10);
     story.stage.desk.delete_contact(who.desk).map_err(bug)?;
     story.said(Side::Desk, &format!("{}: deleted, by mistake", who.name))?;
+    story.stage.later(3_600);
+    story.voice.aside(&format!(
+        "{:<25} an hour goes by: that is how often the trash is looked into",
+        ""
+    ))?;
     let report = story.cycle().await?;
     for hold in story.stage.report.holds(0, 20).await? {
         let text = format!("{}: {}", who.name, harmless(&hold.reason));

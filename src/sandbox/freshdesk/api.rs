@@ -1,91 +1,22 @@
 //! One request of API v2: who asks, what for, whether there is budget, and the answer's headers.
 
 use super::Shared;
+use super::admission::{accepts_json, is_authorized, sends_json};
 use super::record::{Contact, Stamp, Standing};
 use super::reply::Reply;
+use super::route::{Call, route};
 use super::service::{Body, Service};
 use crate::sandbox::log::Endpoint;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The largest body that is taken.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
-
-/// What a path and a verb ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Call {
-    ListContacts,
-    CreateContact,
-    ViewContact(u64),
-    UpdateContact(u64),
-    DeleteContact(u64),
-    HardDelete(u64),
-    Restore(u64),
-    Invite(u64),
-    MakeAgent(u64),
-    Merge,
-    CompleteContacts,
-    SearchContacts,
-    ListCompanies,
-    CreateCompany,
-    ViewCompany(u64),
-    UpdateCompany(u64),
-    DeleteCompany(u64),
-    CompleteCompanies,
-    SearchCompanies,
-    ContactFields,
-    CompanyFields,
-    Me,
-    ViewAgent(u64),
-    DeleteAgent(u64),
-}
-
-impl Call {
-    const fn endpoint(self) -> &'static str {
-        match self {
-            Self::ListContacts => "contacts.list",
-            Self::CreateContact => "contacts.create",
-            Self::ViewContact(_) => "contacts.view",
-            Self::UpdateContact(_) => "contacts.update",
-            Self::DeleteContact(_) => "contacts.delete",
-            Self::HardDelete(_) => "contacts.hard_delete",
-            Self::Restore(_) => "contacts.restore",
-            Self::Invite(_) => "contacts.send_invite",
-            Self::MakeAgent(_) => "contacts.make_agent",
-            Self::Merge => "contacts.merge",
-            Self::CompleteContacts => "contacts.autocomplete",
-            Self::SearchContacts => "search.contacts",
-            Self::ListCompanies => "companies.list",
-            Self::CreateCompany => "companies.create",
-            Self::ViewCompany(_) => "companies.view",
-            Self::UpdateCompany(_) => "companies.update",
-            Self::DeleteCompany(_) => "companies.delete",
-            Self::CompleteCompanies => "companies.autocomplete",
-            Self::SearchCompanies => "search.companies",
-            Self::ContactFields => "contact_fields",
-            Self::CompanyFields => "company_fields",
-            Self::Me => "agents.me",
-            Self::ViewAgent(_) => "agents.view",
-            Self::DeleteAgent(_) => "agents.delete",
-        }
-    }
-
-    const fn has_body(self) -> bool {
-        matches!(
-            self,
-            Self::CreateContact
-                | Self::UpdateContact(_)
-                | Self::Merge
-                | Self::CreateCompany
-                | Self::UpdateCompany(_)
-        )
-    }
-}
 
 /// The axum handler of every path.
 pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -354,131 +285,4 @@ fn no_content(bytes: &Bytes) -> Result<(), Reply> {
         "no_content_required",
         message,
     ))
-}
-
-fn route(method: &Method, path: &str) -> Result<Call, Reply> {
-    let rest = path.strip_prefix("/api/v2/").ok_or_else(Reply::missing)?;
-    let segments: Vec<&str> = rest.trim_end_matches('/').split('/').collect();
-    let id = |text: &str| text.parse::<u64>().map_err(|_| Reply::missing());
-    let (table, allowed): (&[(&str, Call)], &'static str) = match *segments.as_slice() {
-        ["contacts"] => (
-            &[("GET", Call::ListContacts), ("POST", Call::CreateContact)],
-            "GET, POST",
-        ),
-        ["contacts", "merge"] => (&[("POST", Call::Merge)], "POST"),
-        ["contacts", "autocomplete"] => (&[("GET", Call::CompleteContacts)], "GET"),
-        ["contacts", one] => {
-            let id = id(one)?;
-            let table = [
-                ("GET", Call::ViewContact(id)),
-                ("PUT", Call::UpdateContact(id)),
-                ("PATCH", Call::UpdateContact(id)),
-                ("DELETE", Call::DeleteContact(id)),
-            ];
-            return pick(method, &table, "GET, PUT, DELETE");
-        }
-        ["contacts", one, action] => return contact_action(method, id(one)?, action),
-        ["companies"] => (
-            &[("GET", Call::ListCompanies), ("POST", Call::CreateCompany)],
-            "GET, POST",
-        ),
-        ["companies", "autocomplete"] => (&[("GET", Call::CompleteCompanies)], "GET"),
-        ["companies", one] => {
-            let id = id(one)?;
-            let table = [
-                ("GET", Call::ViewCompany(id)),
-                ("PUT", Call::UpdateCompany(id)),
-                ("DELETE", Call::DeleteCompany(id)),
-            ];
-            return pick(method, &table, "GET, PUT, DELETE");
-        }
-        ["search", "contacts"] => (&[("GET", Call::SearchContacts)], "GET"),
-        ["search", "companies"] => (&[("GET", Call::SearchCompanies)], "GET"),
-        ["contact_fields"] => (&[("GET", Call::ContactFields)], "GET"),
-        ["company_fields"] => (&[("GET", Call::CompanyFields)], "GET"),
-        ["agents", "me"] => (&[("GET", Call::Me)], "GET"),
-        ["agents", one] => {
-            let id = id(one)?;
-            let table = [
-                ("GET", Call::ViewAgent(id)),
-                ("DELETE", Call::DeleteAgent(id)),
-            ];
-            return pick(method, &table, "GET, PUT, DELETE");
-        }
-        _ => return Err(Reply::missing()),
-    };
-    pick(method, table, allowed)
-}
-
-fn contact_action(method: &Method, id: u64, action: &str) -> Result<Call, Reply> {
-    match action {
-        "hard_delete" => pick(method, &[("DELETE", Call::HardDelete(id))], "DELETE"),
-        "restore" => pick(method, &[("PUT", Call::Restore(id))], "PUT"),
-        "send_invite" => pick(method, &[("PUT", Call::Invite(id))], "PUT"),
-        "make_agent" => pick(method, &[("PUT", Call::MakeAgent(id))], "PUT"),
-        _ => Err(Reply::missing()),
-    }
-}
-
-fn pick(method: &Method, table: &[(&str, Call)], allowed: &'static str) -> Result<Call, Reply> {
-    let found = table.iter().find(|(verb, _)| method.as_str() == *verb);
-    found
-        .map(|(_, call)| *call)
-        .ok_or_else(|| Reply::wrong_verb(method.as_str(), allowed))
-}
-
-fn is_authorized(headers: &HeaderMap, key: &str) -> bool {
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|it| it.to_str().ok());
-    let user = given.and_then(basic_user);
-    user.is_some_and(|user| user == key.as_bytes())
-}
-
-/// The user of HTTP Basic; the password may be anything.
-fn basic_user(header: &str) -> Option<Vec<u8>> {
-    let (scheme, encoded) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let mut user = Vec::new();
-    let (mut bits, mut width) = (0_u32, 0_u32);
-    for letter in encoded.trim().trim_end_matches('=').bytes() {
-        let six = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(six)) & 0xFFFF;
-        width += 6;
-        if width >= 8 {
-            width -= 8;
-            user.push(u8::try_from(bits >> width & 0xFF).ok()?);
-        }
-    }
-    let colon = user.iter().position(|&byte| byte == b':')?;
-    user.truncate(colon);
-    Some(user)
-}
-
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let Some(accept) = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok()) else {
-        return true;
-    };
-    let kinds = accept
-        .split(',')
-        .map(|kind| kind.split(';').next().unwrap_or("").trim());
-    kinds
-        .into_iter()
-        .any(|kind| matches!(kind, "application/json" | "*/*" | "application/*"))
-}
-
-fn sends_json(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|it| it.to_str().ok());
-    kind.is_some_and(|kind| kind.split(';').next().unwrap_or("").trim() == "application/json")
 }

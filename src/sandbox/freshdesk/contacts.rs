@@ -131,6 +131,32 @@ impl Contacts {
         self.rows.insert(id, contact);
     }
 
+    /// Puts many new live contacts in at once.
+    pub(super) fn fill(&mut self, contacts: Vec<Contact>) {
+        self.generation += 1;
+        if let Some(shelf) = self.shelf_mut(Standing::Live) {
+            let names = contacts.iter().map(|it| (it.name.to_lowercase(), it.id));
+            shelf.by_name.extend(names);
+            let mut updates = contacts.iter().map(|it| (it.updated_at, it.id)).collect();
+            shelf.by_update.append(&mut updates);
+        }
+        for (unique, holders) in &mut self.holders {
+            for contact in &contacts {
+                holders.extend(unique.values(contact).map(|it| (it.clone(), contact.id)));
+            }
+        }
+        let with_id = |number: &Option<String>, id| number.as_ref().map(|it| (it.clone(), id));
+        let phones = contacts.iter().filter_map(|it| with_id(&it.phone, it.id));
+        self.phones.append(&mut phones.collect());
+        let mobiles = contacts.iter().filter_map(|it| with_id(&it.mobile, it.id));
+        self.mobiles.append(&mut mobiles.collect());
+        let pairs = contacts
+            .iter()
+            .flat_map(|it| companies(it).map(|company| (company, it.id)));
+        self.by_company.append(&mut pairs.collect());
+        self.rows.extend(contacts.into_iter().map(|it| (it.id, it)));
+    }
+
     /// Takes a contact out for good.
     pub(super) fn take(&mut self, id: u64) -> Option<Contact> {
         let contact = self.rows.remove(&id)?;

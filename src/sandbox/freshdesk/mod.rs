@@ -3,9 +3,11 @@
 //! It answers what the API reference and recordings of real accounts say, at its nastiest.
 
 mod account;
+mod admission;
 mod api;
 mod budget;
 mod companies;
+mod company_service;
 mod contacts;
 mod fields;
 mod form;
@@ -16,6 +18,7 @@ mod people;
 mod ranked;
 mod record;
 mod reply;
+mod route;
 mod search;
 mod service;
 

@@ -185,8 +185,7 @@ impl FreshdeskSim {
     pub fn populate_contacts(&self, seeds: impl IntoIterator<Item = ContactSeed>) -> Vec<u64> {
         let fields = &self.shared.options.schema.contact;
         self.shared.with(|service| {
-            let mut ids = Vec::new();
-            for seed in seeds {
+            let contact = |seed: ContactSeed| {
                 let id = service.account.next_id();
                 let at = seed.updated_at.unwrap_or_else(|| service.second());
                 let mut contact = Contact::new(id, fields.len(), at);
@@ -199,9 +198,11 @@ impl FreshdeskSim {
                 contact.unique_external_id = seed.unique_external_id;
                 contact.company_id = seed.company_id;
                 contact.tags = seed.tags;
-                service.account.contacts.put(contact);
-                ids.push(id);
-            }
+                contact
+            };
+            let contacts: Vec<Contact> = seeds.into_iter().map(contact).collect();
+            let ids = contacts.iter().map(|it| it.id).collect();
+            service.account.contacts.fill(contacts);
             ids
         })
     }

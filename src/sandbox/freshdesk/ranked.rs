@@ -42,6 +42,22 @@ impl<K: Ord> Ranked<K> {
         }
     }
 
+    /// Adds many at once.
+    pub(super) fn extend(&mut self, keys: impl IntoIterator<Item = K>) {
+        let mut all: Vec<K> = std::mem::take(&mut self.blocks)
+            .into_iter()
+            .flatten()
+            .collect();
+        all.extend(keys);
+        all.sort_unstable();
+        all.dedup();
+        self.len = all.len();
+        let mut keys = all.into_iter();
+        while keys.len() > 0 {
+            self.blocks.push(keys.by_ref().take(FULL / 2).collect());
+        }
+    }
+
     /// Takes `key` out, if it is in.
     pub(super) fn remove(&mut self, key: &K) {
         let at = self.block_of(key);
@@ -86,10 +102,14 @@ mod tests {
     proptest! {
         #[test]
         fn pages_are_those_of_a_plain_sorted_set(
+            first in prop::collection::vec(0_u16..2000, 0..1500),
             steps in prop::collection::vec((any::<bool>(), 0_u16..2000), 0..3000),
+            more in prop::collection::vec(0_u16..2000, 0..10),
             skip in 0_usize..2500,
         ) {
             let (mut ranked, mut plain) = (Ranked::default(), BTreeSet::new());
+            ranked.extend(first.iter().copied());
+            plain.extend(first);
             for (add, key) in steps {
                 if add {
                     ranked.insert(key);
@@ -99,6 +119,8 @@ mod tests {
                     plain.remove(&key);
                 }
             }
+            ranked.extend(more.iter().copied());
+            plain.extend(more);
             prop_assert_eq!(ranked.len(), plain.len());
             prop_assert!(ranked.from(skip).eq(plain.iter().skip(skip)));
         }

@@ -303,20 +303,46 @@ impl Serialize for Avatar {
     }
 }
 
-/// Seconds since 1970 as `YYYY-MM-DDTHH:MM:SSZ`.
+/// Seconds since 1970 as `YYYY-MM-DDTHH:MM:SSZ`; two a row, so they are written by hand.
 pub(super) struct Stamp(pub(super) i64);
+
+impl Stamp {
+    fn text(&self) -> String {
+        let at = DateTime::from_timestamp(self.0, 0).unwrap_or_default();
+        let mut text = String::with_capacity(20);
+        let year = at.year().unsigned_abs();
+        two_digits(&mut text, year / 100);
+        two_digits(&mut text, year);
+        let rest = [
+            ('-', at.month()),
+            ('-', at.day()),
+            ('T', at.hour()),
+            (':', at.minute()),
+            (':', at.second()),
+        ];
+        for (before, number) in rest {
+            text.push(before);
+            two_digits(&mut text, number);
+        }
+        text.push('Z');
+        text
+    }
+}
+
+fn two_digits(into: &mut String, number: u32) {
+    for digit in [number / 10 % 10, number % 10] {
+        into.extend(char::from_digit(digit, 10));
+    }
+}
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = DateTime::from_timestamp(self.0, 0).unwrap_or_default();
-        let (y, m, d) = (at.year(), at.month(), at.day());
-        let (hour, minute, second) = (at.hour(), at.minute(), at.second());
-        write!(f, "{y:04}-{m:02}-{d:02}T{hour:02}:{minute:02}:{second:02}Z")
+        f.write_str(&self.text())
     }
 }
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text())
     }
 }

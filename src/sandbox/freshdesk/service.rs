@@ -1,10 +1,9 @@
 //! What the server does with records, whoever asks: a client of the API or a person at the screen.
 
 use super::account::Account;
-use super::fields::{HEALTH, INDUSTRIES, TIERS};
 use super::form::{Form, is_email};
 use super::options::Options;
-use super::record::{Company, Contact, Shape, Shown, Standing};
+use super::record::{Contact, Shape, Shown, Standing};
 use super::reply::{Problem, Reply};
 use axum::http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
@@ -30,7 +29,7 @@ impl Service<'_> {
         self.now.div_euclid(1000)
     }
 
-    const fn form(&self) -> Form {
+    pub(super) const fn form(&self) -> Form {
         Form {
             problems: Vec::new(),
             strict: self.options.strict,
@@ -331,124 +330,9 @@ impl Service<'_> {
         Some(contact)
     }
 
-    /// Puts a contact in whose values are already known to be good.
+    /// Puts a contact back whose values are already known to be good.
     pub(super) fn keep_contact(&mut self, contact: Contact) {
         self.store_contact(contact, false);
-    }
-
-    pub(super) fn create_company(&mut self, body: &Body) -> Result<Reply, Reply> {
-        let id = self.account.next_id();
-        let blank = Company::new(id, self.options.schema.company.len(), self.second());
-        let company = self.filled_company(body, blank, true)?;
-        let reply = self.show_company(StatusCode::CREATED, &company, Shape::Echo);
-        self.store_company(company);
-        Ok(reply.with(header::LOCATION, location("companies", id)))
-    }
-
-    pub(super) fn update_company(&mut self, id: u64, body: &Body) -> Result<Reply, Reply> {
-        let old = self.account.companies.get(id).cloned();
-        let old = old.ok_or_else(Reply::missing)?;
-        let mut company = self.filled_company(body, old.clone(), false)?;
-        if company == old {
-            return Ok(self.show_company(StatusCode::OK, &old, Shape::Echo));
-        }
-        company.updated_at = self.second();
-        let reply = self.show_company(StatusCode::OK, &company, Shape::Echo);
-        self.store_company(company);
-        Ok(reply)
-    }
-
-    /// For good; its contacts stay, and their `updated_at` too.
-    pub(super) fn delete_company(&mut self, id: u64) -> Result<Reply, Reply> {
-        let company = self.account.companies.take(id).ok_or_else(Reply::missing)?;
-        let lag = self.options.search_lag.num_milliseconds();
-        if lag > 0 {
-            let until = self.now + lag;
-            self.account
-                .old_companies
-                .note(id, Some(company), until, self.now);
-        }
-        for contact in self.account.contacts.of_company(id) {
-            let Some(mut contact) = self.account.contacts.get(contact).cloned() else {
-                continue;
-            };
-            contact.company_id = contact.company_id.filter(|it| *it != id);
-            contact.other_companies.retain(|(it, _)| *it != id);
-            self.store_contact(contact, false);
-        }
-        Ok(Reply::empty(StatusCode::NO_CONTENT))
-    }
-
-    fn filled_company(&self, body: &Body, company: Company, new: bool) -> Result<Company, Reply> {
-        let mut form = self.form();
-        let mut company = company;
-        if new && !body.contains_key("name") {
-            form.wrong(Problem::new(
-                "name",
-                "missing_field",
-                "It should be a/an String",
-            ));
-        }
-        for (key, value) in body {
-            self.company_attribute(&mut form, key, value, &mut company);
-        }
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
-        let conflicts = self.account.companies.conflicts(&company);
-        if conflicts.is_empty() {
-            return Ok(company);
-        }
-        Err(Reply::conflict(&conflicts))
-    }
-
-    fn company_attribute(&self, form: &mut Form, key: &str, value: &Value, into: &mut Company) {
-        match key {
-            "name" => form.name(key, value, &mut into.name),
-            "description" => form.paragraph(key, value, &mut into.description),
-            "note" => form.paragraph(key, value, &mut into.note),
-            "domains" => {
-                if let Some(domains) = form.texts(key, value) {
-                    into.domains = domains.iter().map(|it| it.to_lowercase()).collect();
-                }
-            }
-            "health_score" => form.choice(key, value, &HEALTH, &mut into.health_score),
-            "account_tier" => form.choice(key, value, &TIERS, &mut into.account_tier),
-            "industry" => form.choice(key, value, &INDUSTRIES, &mut into.industry),
-            "renewal_date" => form.day(key, value, &mut into.renewal_date),
-            "custom_fields" => form.custom(&self.options.schema.company, value, &mut into.custom),
-            _ => form.wrong(Problem::unknown(key)),
-        }
-    }
-
-    pub(super) fn show_company(
-        &mut self,
-        status: StatusCode,
-        record: &Company,
-        shape: Shape,
-    ) -> Reply {
-        let shown = Shown {
-            record,
-            fields: &self.options.schema.company,
-            shape,
-            nonce: 0,
-        };
-        Reply::json(status, &shown)
-    }
-
-    fn store_company(&mut self, mut company: Company) {
-        if self.options.quirks.second_tick {
-            company.updated_at += 1;
-        }
-        let lag = self.options.search_lag.num_milliseconds();
-        if lag > 0 {
-            let old = self.account.companies.get(company.id).cloned();
-            let until = self.now + lag;
-            self.account
-                .old_companies
-                .note(company.id, old, until, self.now);
-        }
-        self.account.companies.put(company);
     }
 }
 
@@ -471,7 +355,7 @@ fn other_emails(form: &mut Form, value: &Value, into: &mut Contact) {
     into.other_emails = emails.iter().map(|email| email.to_lowercase()).collect();
 }
 
-fn location(kind: &str, id: u64) -> HeaderValue {
+pub(super) fn location(kind: &str, id: u64) -> HeaderValue {
     // The host is put in front where the answer leaves.
     HeaderValue::try_from(format!("/api/v2/{kind}/{id}"))
         .unwrap_or_else(|_| HeaderValue::from_static("/"))

@@ -58,6 +58,9 @@ impl Index {
     /// A change that is seen at once.
     pub(super) fn shift(&mut self, id: u64, from: Option<Millis>, to: Option<Millis>) {
         self.generation += 1;
+        if from == to {
+            return;
+        }
         if let Some(from) = from {
             self.by_modified.remove(&(from, id));
         }

@@ -1,8 +1,21 @@
 //! A simulator of HubSpot's CRM v3 API over real HTTP.
+//!
+//! It follows the vendor's guides, and where they are silent the official Node client's generated
+//! types have the shapes. What neither says is taken in the way that is hardest on a client:
+//!
+//! - property values are strings, numbers and null are refused;
+//! - a filter on a property that the kind does not have finds nothing and is no error; `NEQ`,
+//!   `NOT_IN` and `NOT_CONTAINS_TOKEN` find records without a value too;
+//! - a batch may not name one record twice, not even to read it, and answers in another order;
+//! - a search counts against the limit of 10 seconds as well as against its own;
+//! - when a contact leaves its primary company, none of its others becomes the primary one;
+//! - the address of an erased contact is refused for good, with 400;
+//! - merged records are in no list; a `DELETE` of an archived record is 204, of an unknown one 404.
 
 mod api;
 mod index;
 mod limits;
+mod merge;
 mod portal;
 mod record;
 mod schema;

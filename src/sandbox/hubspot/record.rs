@@ -43,6 +43,11 @@ impl Record {
         Some(value)
     }
 
+    /// Makes room for so many values.
+    pub(super) fn reserve(&mut self, values: usize) {
+        self.values.reserve_exact(values);
+    }
+
     /// Sets or clears the stored value.
     pub(super) fn set(&mut self, slot: Slot, value: Option<Box<str>>) {
         let place = self.values.binary_search_by_key(&slot, |(slot, _)| *slot);

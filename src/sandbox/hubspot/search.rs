@@ -154,6 +154,9 @@ fn find(table: &Table, query: &Query) -> Vec<u64> {
             known.dedup();
             known.into_iter().filter(hits).collect()
         }
+        (None, Some((from, to))) if is_window(table, query) => {
+            table.index.between(from, to).collect()
+        }
         (None, Some((from, to))) => table.index.between(from, to).filter(hits).collect(),
         (None, None) => table.index.ids().filter(hits).collect(),
     };
@@ -215,6 +218,19 @@ fn known_ids(table: &Table, query: &Query) -> Option<Vec<u64>> {
     Some(ids)
 }
 
+/// Whether the modified time is all that is asked, so that no record has to be looked at.
+fn is_window(table: &Table, query: &Query) -> bool {
+    let [group] = query.groups.as_slice() else {
+        return false;
+    };
+    let by_time = |filter: &Filter| {
+        let property = filter.property.and_then(|slot| table.schema.at(slot));
+        let modified = property.is_some_and(|property| property.source == Source::Modified);
+        modified && matches!(filter.test, Test::Within { .. })
+    };
+    query.words.is_empty() && group.iter().all(by_time)
+}
+
 /// Where every group bounds the modified time: the span of all of them.
 fn modified_range(table: &Table, query: &Query) -> Option<(Millis, Millis)> {
     let mut span: Option<(Millis, Millis)> = None;
@@ -229,11 +245,11 @@ fn modified_range(table: &Table, query: &Query) -> Option<(Millis, Millis)> {
                 continue;
             }
             bounded = true;
-            if let Some((Operand::Whole(low), _)) = low {
-                from = from.max(*low);
+            if let Some((Operand::Whole(low), included)) = low {
+                from = from.max(low.saturating_add(i64::from(!included)));
             }
-            if let Some((Operand::Whole(high), _)) = high {
-                to = to.min(*high);
+            if let Some((Operand::Whole(high), included)) = high {
+                to = to.min(high.saturating_sub(i64::from(!included)));
             }
         }
         if !bounded {

@@ -8,6 +8,9 @@ use super::value::{self, Invalid};
 use super::{Kind, Refused};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// A new contact needs one of the first three, a new company one of the others.
+const NAMING: [&str; 5] = ["email", "firstname", "lastname", "name", "domain"];
+
 /// Checked values of one write: `None` clears.
 pub(super) type Values = Vec<(Slot, Option<Box<str>>)>;
 
@@ -32,6 +35,10 @@ pub(super) struct Table {
     /// Addresses of erased contacts.
     pub(super) blocked: HashSet<Box<str>>,
     owners: Vec<(Slot, HashMap<Box<str>, u64>)>,
+    /// One of these must be there in a new record.
+    naming: Vec<Slot>,
+    /// A contact's address, and its further ones.
+    addresses: Option<(Slot, Slot)>,
     history: HashMap<u64, Vec<Version>>,
 }
 
@@ -46,10 +53,23 @@ impl Table {
             forwards: HashMap::new(),
             blocked: HashSet::new(),
             owners: Vec::new(),
+            naming: Vec::new(),
+            addresses: None,
             history: HashMap::new(),
         };
         table.index_unique();
+        let slot = |name: &str| table.schema.get(name).map(|property| property.slot);
+        table.naming = NAMING.iter().copied().filter_map(slot).collect();
+        table.addresses = slot("email").zip(slot("hs_additional_emails"));
         table
+    }
+
+    /// Whether a new record with these values can be told from others.
+    pub(super) fn is_named(&self, values: &Values) -> bool {
+        let naming = |slot: &Slot| self.naming.contains(slot);
+        values
+            .iter()
+            .any(|(slot, value)| value.is_some() && naming(slot))
     }
 
     pub(super) const fn kind(&self) -> Kind {
@@ -99,7 +119,7 @@ impl Table {
         &self,
         properties: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Values, Refused> {
-        let (mut values, mut invalid) = (Values::new(), Vec::new());
+        let (mut values, mut invalid) = (Values::with_capacity(8), Vec::new());
         for (name, text) in properties {
             let checked = match self.schema.get(name) {
                 None => Err(Invalid::unknown(name)),
@@ -147,6 +167,7 @@ impl Table {
 
     /// Adds a record with checked values.
     pub(super) fn insert(&mut self, mut record: Record, values: Values, now: Option<Millis>) {
+        record.reserve(values.len());
         for (slot, value) in values {
             record.set(slot, value);
         }
@@ -259,12 +280,11 @@ impl Table {
             Some((*slot, Box::from(value)))
         });
         let mut values: Vec<_> = owned.collect();
-        if let Some(further) = self.schema.get("hs_additional_emails")
-            && let Some(email) = self.schema.get("email")
-            && let Some(addresses) = record.get(further.slot)
+        if let Some((email, further)) = self.addresses
+            && let Some(addresses) = record.get(further)
         {
             let addresses = addresses.split(';');
-            values.extend(addresses.map(|address| (email.slot, Box::from(address))));
+            values.extend(addresses.map(|address| (email, Box::from(address))));
         }
         values
     }

@@ -5,6 +5,7 @@
 
 use super::super::Kind;
 use super::super::state::{Refused, State};
+use super::super::table::Values;
 use super::super::write;
 use super::batch::{Answer, IdInput, Inputs, check_size};
 use super::route::{Ends, LinkCall};
@@ -75,13 +76,25 @@ pub(super) fn inline(
     links.iter().map(check).collect()
 }
 
-/// Makes the checked links of a new record.
-pub(super) fn attach(state: &mut State, kind: Kind, id: u64, links: &[(u64, bool)], now: i64) {
-    for (other, primary) in links {
+/// Adds a record with checked values and links.
+pub(super) fn add(
+    state: &mut State,
+    kind: Kind,
+    values: Values,
+    links: &[(u64, bool)],
+    now: i64,
+) -> u64 {
+    let (first, rest) = match (kind, links.split_first()) {
+        (Kind::Contact, Some(((first, _), rest))) => (Some(*first), rest),
+        _ => (None, links),
+    };
+    let id = state.add(kind, values, first, now, false);
+    for (other, primary) in rest {
         let (contact, company) = oriented(kind, id, *other);
         // Both ends were looked up a moment ago, under the same lock.
         state.link(contact, company, *primary, now).ok();
     }
+    id
 }
 
 const fn oriented(from: Kind, id: u64, other: u64) -> (u64, u64) {

@@ -5,9 +5,9 @@ use super::super::record::Author;
 use super::super::state::State;
 use super::super::table::{Table, Values};
 use super::super::value;
-use super::super::write::Extras;
+use super::super::write::{self, Columns, Extras};
 use super::batch::{Answer, Inputs, absent, check_distinct, check_records};
-use super::objects::{CreateInput, Properties, borrowed, named, written};
+use super::objects::{CreateInput, Properties, borrowed, named, written_columns};
 use super::{Ask, Problem, Reply, associations};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -40,6 +40,15 @@ fn all_or_nothing<T>(partial: bool, checked: &[Checked<T>]) -> Result<(), Proble
     }
 }
 
+/// The live records that the inputs name; a key that is none is an error of the whole batch.
+fn targets(table: &Table, inputs: &[UpdateInput]) -> Result<Vec<Option<u64>>, Problem> {
+    let find = |input: &UpdateInput| {
+        let id = named(table, &input.id, input.id_property.as_deref())?;
+        Ok(id.filter(|id| table.live.contains_key(id)))
+    };
+    inputs.iter().map(find).collect()
+}
+
 /// Finds two inputs of one batch that claim the same unique value.
 #[derive(Debug, Default)]
 struct Claims(HashSet<(u16, Box<str>)>);
@@ -61,24 +70,38 @@ impl Claims {
     }
 }
 
-fn extras(trace: Option<&String>, new: Option<bool>) -> Extras<'_> {
-    Extras {
-        trace: trace.map(String::as_str),
-        new,
-        ..Extras::default()
-    }
+/// What became of an input.
+#[derive(Debug)]
+struct Done<'a> {
+    id: u64,
+    input: (&'a Properties, Option<&'a String>),
+    new: Option<bool>,
 }
 
-fn shown(
-    state: &State,
-    kind: Kind,
-    id: u64,
-    properties: &Properties,
-    extras: &Extras<'_>,
-) -> String {
-    let mut out = String::with_capacity(512);
-    written(&mut out, state.table(kind), id, properties, extras);
-    out
+/// The records as the answer shows them. Inputs mostly write the same properties, so the columns of
+/// the one before are used again.
+fn shown(table: &Table, done: &[Done<'_>]) -> Vec<String> {
+    let mut shown = Vec::with_capacity(done.len());
+    let mut columns: Option<(&Properties, Columns<'_>)> = None;
+    for one in done {
+        let (properties, trace) = one.input;
+        let known = columns.take();
+        let (_, columns) = columns.insert(match known {
+            Some((of, columns)) if of.keys().eq(properties.keys()) => (of, columns),
+            _ => (properties, written_columns(table, properties)),
+        });
+        let extras = Extras {
+            trace: trace.map(String::as_str),
+            new: one.new,
+            ..Extras::default()
+        };
+        let mut out = String::with_capacity(512);
+        if let Some(record) = table.live.get(&one.id) {
+            write::record(&mut out, table, record, columns, &extras);
+        }
+        shown.push(out);
+    }
+    shown
 }
 
 /// `POST …/batch/create`: all or nothing, unless every input has a trace id.
@@ -103,19 +126,21 @@ pub(super) fn create(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
     };
     let checked: Vec<_> = request.inputs.iter().map(&mut check).collect();
     all_or_nothing(partial, &checked)?;
-    let mut answer = Answer::default();
+    let (mut answer, mut done) = (Answer::default(), Vec::new());
     for (input, checked) in request.inputs.iter().zip(checked) {
         let trace = input.object_write_trace_id.as_ref();
         match checked {
             Ok((values, links)) => {
-                let id = state.add(kind, values, None, ask.now, false);
-                associations::attach(state, kind, id, &links, ask.now);
-                let result = shown(state, kind, id, &input.properties, &extras(trace, None));
-                answer.results.push(result);
+                done.push(Done {
+                    id: associations::add(state, kind, values, &links, ask.now),
+                    input: (&input.properties, trace),
+                    new: None,
+                });
             }
             Err(problem) => answer.errors.push((problem, trace.cloned())),
         }
     }
+    answer.results = shown(state.table(kind), &done);
     Ok(answer.finish(201, state.shuffled_batches, ask.now))
 }
 
@@ -131,11 +156,7 @@ pub(super) fn update(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
             .map(|input| &input.object_write_trace_id),
     )?;
     let table = state.table(kind);
-    let mut targets = Vec::with_capacity(request.inputs.len());
-    for input in &request.inputs {
-        let id = named(table, &input.id, input.id_property.as_deref())?;
-        targets.push(id.filter(|id| table.live.contains_key(id)));
-    }
+    let targets = targets(table, &request.inputs)?;
     check_distinct("ids", targets.iter().flatten())?;
     let mut claims = Claims::default();
     let mut check = |(input, target): (&UpdateInput, &Option<u64>)| -> Checked<_> {
@@ -154,16 +175,18 @@ pub(super) fn update(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
         .map(&mut check)
         .collect();
     all_or_nothing(partial, &checked)?;
-    let (mut answer, mut missing) = (Answer::default(), Vec::new());
+    let (mut answer, mut done, mut missing) = (Answer::default(), Vec::new(), Vec::new());
     for (input, checked) in request.inputs.iter().zip(checked) {
         let trace = input.object_write_trace_id.as_ref();
         match checked {
             Ok(Some((id, values))) => {
-                state
-                    .table_mut(kind)
-                    .write(id, values, Author::App, ask.now);
-                let result = shown(state, kind, id, &input.properties, &extras(trace, None));
-                answer.results.push(result);
+                let table = state.table_mut(kind);
+                table.write(id, values, Author::App, ask.now);
+                done.push(Done {
+                    id,
+                    input: (&input.properties, trace),
+                    new: None,
+                });
             }
             Ok(None) if trace.is_some() => {
                 let problem = absent(kind, vec![input.id.clone()]);
@@ -176,6 +199,7 @@ pub(super) fn update(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
     if !missing.is_empty() {
         answer.errors.push((absent(kind, missing), None));
     }
+    answer.results = shown(state.table(kind), &done);
     Ok(answer.finish(200, state.shuffled_batches, ask.now))
 }
 
@@ -192,12 +216,20 @@ pub(super) fn upsert(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
     )?;
     let by_email = |input: &UpdateInput| input.id_property.as_deref() == Some("email");
     let partial = traced && !request.inputs.iter().any(by_email);
+    let targets = targets(state.table(kind), &request.inputs)?;
+    check_distinct("ids", targets.iter().flatten())?;
     let mut claims = Claims::default();
-    let mut check = |input: &UpdateInput| check_upsert(state, kind, input, &mut claims);
-    let checked: Vec<_> = request.inputs.iter().map(&mut check).collect();
+    let mut check = |(input, known): (&UpdateInput, &Option<u64>)| {
+        check_upsert(state, kind, input, *known, &mut claims)
+    };
+    let checked: Vec<_> = request
+        .inputs
+        .iter()
+        .zip(&targets)
+        .map(&mut check)
+        .collect();
     all_or_nothing(partial, &checked)?;
-    check_distinct("ids", checked.iter().flatten().filter_map(|(id, _)| *id))?;
-    let mut answer = Answer::default();
+    let (mut answer, mut done) = (Answer::default(), Vec::new());
     for (input, checked) in request.inputs.iter().zip(checked) {
         let trace = input.object_write_trace_id.as_ref();
         match checked {
@@ -210,14 +242,16 @@ pub(super) fn upsert(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
                 } else {
                     state.add(kind, values, None, ask.now, false)
                 };
-                let extras = extras(trace, Some(known.is_none()));
-                answer
-                    .results
-                    .push(shown(state, kind, id, &input.properties, &extras));
+                done.push(Done {
+                    id,
+                    input: (&input.properties, trace),
+                    new: Some(known.is_none()),
+                });
             }
             Err(problem) => answer.errors.push((problem, trace.cloned())),
         }
     }
+    answer.results = shown(state.table(kind), &done);
     Ok(answer.finish(200, state.shuffled_batches, ask.now))
 }
 
@@ -226,12 +260,11 @@ fn check_upsert(
     state: &State,
     kind: Kind,
     input: &UpdateInput,
+    known: Option<u64>,
     claims: &mut Claims,
 ) -> Checked<(Option<u64>, Values)> {
     let table = state.table(kind);
     let property = input.id_property.as_deref();
-    let known = named(table, &input.id, property)?;
-    let known = known.filter(|id| table.live.contains_key(id));
     let mut values = table.check(borrowed(&input.properties))?;
     let key = property
         .and_then(|name| table.schema.get(name))

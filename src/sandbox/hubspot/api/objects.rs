@@ -157,13 +157,7 @@ pub(super) fn get(state: &State, kind: Kind, id: &str, ask: &Ask<'_>) -> Result<
 }
 
 /// An answer to a write shows what was written, the id and the dates; not the whole record.
-pub(super) fn written(
-    out: &mut String,
-    table: &Table,
-    id: u64,
-    properties: &Properties,
-    extras: &Extras<'_>,
-) {
+pub(super) fn written_columns<'a>(table: &'a Table, properties: &Properties) -> Columns<'a> {
     let names: Vec<&str> = properties.keys().map(String::as_str).collect();
     // An empty write still names one, or the default set would be shown.
     let names = if names.is_empty() {
@@ -171,13 +165,19 @@ pub(super) fn written(
     } else {
         names
     };
-    let columns = Columns {
+    Columns {
         plain: table.schema.columns(&names),
         with_history: Vec::new(),
-    };
-    if let Some(record) = table.live.get(&id) {
-        write::record(out, table, record, &columns, extras);
     }
+}
+
+fn written(table: &Table, id: u64, properties: &Properties, extras: &Extras<'_>) -> String {
+    let mut out = String::with_capacity(1024);
+    if let Some(record) = table.live.get(&id) {
+        let columns = written_columns(table, properties);
+        write::record(&mut out, table, record, &columns, extras);
+    }
+    out
 }
 
 /// The body of a create.
@@ -197,15 +197,13 @@ pub(super) fn create(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
     let values = state.table(kind).check(borrowed(&input.properties))?;
     state.check_new(kind, &values)?;
     let links = associations::inline(state, kind, &input.associations)?;
-    let id = state.add(kind, values, None, ask.now, false);
-    associations::attach(state, kind, id, &links, ask.now);
-    let mut out = String::with_capacity(1024);
+    let id = associations::add(state, kind, values, &links, ask.now);
     let extras = Extras {
         trace: input.object_write_trace_id.as_deref(),
         ..Extras::default()
     };
-    written(&mut out, state.table(kind), id, &input.properties, &extras);
-    Ok(Reply::with(201, out))
+    let shown = written(state.table(kind), id, &input.properties, &extras);
+    Ok(Reply::with(201, shown))
 }
 
 #[derive(Debug, Deserialize)]
@@ -232,16 +230,9 @@ pub(super) fn patch(
         Author::App,
         ask.now,
     )?;
-    let mut out = String::with_capacity(1024);
-    let table = state.table(kind);
-    written(
-        &mut out,
-        table,
-        written_id,
-        &input.properties,
-        &Extras::default(),
-    );
-    Ok(Reply::with(200, out))
+    let extras = Extras::default();
+    let shown = written(state.table(kind), written_id, &input.properties, &extras);
+    Ok(Reply::with(200, shown))
 }
 
 /// `DELETE …/{id}`: archives; a record that is archived already is no error.

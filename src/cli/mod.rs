@@ -1,0 +1,134 @@
+//! The command line: `deskbridge [-c FILE] COMMAND`.
+//!
+//! Results go to stdout, logs and complaints to stderr; [`exit::Exit`] lists the exit codes.
+
+mod check;
+#[cfg(feature = "sandbox")]
+pub mod demo;
+pub mod exit;
+mod holds;
+mod open;
+mod output;
+mod plan;
+mod run;
+mod status;
+mod sync;
+mod watch;
+
+use clap::{Parser, Subcommand};
+use exit::{Exit, Failure};
+use output::Output;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const AFTER: &str = "\
+Exit codes:
+   0  done
+   1  `demo`: the two systems do not agree in the end
+   2  `plan --exit-code`: there are changes
+  64  wrong use of the command line
+  69  a system cannot be reached, or answers with errors, after all retries
+  71  the machine does not let it work: no signals, no disk
+  73  the state cannot be used: locked by another instance, damaged, of other accounts, or not there
+  75  stopped before the end; running again goes on
+  77  a system refuses the credentials, or they lack a right that the mappings need
+  78  sync.toml is wrong
+  79  done, but something is held for a person (`holds`)
+
+The state is where `state.path` says: under systemd relative to $STATE_DIRECTORY, else to the current
+directory. To look at a daemon's state from a shell, give the path in full:
+  [state]
+  path = \"/var/lib/deskbridge/state.db\"";
+
+/// Keeps the contacts and companies of a CRM and of Freshdesk in step, both ways
+#[derive(Debug, Parser)]
+#[command(name = "deskbridge", version, after_help = AFTER, disable_help_subcommand = true)]
+struct Arguments {
+    /// The configuration [default: ./sync.toml, then /etc/deskbridge/sync.toml]
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The daemon: a cycle every `schedule.poll`, until SIGTERM. SIGHUP reads sync.toml again
+    Run,
+    /// One cycle, to its end
+    Sync(sync::Arguments),
+    /// What a cycle would write, per record and field, and how many calls that takes. Reads both
+    /// systems and writes to neither; works beside a running daemon
+    Plan(plan::Arguments),
+    /// Whether sync.toml is right; runs its [[test]]s. Sends nothing without --online
+    Check(check::Arguments),
+    /// How things stand: last cycle, counts, what waits. Works beside a running daemon
+    Status(status::Arguments),
+    /// What waits for a person
+    Holds(holds::Arguments),
+    /// Both systems simulated on this machine, people who work in them, and what deskbridge makes of
+    /// it. Needs no account and no network
+    #[cfg(feature = "sandbox")]
+    Demo(demo::DemoArgs),
+    /// The JSON Schema of sync.toml, for editors
+    Schema,
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error).into(),
+    };
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::machine("starting"))
+        .and_then(|runtime| runtime.block_on(dispatch(&arguments)));
+    let exit = match ended {
+        Ok(exit) => exit,
+        Err(failure) if failure.is_closed_pipe() => Exit::Done,
+        Err(failure) => {
+            // Nobody is left to tell where stderr is closed.
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            failure.exit()
+        }
+    };
+    exit.into()
+}
+
+async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
+    let named = arguments.config.as_deref();
+    match &arguments.command {
+        Command::Run => Box::pin(run::run(named)).await,
+        Command::Sync(arguments) => sync::sync(named, arguments).await,
+        Command::Plan(arguments) => plan::plan(named, arguments).await,
+        Command::Check(arguments) => check::check(named, arguments).await,
+        Command::Status(arguments) => status::status(named, arguments).await,
+        Command::Holds(arguments) => holds::holds(named, arguments).await,
+        #[cfg(feature = "sandbox")]
+        Command::Demo(arguments) => Box::pin(demo::run(arguments)).await,
+        Command::Schema => schema(),
+    }
+}
+
+fn schema() -> Result<Exit, Failure> {
+    let mut out = Output::new();
+    out.json(&crate::config::json_schema())?;
+    out.finish()?;
+    Ok(Exit::Done)
+}
+
+/// Help and version are results; everything else that clap says is a complaint.
+fn usage(error: &clap::Error) -> Exit {
+    let printed = error.print();
+    if error.use_stderr() {
+        Exit::Usage
+    } else if printed.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Machine
+    }
+}

@@ -1,0 +1,80 @@
+//! What goes to stdout: results, and nothing else.
+
+use super::exit::Failure;
+use serde::Serialize;
+use std::fmt::{self, Write as _};
+use std::io::{self, BufWriter, Stdout, Write as _};
+
+/// Stdout, buffered; a reader that goes away ends the command quietly.
+#[derive(Debug)]
+pub(super) struct Output(BufWriter<Stdout>);
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self(BufWriter::new(io::stdout()))
+    }
+
+    /// One line of text.
+    pub(super) fn line(&mut self, text: impl fmt::Display) -> Result<(), Failure> {
+        writeln!(self.0, "{text}").map_err(unwritable)
+    }
+
+    /// Text as it is.
+    pub(super) fn raw(&mut self, text: &str) -> Result<(), Failure> {
+        self.0.write_all(text.as_bytes()).map_err(unwritable)
+    }
+
+    /// A part of a JSON document, on one line, without its end.
+    pub(super) fn part(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.0, value).map_err(|error| unwritable(error.into()))
+    }
+
+    /// A whole JSON document, laid out for reading.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer_pretty(&mut self.0, value)
+            .map_err(|error| unwritable(error.into()))?;
+        self.raw("\n")
+    }
+
+    /// Hands over what is still waiting.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.0.flush().map_err(unwritable)
+    }
+}
+
+fn unwritable(error: io::Error) -> Failure {
+    Failure::machine("writing the result")(error)
+}
+
+/// `3 contacts`, `1 contact`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    let ending = match (number, noun.strip_suffix('y')) {
+        (1, _) => noun.to_owned(),
+        (_, Some(stem)) => format!("{stem}ies"),
+        (_, None) => format!("{noun}s"),
+    };
+    format!("{number} {ending}")
+}
+
+/// A length of time in the largest unit that fits: `45 s`, `12 min`, `3 h`, `2 d`.
+pub(super) fn span(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Text from outside, so that no part of it can steer a terminal or begin a line.
+pub(super) fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            let _ = write!(shown, "{}", c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}

@@ -1,0 +1,116 @@
+//! `plan`: what a cycle would write. It reads both systems, and works on a copy of the state.
+
+mod scratch;
+mod show;
+
+use super::exit::{self, Exit, Failure};
+use super::open::{Source, Systems, log};
+use super::output::Output;
+use super::watch::{Picture, attended};
+use crate::config::Config;
+use crate::model::{Pair, Side};
+use crate::remote::Connector;
+use crate::store::{Report, Store};
+use crate::sync::rehearsal::Rehearsal;
+use crate::sync::{CycleOutcome, CycleReport};
+use scratch::Scratch;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What `plan` is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Print the plan as JSON
+    #[arg(long)]
+    json: bool,
+    /// Exit with 2 where there are changes, 0 where there are none
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// What the plan costs.
+#[derive(Debug, Serialize)]
+struct Cost {
+    /// Calls by side and endpoint class: the reads that were made and the writes that would be.
+    calls: Pair<BTreeMap<&'static str, u64>>,
+    /// How long they last at the slower side's limit.
+    minutes: f64,
+}
+
+pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
+    let config = Source::read(named)?.config()?;
+    log(&config)?;
+    let stop = CancellationToken::new();
+    let scratch = Scratch::new()?;
+    let (report, cost) = rehearse(&config, &scratch, &stop).await?;
+    if report.outcome == CycleOutcome::Stopped {
+        return Err(Failure::Stopped);
+    }
+    let mut state = Report::open(&scratch.file()).await?;
+    let mut out = Output::new();
+    let counts = if arguments.json {
+        show::json(&mut state, &report, &cost, &mut out).await?
+    } else {
+        show::text(&mut state, &report, &cost, &mut out).await?
+    };
+    out.finish()?;
+    super::sync::complain(&report);
+    Ok(match report.outcome {
+        CycleOutcome::Incomplete => exit::of_errors(&report.errors),
+        _ if arguments.exit_code && counts.any() => Exit::Changes,
+        _ => Exit::Done,
+    })
+}
+
+/// Turns the engine once, over a copy of the state and systems that are not written to.
+async fn rehearse(
+    config: &Config,
+    scratch: &Scratch,
+    stop: &CancellationToken,
+) -> Result<(CycleReport, Cost), Failure> {
+    let picture = Picture::new();
+    let opening = async {
+        let store = Store::copy(&config.state_path, &scratch.file()).await?;
+        let systems = Systems::reach(config, stop).await?;
+        Ok::<_, Failure>((store, systems))
+    };
+    let (store, mut systems) = attended(opening, stop, || ()).await??;
+    let rehearsals = systems
+        .connectors
+        .map(|connector| Arc::new(Rehearsal::new(connector)));
+    systems.connectors = Pair {
+        crm: Arc::clone(&rehearsals.crm) as Arc<dyn Connector>,
+        desk: Arc::clone(&rehearsals.desk) as Arc<dyn Connector>,
+    };
+    let mut engine = systems.engine(config, store, stop).await?;
+    let progress = Arc::clone(&engine.progress);
+    let cycle = engine.cycle(false);
+    let report = attended(cycle, stop, || picture.draw(&progress)).await??;
+    engine.store.close().await?;
+    let cost = cost(&report, &rehearsals);
+    Ok((report, cost))
+}
+
+fn cost(report: &CycleReport, rehearsals: &Pair<Arc<Rehearsal>>) -> Cost {
+    let mut calls = report.endpoints.clone();
+    let mut minutes = 0.0_f64;
+    for side in Side::BOTH {
+        let rehearsal = rehearsals.of(side);
+        for (endpoint, writes) in rehearsal.writes() {
+            *calls.of_mut(side).entry(endpoint).or_default() += writes;
+        }
+        let all: u64 = calls.of(side).values().sum();
+        if let Some(limit) = rehearsal.calls_per_minute().filter(|limit| *limit > 0.0) {
+            #[expect(clippy::cast_precision_loss, reason = "no plan has 2^52 calls")]
+            let side_minutes = all as f64 / limit;
+            minutes = minutes.max(side_minutes);
+        }
+    }
+    Cost {
+        calls,
+        minutes: (minutes * 10.0).ceil() / 10.0,
+    }
+}

@@ -1,0 +1,276 @@
+//! A plan on stdout, row by row: a first sync has tens of thousands.
+
+use super::Cost;
+use crate::cli::exit::Failure;
+use crate::cli::output::{Output, counted, harmless};
+use crate::model::{COMPANY, Side, Value};
+use crate::plan::FieldChange;
+use crate::store::{HoldView, JournalView, LinkView, Report};
+use crate::sync::CycleReport;
+use chrono::SecondsFormat;
+use serde::Serialize;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// Rows that are held in memory at a time.
+const PAGE: i64 = 512;
+
+/// One row of the plan; its fields are a contract.
+#[derive(Debug, Serialize)]
+pub(super) struct Change {
+    record: String,
+    action: String,
+    side: Option<String>,
+    crm_id: Option<String>,
+    freshdesk_id: Option<String>,
+    fields: Vec<Field>,
+    #[serde(skip)]
+    note: String,
+}
+
+/// One field of a row.
+#[derive(Debug, Serialize)]
+struct Field {
+    #[serde(rename = "field")]
+    name: String,
+    base: Json,
+    crm: Json,
+    freshdesk: Json,
+    result: Json,
+    rule: String,
+}
+
+/// How many rows of which action.
+#[derive(Debug, Default)]
+pub(super) struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    /// Whether a cycle would change anything.
+    pub(super) fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+/// The contract's JSON document.
+pub(super) async fn json(
+    state: &mut Report,
+    report: &CycleReport,
+    cost: &Cost,
+    out: &mut Output,
+) -> Result<Counts, Failure> {
+    out.raw("{\"changes\": [")?;
+    let mut first = true;
+    let counts = each(state, report, |change| {
+        out.raw(if first { "\n" } else { ",\n" })?;
+        first = false;
+        out.part(change)
+    })
+    .await?;
+    out.raw("\n], \"calls\": ")?;
+    out.part(&cost.calls)?;
+    out.raw(", \"minutes\": ")?;
+    out.part(&cost.minutes)?;
+    out.raw("}\n")?;
+    Ok(counts)
+}
+
+/// The plan for people.
+pub(super) async fn text(
+    state: &mut Report,
+    report: &CycleReport,
+    cost: &Cost,
+    out: &mut Output,
+) -> Result<Counts, Failure> {
+    let counts = each(state, report, |change| row(change, out)).await?;
+    if counts.any() {
+        let said: Vec<String> = counts
+            .0
+            .iter()
+            .map(|(action, number)| counted(*number, action))
+            .collect();
+        out.line(format_args!("\n{}", said.join(", ")))?;
+    } else {
+        out.line("nothing to write")?;
+    }
+    let waiting = report
+        .held
+        .saturating_sub(counts.0.get("hold").copied().unwrap_or(0));
+    if waiting > 0 {
+        out.line(format_args!(
+            "{waiting} held since before: see `deskbridge holds`"
+        ))?;
+    }
+    for side in Side::BOTH {
+        let calls = cost.calls.of(side);
+        let each: Vec<String> = calls
+            .iter()
+            .map(|(endpoint, number)| format!("{endpoint} {number}"))
+            .collect();
+        let all = counted(calls.values().sum(), "call");
+        out.line(format_args!("{side}: {all} ({})", each.join(", ")))?;
+    }
+    let minutes = cost.minutes;
+    out.line(format_args!("about {minutes} min at the accounts' limits"))?;
+    Ok(counts)
+}
+
+/// Hands each row to `show`, page by page, and counts them.
+async fn each(
+    state: &mut Report,
+    report: &CycleReport,
+    mut show: impl FnMut(&Change) -> Result<(), Failure>,
+) -> Result<Counts, Failure> {
+    let mut counts = Counts::default();
+    let mut take = |change: &Change| {
+        *counts.0.entry(change.action.clone()).or_default() += 1;
+        show(change)
+    };
+    let mut after = 0;
+    loop {
+        let page = state.links(report.id, after, PAGE).await?;
+        for (_, link) in &page {
+            take(&linked(link))?;
+        }
+        match page.last() {
+            Some((last, _)) => after = *last,
+            None => break,
+        }
+    }
+    let mut after = 0;
+    loop {
+        let page = state.journal(report.id, after, PAGE).await?;
+        for (_, write) in &page {
+            take(&written(write))?;
+        }
+        match page.last() {
+            Some((last, _)) => after = *last,
+            None => break,
+        }
+    }
+    let started = report
+        .started_at
+        .to_rfc3339_opts(SecondsFormat::Millis, true);
+    let mut after = 0;
+    loop {
+        let page = state.holds(after, PAGE).await?;
+        for hold in page.iter().filter(|hold| hold.since >= started) {
+            take(&held(hold))?;
+        }
+        match page.last() {
+            Some(last) => after = last.id,
+            None => return Ok(counts),
+        }
+    }
+}
+
+fn linked(link: &LinkView) -> Change {
+    Change {
+        record: link.kind.clone(),
+        action: "link".to_owned(),
+        side: None,
+        crm_id: real(Some(&link.crm_id)),
+        freshdesk_id: real(Some(&link.desk_id)),
+        fields: Vec::new(),
+        note: format!("found by {}", link.found),
+    }
+}
+
+fn written(write: &JournalView) -> Change {
+    Change {
+        record: write.kind.clone(),
+        action: write.action.clone(),
+        side: Some(write.side.to_string()),
+        crm_id: real(write.crm_id.as_ref()),
+        freshdesk_id: real(write.desk_id.as_ref()),
+        fields: write.fields.iter().map(field).collect(),
+        note: String::new(),
+    }
+}
+
+fn held(hold: &HoldView) -> Change {
+    Change {
+        record: hold.kind.clone(),
+        action: "hold".to_owned(),
+        side: hold.side.clone(),
+        crm_id: real(hold.crm_id.as_ref()),
+        freshdesk_id: real(hold.freshdesk_id.as_ref()),
+        fields: Vec::new(),
+        note: hold.reason.clone(),
+    }
+}
+
+/// An id that a system gave; records that the plan would make have none yet.
+fn real(id: Option<&String>) -> Option<String> {
+    id.filter(|id| !id.starts_with("new:")).cloned()
+}
+
+fn field(change: &FieldChange) -> Field {
+    let set = &change.set.0;
+    let mut result: Vec<Value> = set.values().cloned().collect();
+    let result = match (set.len(), result.pop()) {
+        (1, Some(only)) => only.to_json(),
+        _ => set
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_json()))
+            .collect(),
+    };
+    Field {
+        name: change.field.clone(),
+        base: values(&change.base),
+        crm: values(&change.crm),
+        freshdesk: values(&change.freshdesk),
+        result,
+        rule: change.rule.to_string(),
+    }
+}
+
+/// The value of a field; where several make it up, a list of them.
+fn values(values: &[Value]) -> Json {
+    match values {
+        [only] => only.to_json(),
+        several => several.iter().map(Value::to_json).collect(),
+    }
+}
+
+fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
+    let id = |id: &Option<String>| id.as_deref().map_or_else(|| "-".to_owned(), harmless);
+    let place = match (change.action.as_str(), &change.side) {
+        ("create" | "update" | "delete", Some(side)) => format!(" in {side}"),
+        _ => String::new(),
+    };
+    let note = match change.note.as_str() {
+        "" => String::new(),
+        note => format!(": {}", harmless(note)),
+    };
+    out.line(format_args!(
+        "{} {}{place} (crm {}, freshdesk {}){note}",
+        change.action,
+        change.record,
+        id(&change.crm_id),
+        id(&change.freshdesk_id),
+    ))?;
+    for field in &change.fields {
+        let name = if field.name == COMPANY {
+            "company"
+        } else {
+            &field.name
+        };
+        out.line(format_args!(
+            "    {name}: {} (base {}, crm {}, freshdesk {}; {})",
+            shown(&field.result),
+            shown(&field.base),
+            shown(&field.crm),
+            shown(&field.freshdesk),
+            field.rule,
+        ))?;
+    }
+    Ok(())
+}
+
+/// A value on one line; JSON escapes most of what could steer a terminal, the rest is escaped here.
+fn shown(value: &Json) -> String {
+    match value {
+        Json::Null => "-".to_owned(),
+        value => harmless(&value.to_string()),
+    }
+}

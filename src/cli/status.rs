@@ -1,0 +1,201 @@
+//! `status`: how things stand, from the state alone. Works beside a running daemon.
+
+use super::exit::{Exit, Failure};
+use super::open::Source;
+use super::output::{Output, counted, harmless, span};
+use crate::clock::{Clock as _, SystemClock};
+use crate::model::{Kind, Pair};
+use crate::store::{RecordCounts, Report};
+use serde::Serialize;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How many rows of each list are shown to people.
+const SHOWN: usize = 10;
+
+/// What `status` is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Its fields are a contract.
+#[derive(Debug, Serialize)]
+struct Status {
+    accounts: Pair<Option<String>>,
+    last_cycle: Option<Json>,
+    records: BTreeMap<&'static str, RecordCounts>,
+    tickets: Tickets,
+    /// Seconds since the last complete reading of changes began, by side and kind.
+    lag: BTreeMap<String, BTreeMap<String, i64>>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Tickets {
+    raised: u64,
+    restored: u64,
+}
+
+pub(super) async fn status(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
+    let config = Source::read(named)?.config_for_reading()?;
+    let mut state = Report::open(&config.state_path).await?;
+    let status = read(&mut state).await?;
+    let mut out = Output::new();
+    if arguments.json {
+        out.json(&status)?;
+    } else {
+        text(&status, &mut state, &mut out).await?;
+    }
+    out.finish()?;
+    Ok(Exit::Done)
+}
+
+async fn read(state: &mut Report) -> Result<Status, Failure> {
+    let now = SystemClock.now().timestamp_millis();
+    let mut lag: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
+    for (side, kind, mark) in state.marks().await? {
+        let seconds = (now - mark).max(0) / 1000;
+        lag.entry(side).or_default().insert(kind, seconds);
+    }
+    let mut records = BTreeMap::new();
+    for kind in Kind::BOTH {
+        records.insert(kind.word(), state.counts(kind).await?);
+    }
+    Ok(Status {
+        accounts: state.accounts().await?,
+        last_cycle: state.last_cycle().await?,
+        records,
+        tickets: Tickets::default(),
+        lag,
+    })
+}
+
+async fn text(status: &Status, state: &mut Report, out: &mut Output) -> Result<(), Failure> {
+    let account = |account: &Option<String>| {
+        account
+            .as_deref()
+            .map_or_else(|| "not known yet".to_owned(), harmless)
+    };
+    out.line(format_args!("crm        {}", account(&status.accounts.crm)))?;
+    out.line(format_args!(
+        "freshdesk  {}",
+        account(&status.accounts.desk)
+    ))?;
+    match &status.last_cycle {
+        None => out.line("\nno cycle has ended yet")?,
+        Some(cycle) => out.line(format_args!("\n{}", last_cycle(cycle)))?,
+    }
+    for (side, kinds) in &status.lag {
+        for (kind, seconds) in kinds {
+            let since = span(*seconds);
+            out.line(format_args!(
+                "changes of {kind} records in {side}: read {since} ago"
+            ))?;
+        }
+    }
+    out.line("\n           linked     held   failed   shadowed")?;
+    for (kind, counts) in &status.records {
+        out.line(format_args!(
+            "{kind:<8} {:>8} {:>8} {:>8} {:>10}",
+            counts.linked, counts.held, counts.failed, counts.shadowed
+        ))?;
+    }
+    lists(status, state, out).await
+}
+
+/// What is held, parked and shadowed, the oldest of each.
+async fn lists(status: &Status, state: &mut Report, out: &mut Output) -> Result<(), Failure> {
+    let limit = i64::try_from(SHOWN).unwrap_or(i64::MAX);
+    let all = |of: fn(&RecordCounts) -> u64| status.records.values().map(of).sum::<u64>();
+    let holds = state.holds(0, limit).await?;
+    head(out, "held for a person", holds.len(), all(|it| it.held))?;
+    for hold in &holds {
+        out.line(format_args!("  {}", super::holds::line(hold)))?;
+    }
+    let parked = state.parked(limit).await?;
+    head(
+        out,
+        "failed or refused, to be tried again",
+        parked.len(),
+        all(|it| it.failed),
+    )?;
+    for write in &parked {
+        out.line(format_args!(
+            "  {} {} in {} (record {}), {} since {}, next try {}: {}",
+            write.action,
+            write.kind,
+            write.side,
+            harmless(&write.id),
+            write.state,
+            write.since,
+            write.due_at,
+            harmless(
+                write
+                    .error
+                    .as_deref()
+                    .unwrap_or("the outcome is not known yet")
+            ),
+        ))?;
+    }
+    let shadowed = state.shadowed(limit).await?;
+    head(
+        out,
+        "shadowed: left alone",
+        shadowed.len(),
+        all(|it| it.shadowed),
+    )?;
+    for (kind, side, id, because) in &shadowed {
+        out.line(format_args!(
+            "  {kind} {} in {side}: {}",
+            harmless(id),
+            harmless(because)
+        ))?;
+    }
+    Ok(())
+}
+
+fn head(out: &mut Output, title: &str, shown: usize, all: u64) -> Result<(), Failure> {
+    if all == 0 {
+        return Ok(());
+    }
+    let of = if shown as u64 == all {
+        String::new()
+    } else {
+        format!(", the first {shown}")
+    };
+    out.line(format_args!("\n{title} ({all}{of}):"))
+}
+
+fn last_cycle(cycle: &Json) -> String {
+    let number = |name: &str| cycle.get(name).and_then(Json::as_u64).unwrap_or(0);
+    let word = |name: &str| cycle.get(name).and_then(Json::as_str).unwrap_or("?");
+    let calls = |side: &str| {
+        let calls = cycle.get("calls").and_then(|calls| calls.get(side));
+        counted(calls.and_then(Json::as_u64).unwrap_or(0), "call")
+    };
+    let mut text = format!(
+        "cycle {} ended {} at {}: {} created, {} updated, {} deleted, {} failed; {} of crm, {} of freshdesk",
+        number("id"),
+        word("outcome"),
+        word("finished_at"),
+        number("created"),
+        number("updated"),
+        number("deleted"),
+        number("failed"),
+        calls("crm"),
+        calls("freshdesk"),
+    );
+    for trouble in cycle
+        .get("troubles")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+    {
+        text.push_str("\n  ");
+        text.push_str(&harmless(trouble.as_str().unwrap_or("?")));
+    }
+    text
+}

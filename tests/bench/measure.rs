@@ -1,0 +1,241 @@
+//! One scenario, measured from inside the process that does the work.
+
+use deskbridge::clock::{SystemClock, monotonic};
+use deskbridge::config::{self, Config, Environment};
+use deskbridge::model::{Kind, Pair};
+use deskbridge::remote::Connector;
+use deskbridge::remote::freshdesk::{self, Freshdesk};
+use deskbridge::remote::hubspot::{self, Hubspot};
+use deskbridge::store::Store;
+use deskbridge::sync::rehearsal::Rehearsal;
+use deskbridge::sync::{CycleOutcome, CycleReport, Engine};
+use std::fs;
+use std::io::{self, BufRead as _};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug)]
+struct Keys;
+
+impl Environment for Keys {
+    fn variable(&self, name: &str) -> Option<String> {
+        Some(match name {
+            "HUBSPOT_TOKEN" => "pat-sandbox".to_owned(),
+            "FRESHDESK_API_KEY" => "freshdesk-sandbox-key".to_owned(),
+            _ => return None,
+        })
+    }
+
+    fn read(&self, _: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+/// What a stretch of work took.
+struct Cost {
+    seconds: f64,
+    cpu_ms: f64,
+    report: CycleReport,
+}
+
+struct Bench {
+    engine: Engine,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new(crm: &str, desk: &str, rehearsed: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = compile(crm, desk);
+        let stop = CancellationToken::new();
+        let mut connectors: Pair<Arc<dyn Connector>> = Pair {
+            crm: Arc::new(
+                Hubspot::new(hubspot::Options {
+                    base_url: crm.parse().unwrap(),
+                    token: "pat-sandbox".to_owned().into(),
+                    share: 1.0,
+                    stop: stop.clone(),
+                })
+                .unwrap(),
+            ),
+            desk: Arc::new(
+                Freshdesk::new(freshdesk::Options {
+                    url: desk.parse().unwrap(),
+                    api_key: "freshdesk-sandbox-key".to_owned().into(),
+                    calls_per_minute: None,
+                    share: 1.0,
+                    stop: stop.clone(),
+                })
+                .unwrap(),
+            ),
+        };
+        for kind in Kind::BOTH {
+            connectors.crm.describe(kind).await.unwrap();
+            connectors.desk.describe(kind).await.unwrap();
+        }
+        if rehearsed {
+            connectors =
+                connectors.map(|real| Arc::new(Rehearsal::new(real)) as Arc<dyn Connector>);
+        }
+        let mut store = Store::open(&dir.path().join("state.db")).await.unwrap();
+        store.mapped_by(&config.digest()).await.unwrap();
+        let mappings = config.mappings().cloned().collect();
+        Self {
+            engine: Engine::new(store, connectors, mappings, Arc::new(SystemClock), stop),
+            _dir: dir,
+        }
+    }
+
+    async fn cycle(&mut self, reconcile: bool) -> Cost {
+        let (start, cpu) = (monotonic(), cpu_ms());
+        let report = self.engine.cycle(reconcile).await.unwrap();
+        assert_eq!(report.outcome, CycleOutcome::Done, "{report:?}");
+        Cost {
+            seconds: start.elapsed().as_secs_f64(),
+            cpu_ms: cpu_ms() - cpu,
+            report,
+        }
+    }
+}
+
+pub(crate) fn run(args: &[String]) {
+    let [_, scenario, contacts, crm, desk] = args else {
+        panic!("measure SCENARIO CONTACTS CRM DESK")
+    };
+    let contacts: u64 = contacts.parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let rehearsed = scenario == "per_record";
+        let mut bench = Bench::new(crm, desk, rehearsed).await;
+        let first = bench.cycle(false).await;
+        match scenario.as_str() {
+            "equal" | "half" | "quarters" => first_sync(&first),
+            "idle" => idle(&mut bench).await,
+            "changed" => changed(&mut bench, 200).await,
+            "per_record" => per_record(&mut bench).await,
+            "reconcile" => reconcile(&mut bench, contacts).await,
+            other => panic!("no scenario {other}"),
+        }
+    });
+}
+
+fn first_sync(cost: &Cost) {
+    let report = &cost.report;
+    println!(
+        "first sync {:.2} s, CPU {:.0} ms, peak {:.1} MiB, linked {}, created {}, calls {:?}",
+        cost.seconds,
+        cost.cpu_ms,
+        memory("VmHWM"),
+        report.linked,
+        report.created,
+        report.endpoints
+    );
+}
+
+async fn idle(bench: &mut Bench) {
+    bench.cycle(false).await;
+    let mut cpu = Vec::new();
+    for _ in 0..10 {
+        cpu.push(bench.cycle(false).await);
+    }
+    let last = cpu.last().unwrap();
+    let mean = cpu.iter().map(|cost| cost.cpu_ms).sum::<f64>() / 10.0;
+    println!(
+        "quiet cycle {:.1} ms of CPU (mean of 10), {:.1} ms in all, resident {:.1} MiB, calls {:?}",
+        mean,
+        last.seconds * 1000.0,
+        memory("VmRSS"),
+        last.report.endpoints
+    );
+}
+
+async fn changed(bench: &mut Bench, each: usize) {
+    bench.cycle(false).await;
+    order(&format!("edit_crm {each}"));
+    order(&format!("edit_desk {each}"));
+    let before = memory("VmRSS");
+    let cost = bench.cycle(false).await;
+    println!(
+        "{each} changed on each side: {:.0} ms, CPU {:.0} ms, updated {}, calls {:?}, resident {before:.1} → {:.1} MiB",
+        cost.seconds * 1000.0,
+        cost.cpu_ms,
+        cost.report.updated,
+        cost.report.endpoints,
+        memory("VmRSS"),
+    );
+}
+
+/// The writes are answered in this process, so what is measured is reading, planning and the state.
+async fn per_record(bench: &mut Bench) {
+    bench.cycle(false).await;
+    let quiet = bench.cycle(false).await;
+    order("edit_crm 5000 2");
+    let cost = bench.cycle(false).await;
+    println!(
+        "{} records changed and written: {:.1} µs of CPU a record, calls apart",
+        cost.report.updated,
+        (cost.cpu_ms - quiet.cpu_ms) * 1000.0 / 5000.0
+    );
+}
+
+async fn reconcile(bench: &mut Bench, contacts: u64) {
+    let cost = bench.cycle(true).await;
+    let start = monotonic();
+    let found = bench.engine.audit().await.unwrap();
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let pairs = contacts as f64;
+    println!(
+        "reconcile of everything {:.2} s, CPU {:.0} ms; planning from SQLite {:.2} µs a pair ({found} differ)",
+        cost.seconds,
+        cost.cpu_ms,
+        start.elapsed().as_secs_f64() * 1e6 / pairs
+    );
+}
+
+fn order(what: &str) {
+    println!("do {what}");
+    let mut done = String::new();
+    io::stdin().lock().read_line(&mut done).unwrap();
+}
+
+fn compile(crm: &str, desk: &str) -> Config {
+    let mapping = include_str!("../fixtures/bench.toml");
+    let source = mapping.replace("CRM_URL", crm).replace("DESK_URL", desk);
+    match config::compile(&source, &Keys) {
+        Ok((config, _)) => config,
+        Err(wrong) => panic!("{}", wrong.render(&source, "bench.toml", false)),
+    }
+}
+
+/// CPU time of all threads of this process so far; `/proc/self/stat` counts in ticks of 10 ms,
+/// which is too coarse for a quiet cycle.
+fn cpu_ms() -> f64 {
+    let mut nanoseconds = 0.0;
+    for task in fs::read_dir("/proc/self/task").unwrap() {
+        let path = task.unwrap().path().join("schedstat");
+        if let Ok(text) = fs::read_to_string(path) {
+            nanoseconds += text
+                .split_whitespace()
+                .next()
+                .unwrap()
+                .parse::<f64>()
+                .unwrap();
+        }
+    }
+    nanoseconds / 1e6
+}
+
+/// A line of /proc/self/status, in MiB.
+fn memory(line: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let kib = status
+        .lines()
+        .find_map(|it| it.strip_prefix(line)?.strip_prefix(':'))
+        .unwrap();
+    kib.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}

@@ -1,0 +1,134 @@
+// `freshdesk-api`, the client most people use, against the Freshdesk that FRESHDESK_URL names.
+// The account has to have a limit of calls per minute, and to know both updated-since spellings.
+
+import Freshdesk from "freshdesk-api";
+import { check, done, failure, future, key, past, url } from "./check.mjs";
+
+const client = new Freshdesk(url, key);
+
+/** One call, as a promise of its data and of what the client says about the answer. */
+function call(method, ...parameters) {
+  return new Promise((resolve, reject) => {
+    client[method](...parameters, (error, data, extra) => {
+      if (error) reject(error);
+      else resolve({ data, extra });
+    });
+  });
+}
+
+const tag = `t${Date.now()}`;
+const people = [];
+
+async function identity() {
+  const { data: me, extra } = await call("currentAgent");
+  check("the key's agent has an id", Number.isInteger(me.id), me);
+  check("an answer has a request id", extra.requestId !== "", extra);
+  const stranger = new Freshdesk(url, `${key}-not`);
+  const denied = await failure(
+    () => new Promise((ok, no) => stranger.currentAgent((error, data) => (error ? no(error) : ok(data)))),
+  );
+  check("a wrong key is 401", denied.status === 401, denied);
+  check("401 has its code", denied.data?.code === "invalid_credentials", denied.data);
+}
+
+async function companies() {
+  const { data: made } = await call("createCompany", { name: `${tag} Acme`, domains: [`${tag}.example`] });
+  check("a company is created", Number.isInteger(made.id), made);
+  const { data: read } = await call("getCompany", made.id);
+  check("and reads back", read.name === `${tag} Acme`, read);
+  const { data: changed } = await call("updateCompany", made.id, { note: "a note", domains: [] });
+  check("an array replaces", changed.domains.length === 0 && changed.note === "a note", changed);
+  const twice = await failure(() => call("createCompany", { name: `${tag} acme` }));
+  check("a company's name is unique", twice.status === 409, twice);
+  const { data: named } = await call("searchCompany", { name: tag });
+  check("names complete", named.companies.some((it) => it.id === made.id), named);
+  const { data: all } = await call("listAllCompanies", { page: 1 });
+  check("companies are listed", all.some((it) => it.id === made.id), all);
+  const { data: fields } = await call("listAllCompanyFields");
+  check("company fields are listed", fields.some((it) => it.name === "name" && it.default), fields);
+  return made;
+}
+
+async function writes(company) {
+  for (const n of [1, 2, 3]) {
+    const { data } = await call("createContact", {
+      name: `${tag} Person ${n}`,
+      email: `P${n}+${tag}@Example.org`,
+      company_id: company.id,
+      tags: ["one", "two"],
+    });
+    people.push(data);
+  }
+  check("an address is kept in lower case", people[0].email === `p1+${tag}@example.org`, people[0]);
+  check("a new contact has its company", people[0].company_id === company.id, people[0]);
+  const { data: read } = await call("getContact", people[0].id);
+  check("tags read back", read.tags.join() === "one,two", read);
+  const { data: changed } = await call("updateContact", read.id, { job_title: "Head", tags: ["two"] });
+  check("tags replace", changed.tags.join() === "two" && changed.job_title === "Head", changed);
+  const { data: cleared } = await call("updateContact", read.id, { job_title: "" });
+  check("an empty text is null", cleared.job_title === null, cleared);
+  const unknown = await failure(() => call("updateContact", read.id, { shoe_size: 42 }));
+  check("an unknown key is refused", unknown.data.errors[0].code === "invalid_field", unknown.data);
+  const taken = await failure(() => call("createContact", { name: "x", email: people[1].email }));
+  check("an address is unique", taken.status === 409, taken);
+  const holder = taken.data.errors[0].additional_info.user_id;
+  check("409 names the holder", holder === people[1].id, taken.data);
+}
+
+async function lists() {
+  const { data: both, extra } = await call("listAllContacts", { per_page: 2, page: 1, updated_since: past });
+  check("a page is full", both.length === 2, both.length);
+  check("and not the last", extra.pageIsLast === false, extra);
+  check("rows lack tags", !("tags" in both[0]), both[0]);
+  const { data: found, extra: last } = await call("listAllContacts", { email: people[2].email });
+  check("a contact is found by its address", found.length === 1 && found[0].id === people[2].id, found);
+  check("and that page is the last", last.pageIsLast === true, last);
+  for (const spelling of ["updated_since", "_updated_since"]) {
+    const { data: none } = await call("listAllContacts", { [spelling]: future });
+    check(`${spelling} filters`, none.length === 0, none.length);
+  }
+  const wrong = await failure(() => call("listAllContacts", { per_page: 101 }));
+  check("101 rows are too many", wrong.status === 400, wrong);
+  const { data: fields } = await call("listAllContactFields");
+  check("contact fields are listed", fields.some((it) => it.name === "email" && it.unique), fields);
+}
+
+async function ends(company) {
+  const [one, two] = people;
+  await call("deleteContact", one.id);
+  const { data: trashed } = await call("getContact", one.id);
+  check("a deleted contact says so", trashed.deleted === true, trashed);
+  const refused = await failure(() => call("updateContact", one.id, { name: "x" }));
+  check("and cannot be changed", refused.status === 405, refused);
+  const missing = await failure(() => call("getContact", 404404404));
+  check("an unknown id is 404", missing.status === 404, missing);
+  check("without a body", missing.data === "", missing.data);
+  await call("makeAgent", two.id);
+  const gone = await failure(() => call("updateContact", two.id, { name: "x" }));
+  check("an agent is no contact", gone.status === 404, gone);
+  const { data: agent } = await call("getAgent", two.id);
+  check("but an agent", agent.contact.email === two.email, agent);
+  await call("deleteAgent", two.id);
+  await call("deleteCompany", company.id);
+  const { data: left } = await call("getContact", people[2].id);
+  check("a contact outlives its company", left.company_id === null, left);
+}
+
+async function limits() {
+  for (let n = 0; n < 1000; n += 1) {
+    const error = await failure(() => call("listAllContacts", { per_page: 1 }));
+    if (error.answered) continue;
+    check("too many calls are 429", error.status === 429, error);
+    check("with the seconds to wait", error.retryAfter >= 1 && error.retryAfter <= 60, error);
+    return;
+  }
+  check("1000 calls in a row meet the limit", false, null);
+}
+
+await identity();
+const company = await companies();
+await writes(company);
+await lists();
+await ends(company);
+await limits();
+done();
