@@ -336,7 +336,7 @@ async fn upsert(
     if !absent.is_empty() {
         // A trashed record that we never knew is nobody's loss; one that we know is news.
         let rows: Vec<(i64, String)> = sqlx::query_as(
-            "UPDATE record SET presence = news.presence, version = max(version, news.version), dirty = 1
+            "UPDATE record SET presence = news.presence, version = max(record.version, news.version), dirty = 1
              FROM (SELECT value ->> 0 AS id, value ->> 1 AS version, value ->> 2 AS presence FROM json_each(?3)) AS news
              WHERE side = ?1 AND kind = ?2 AND remote_id = news.id AND record.presence <> news.presence
              RETURNING record.id, remote_id",
