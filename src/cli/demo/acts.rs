@@ -10,9 +10,6 @@ use crate::sandbox::hubspot::Kind;
 use crate::store::JournalView;
 use serde_json::json;
 
-/// How many examples of a sort of write are shown.
-const EXAMPLES: usize = 2;
-
 impl Story {
     /// Somebody in sales edits a contact.
     pub(super) fn sales(
@@ -88,11 +85,11 @@ pub(super) async fn first_sync(story: &mut Story) -> Result<(), Failure> {
     count(story, &writes)?;
     let filled = |rule: &Rule| matches!(rule, Rule::Filled);
     let differed = |rule: &Rule| matches!(rule, Rule::Newest { .. });
-    for rule in [&filled as &dyn Fn(&Rule) -> bool, &differed] {
+    for (rule, examples) in [(&filled as &dyn Fn(&Rule) -> bool, 2), (&differed, 1)] {
         let hits = writes
             .iter()
             .filter(|write| matches!(write.fields.as_slice(), [only] if rule(&only.rule)));
-        for write in hits.take(EXAMPLES) {
+        for write in hits.take(examples) {
             story.write(write)?;
         }
     }

@@ -107,13 +107,18 @@ impl Story {
             };
             let before = self.shown(write.side, &change.field, before);
             let after = self.shown(write.side, &change.field, &written(change));
-            let text = format!("{name}: {} {before} → {after}{outcome}", label(change));
-            self.voice.deed(Tone::Bridge, &who, &text)?;
-            self.voice
-                .aside(&format!("{:<25} because {}", "", change.rule))?;
-            if matches!(change.rule, Rule::Newest { .. } | Rule::Preferred(_)) {
+            let what = format!("{name}: {} {before} → {after}{outcome}", label(change));
+            let conflict = matches!(change.rule, Rule::Newest { .. } | Rule::Preferred(_));
+            if conflict {
+                self.voice.deed(Tone::Bridge, &who, &what)?;
+                let why = format!("{:<25} because {}", "", change.rule);
+                self.voice.aside(&why)?;
                 let kept = format!("{:<25} {before} lost; the journal keeps it", "");
                 self.voice.aside(&kept)?;
+            } else {
+                let why = self.voice.toned(Tone::Aside, &format!("({})", change.rule));
+                self.voice
+                    .deed(Tone::Bridge, &who, &format!("{what}  {why}"))?;
             }
         }
         Ok(())
