@@ -3,7 +3,7 @@
 use super::DemoArgs;
 use super::place::Place;
 use super::stage::{FRESHDESK_API_KEY, HUBSPOT_TOKEN, Systems};
-use super::voice::Voice;
+use super::voice::{Voice, document};
 use crate::cli::exit::{Exit, Failure};
 use crate::sandbox::hubspot::Kind;
 use serde_json::json;
@@ -21,7 +21,7 @@ pub(super) async fn keep(
     place.write("env", &env)?;
     let mut voice = Voice::new(false);
     if args.json {
-        voice.document(&json!({
+        document(&json!({
             "directory": place.path(),
             "config": place.path().join("sync.toml"),
             "env": place.path().join("env"),

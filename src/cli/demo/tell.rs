@@ -2,7 +2,7 @@
 
 use super::stage::{Stage, bug};
 use super::verdict::{self, Ledger};
-use super::voice::{Tone, Voice};
+use super::voice::{self, Tone, Voice};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::harmless;
 use crate::model::{Side, Value};
@@ -163,7 +163,7 @@ impl Story {
         if self.voice.is_silent() {
             let document =
                 json!({"agree": agree, "seconds": took.as_secs_f64(), "checks": self.ledger.rows});
-            self.voice.document(&document)?;
+            voice::document(&document)?;
         }
         let title = "Both systems, compared field by field";
         let time = self.stage.time().format("%a %H:%M").to_string();

@@ -93,14 +93,14 @@ impl Voice {
         let text = self.toned(Tone::Aside, &format!("  {text}"));
         self.line(text)
     }
+}
 
-    /// A JSON document, also where everything else is silent.
-    pub(super) fn document(&mut self, value: &Value) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{value:#}")
-            .and_then(|()| out.flush())
-            .map_err(unwritable)
-    }
+/// A JSON document, also where everything else is silent.
+pub(super) fn document(value: &Value) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{value:#}")
+        .and_then(|()| out.flush())
+        .map_err(unwritable)
 }
 
 fn unwritable(error: io::Error) -> Failure {
