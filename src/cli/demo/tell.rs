@@ -187,6 +187,10 @@ impl Story {
                 harmless(&rest)
             ))?;
         }
+        self.voice.aside(
+            "Phone numbers are compared without blanks, which this Freshdesk does not keep; the company of who works\n  \
+             at one that exists twice is not compared.",
+        )?;
         let seconds = took.as_secs_f64();
         let (tone, text) = if agree {
             (
