@@ -38,6 +38,9 @@ struct Cost {
     calls: Pair<BTreeMap<&'static str, u64>>,
     /// How long they last at the slower side's limit.
     minutes: f64,
+    /// Whether any side has a limit.
+    #[serde(skip)]
+    limited: bool,
 }
 
 pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -96,7 +99,7 @@ async fn rehearse(
 
 fn cost(report: &CycleReport, rehearsals: &Pair<Arc<Rehearsal>>) -> Cost {
     let mut calls = report.endpoints.clone();
-    let mut minutes = 0.0_f64;
+    let (mut minutes, mut limited) = (0.0_f64, false);
     for side in Side::BOTH {
         let rehearsal = rehearsals.of(side);
         for (endpoint, writes) in rehearsal.writes() {
@@ -107,10 +110,12 @@ fn cost(report: &CycleReport, rehearsals: &Pair<Arc<Rehearsal>>) -> Cost {
             #[expect(clippy::cast_precision_loss, reason = "no plan has 2^52 calls")]
             let side_minutes = all as f64 / limit;
             minutes = minutes.max(side_minutes);
+            limited = true;
         }
     }
     Cost {
         calls,
         minutes: (minutes * 10.0).ceil() / 10.0,
+        limited,
     }
 }

@@ -177,7 +177,7 @@ fn last_cycle(cycle: &Json) -> String {
         counted(calls.and_then(Json::as_u64).unwrap_or(0), "call")
     };
     let mut text = format!(
-        "cycle {} ended {} at {}: {} created, {} updated, {} deleted, {} failed; {} of crm, {} of freshdesk",
+        "cycle {} ({}) ended at {}: {} created, {} updated, {} deleted, {} failed; {} of crm, {} of freshdesk",
         number("id"),
         word("outcome"),
         word("finished_at"),

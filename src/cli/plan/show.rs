@@ -3,7 +3,7 @@
 use super::Cost;
 use crate::cli::exit::Failure;
 use crate::cli::output::{Output, counted, harmless};
-use crate::model::{COMPANY, Side, Value};
+use crate::model::{Side, Value};
 use crate::plan::FieldChange;
 use crate::store::{HoldView, JournalView, LinkView, Report};
 use crate::sync::CycleReport;
@@ -109,8 +109,12 @@ pub(super) async fn text(
         let all = counted(calls.values().sum(), "call");
         out.line(format_args!("{side}: {all} ({})", each.join(", ")))?;
     }
-    let minutes = cost.minutes;
-    out.line(format_args!("about {minutes} min at the accounts' limits"))?;
+    if cost.limited {
+        let minutes = cost.minutes;
+        out.line(format_args!(
+            "about {minutes} min at the slower account's limit"
+        ))?;
+    }
     Ok(counts)
 }
 
@@ -194,9 +198,33 @@ fn held(hold: &HoldView) -> Change {
         side: hold.side.clone(),
         crm_id: real(hold.crm_id.as_ref()),
         freshdesk_id: real(hold.freshdesk_id.as_ref()),
-        fields: Vec::new(),
+        fields: disputed(hold),
         note: hold.reason.clone(),
     }
+}
+
+/// The fields that a person has to decide about: nothing is written, so there is no result.
+fn disputed(hold: &HoldView) -> Vec<Field> {
+    let shown = |field: &Json, side: Side| {
+        let values = field.get(side.word()).cloned().unwrap_or_default();
+        match values {
+            Json::Array(mut values) if values.len() <= 1 => values.pop().unwrap_or_default(),
+            values => values,
+        }
+    };
+    let fields = hold.fields.as_array().into_iter().flatten();
+    fields
+        .filter_map(|field| {
+            Some(Field {
+                name: field.get("field")?.as_str()?.to_owned(),
+                base: Json::Null,
+                crm: shown(field, Side::Crm),
+                freshdesk: shown(field, Side::Desk),
+                result: Json::Null,
+                rule: "held for a person".to_owned(),
+            })
+        })
+        .collect()
 }
 
 /// An id that a system gave; records that the plan would make have none yet.
@@ -224,9 +252,10 @@ fn field(change: &FieldChange) -> Field {
     }
 }
 
-/// The value of a field; where several make it up, a list of them.
+/// The value of a field; where several make it up, a list of them; null where there is nothing.
 fn values(values: &[Value]) -> Json {
     match values {
+        nothing if nothing.iter().all(Value::is_empty) => Json::Null,
         [only] => only.to_json(),
         several => several.iter().map(Value::to_json).collect(),
     }
@@ -250,14 +279,10 @@ fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
         id(&change.freshdesk_id),
     ))?;
     for field in &change.fields {
-        let name = if field.name == COMPANY {
-            "company"
-        } else {
-            &field.name
-        };
+        let name = &field.name;
         out.line(format_args!(
             "    {name}: {} (base {}, crm {}, freshdesk {}; {})",
-            shown(&field.result),
+            result(field),
             shown(&field.base),
             shown(&field.crm),
             shown(&field.freshdesk),
@@ -265,6 +290,16 @@ fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
         ))?;
     }
     Ok(())
+}
+
+/// What is written. The plan's own name for a record that it would make means nothing to people.
+fn result(field: &Field) -> String {
+    match &field.result {
+        Json::String(id) if field.name == "company" && id.starts_with("new:") => {
+            "the company that is created".to_owned()
+        }
+        value => shown(value),
+    }
 }
 
 /// A value on one line; JSON escapes most of what could steer a terminal, the rest is escaped here.

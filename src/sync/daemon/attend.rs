@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 /// How long a stop waits for what is in flight. A write that is given up is looked at by the next
 /// start, before anything else is planned for its record.
 const GRACE: Duration = Duration::from_secs(20);
-/// How often a sign of life is considered where nobody says how often.
+/// How often a sign of life is considered where nobody waits for one.
 const BEAT: Duration = Duration::from_secs(30);
 
 /// Reads `sync.toml` again. `None` says that it is wrong; what is wrong is in the log then.
@@ -103,7 +103,12 @@ impl<S: Stream<Item = Signal> + Unpin> Attendant<S> {
     }
 
     fn beat(&self) -> tokio::time::Interval {
-        let mut beat = interval(self.supervisor.alive_every().unwrap_or(BEAT));
+        // More often than signs of life are passed on: one that comes a moment too early is not.
+        let every = self
+            .supervisor
+            .alive_every()
+            .map_or(BEAT, |every| every / 4);
+        let mut beat = interval(every.max(Duration::from_millis(1)));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat
     }

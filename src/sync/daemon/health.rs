@@ -30,7 +30,7 @@ impl Health {
         }
         for side in Side::BOTH {
             match fatal(report, side) {
-                Some(error) => self.fell(side, error),
+                Some(error) => self.fell(side, error, detail(report, error)),
                 None => self.rose(side),
             }
         }
@@ -47,7 +47,7 @@ impl Health {
         self.down.crm.is_some() || self.down.desk.is_some()
     }
 
-    fn fell(&mut self, side: Side, error: &RemoteError) {
+    fn fell(&mut self, side: Side, error: &RemoteError, detail: Option<&str>) {
         let down = self.down.of_mut(side);
         if let Some(down) = down {
             down.failures = down.failures.saturating_add(1);
@@ -57,7 +57,7 @@ impl Health {
             since: monotonic(),
             failures: 1,
         });
-        tracing::error!(event = "system_down", %side, call = error.call, why = %error.kind,
+        tracing::error!(event = "system_down", %side, call = error.call, why = %error.kind, detail,
             request = error.request_id, "{side} does not work; it is tried again at growing intervals");
     }
 
@@ -77,10 +77,7 @@ impl Health {
             }
             let name = format!("{} {} {:?}", error.side, error.call, error.kind);
             if !self.said.contains(&name) {
-                say(
-                    error,
-                    report.unread.iter().any(|unread| same(unread, error)),
-                );
+                say(error, detail(report, error));
             }
             current.insert(name);
         }
@@ -88,16 +85,21 @@ impl Health {
     }
 }
 
-fn say(error: &RemoteError, unread: bool) {
+fn say(error: &RemoteError, detail: Option<&str>) {
     let event = if error.kind == ErrorKind::Forbidden {
         "right_missing"
     } else {
         "trouble"
     };
-    // What a server says about a write may hold a customer's values; about a list it does not.
-    let detail = unread.then_some(error.detail.as_str());
     tracing::warn!(event, side = %error.side, call = error.call, why = %error.kind, detail,
         request = error.request_id, "what depends on this call waits; the rest goes on");
+}
+
+/// What the server said about a list. About a write it may have said a customer's values, which are
+/// not for the log.
+fn detail<'a>(report: &CycleReport, error: &'a RemoteError) -> Option<&'a str> {
+    let unread = report.unread.iter().any(|unread| same(unread, error));
+    (unread && !error.detail.is_empty()).then_some(error.detail.as_str())
 }
 
 fn same(one: &RemoteError, other: &RemoteError) -> bool {

@@ -48,11 +48,10 @@ where
         );
     }
     let mappings: Vec<Mapping> = config.mappings().cloned().collect();
-    if attendant
-        .during(greet(&config, &connectors, &accounts, &mappings), || true)
-        .await
-        .is_none()
-    {
+    let greeting = greet(&config, &connectors, &accounts, &mappings);
+    attendant.during(greeting, || true).await;
+    if attendant.is_stopped() {
+        store.close().await?;
         return Ok(None);
     }
     let stop = attendant.stop.clone();
