@@ -15,6 +15,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Done = 0,
+    /// `demo`: the two systems do not agree in the end.
+    Disagree = 1,
     /// `plan --exit-code`: there are changes.
     Changes = 2,
     /// Wrong use of the command line.

@@ -3,6 +3,8 @@
 //! Results go to stdout, logs and complaints to stderr; [`exit::Exit`] lists the exit codes.
 
 mod check;
+#[cfg(feature = "sandbox")]
+pub mod demo;
 pub mod exit;
 mod holds;
 mod open;
@@ -23,6 +25,7 @@ use std::process::ExitCode;
 const AFTER: &str = "\
 Exit codes:
    0  done
+   1  `demo`: the two systems do not agree in the end
    2  `plan --exit-code`: there are changes
   64  wrong use of the command line
   69  a system cannot be reached, or answers with errors, after all retries
@@ -64,6 +67,10 @@ enum Command {
     Status(status::Arguments),
     /// What waits for a person
     Holds(holds::Arguments),
+    /// Both systems simulated on this machine, people who work in them, and what deskbridge makes of
+    /// it. Needs no account and no network
+    #[cfg(feature = "sandbox")]
+    Demo(demo::DemoArgs),
     /// The JSON Schema of sync.toml, for editors
     Schema,
 }
@@ -101,6 +108,8 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Check(arguments) => check::check(named, arguments).await,
         Command::Status(arguments) => status::status(named, arguments).await,
         Command::Holds(arguments) => holds::holds(named, arguments).await,
+        #[cfg(feature = "sandbox")]
+        Command::Demo(arguments) => Box::pin(demo::run(arguments)).await,
         Command::Schema => schema(),
     }
 }

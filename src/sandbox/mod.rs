@@ -7,6 +7,7 @@ pub mod faults;
 pub mod freshdesk;
 pub mod hubspot;
 pub mod log;
+pub mod population;
 pub mod server;
 
 use clock::SimClock;

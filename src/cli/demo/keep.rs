@@ -1,0 +1,92 @@
+//! `demo --keep`: the two systems stay, with everything that is needed to try the other commands.
+
+use super::DemoArgs;
+use super::place::Place;
+use super::stage::{FRESHDESK_API_KEY, HUBSPOT_TOKEN, Systems};
+use super::voice::{Voice, document};
+use crate::cli::exit::{Exit, Failure};
+use crate::sandbox::hubspot::Kind;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+/// Serves both systems until `stop`.
+pub(super) async fn keep(
+    args: &DemoArgs,
+    place: &Place,
+    stop: &CancellationToken,
+) -> Result<Exit, Failure> {
+    let systems = Systems::plain(args).await?;
+    place.write("sync.toml", &systems.sync_toml(&place.state()))?;
+    let env = format!("HUBSPOT_TOKEN={HUBSPOT_TOKEN}\nFRESHDESK_API_KEY={FRESHDESK_API_KEY}\n");
+    place.write("env", &env)?;
+    let mut voice = Voice::new(false);
+    if args.json {
+        document(&json!({
+            "directory": place.path(),
+            "config": place.path().join("sync.toml"),
+            "env": place.path().join("env"),
+            "hubspot": systems.crm.url(),
+            "freshdesk": systems.desk.url(),
+        }))?;
+    } else {
+        explain(&mut voice, &systems, place)?;
+    }
+    stop.cancelled().await;
+    systems.crm.stop().await;
+    systems.desk.stop().await;
+    Ok(Exit::Done)
+}
+
+fn explain(voice: &mut Voice, systems: &Systems, place: &Place) -> Result<(), Failure> {
+    let (census, dir) = (systems.census, place.path().display());
+    let (crm, desk) = (systems.crm.url(), systems.desk.url());
+    voice.line(format!(
+        "HubSpot    {crm}  {} contacts, {} companies",
+        census.crm_contacts, census.crm_companies
+    ))?;
+    voice.line(format!(
+        "Freshdesk  {desk}  {} contacts, {} companies",
+        census.desk_contacts, census.desk_companies
+    ))?;
+    voice.line(format!("directory  {dir}"))?;
+    voice.line("\nIn another terminal:\n")?;
+    voice.line(format!("  set -a; . {dir}/env; set +a"))?;
+    for (command, what) in [
+        (
+            "check --online",
+            "whether both systems have what sync.toml names",
+        ),
+        ("plan", "what a first sync would write; writes nothing"),
+        ("sync", "one cycle"),
+        ("status", "what it knows"),
+        ("run", "the daemon, a cycle every 10 s; Ctrl-C ends it"),
+    ] {
+        voice.line(format!(
+            "  deskbridge -c {dir}/sync.toml {command:<15} # {what}"
+        ))?;
+    }
+    voice.line("\nBe one of the people, then `sync` again:\n")?;
+    if let Some(row) = systems.crm.portal().rows(Kind::Contact).first() {
+        voice.line(format!(
+            "  curl -X PATCH {crm}/crm/v3/objects/contacts/{} -H \"Authorization: Bearer $HUBSPOT_TOKEN\" -H 'Content-Type: application/json' -d '{{\"properties\":{{\"jobtitle\":\"Chief Executive\"}}}}'",
+            row.id
+        ))?;
+    }
+    let contact = systems.desk.contacts().first().map(|it| it.id);
+    let (verb, path, body) = contact.map_or_else(
+        || {
+            (
+                "POST",
+                String::new(),
+                r#"{"name":"Grace Hopper","email":"grace@post.example"}"#,
+            )
+        },
+        |id| ("PUT", format!("/{id}"), r#"{"phone":"+1 202 555 0143"}"#),
+    );
+    voice.line(format!(
+        "  curl -X {verb} {desk}/api/v2/contacts{path} -u \"$FRESHDESK_API_KEY:X\" -H 'Content-Type: application/json' -d '{body}'"
+    ))?;
+    voice.line(
+        "\nCtrl-C ends both systems and removes the directory unless it was named with --dir.",
+    )
+}
