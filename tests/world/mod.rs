@@ -287,14 +287,21 @@ impl World {
 
     /// A number out of the state.
     pub async fn count(&self, sql: &'static str) -> i64 {
+        let mut state = self.open_state().await;
+        sqlx::query_scalar(sql).fetch_one(&mut state).await.unwrap()
+    }
+
+    /// A text out of the state.
+    pub async fn text(&self, sql: &'static str) -> Option<String> {
+        let mut state = self.open_state().await;
+        sqlx::query_scalar(sql).fetch_one(&mut state).await.unwrap()
+    }
+
+    async fn open_state(&self) -> sqlx::SqliteConnection {
         let options = sqlx::sqlite::SqliteConnectOptions::new()
             .filename(self.state())
             .read_only(true);
-        let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-        sqlx::query_scalar(sql)
-            .fetch_one(&mut connection)
-            .await
-            .unwrap()
+        sqlx::ConnectOptions::connect(&options).await.unwrap()
     }
 
     /// Calls that change something, to both systems, since the logs were last taken.
