@@ -354,7 +354,8 @@ async fn upsert(
     let mut changed: Vec<(i64, String)> = Vec::new();
     if !live.is_empty() {
         // Only a pass over everything, or a single read, may take a record back to an older
-        // version: a search index that lags behind our own write must not look like an edit.
+        // version: a search index that lags behind our own write must not look like an edit. Nor
+        // must one that lags behind a deletion look like a return.
         let rewinds = page.feed != PassKind::Changes;
         let rows: Vec<(i64, String)> = sqlx::query_as(
             "INSERT INTO record (side, kind, remote_id, version, presence, image)
@@ -364,7 +365,7 @@ async fn upsert(
                dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
                standing = CASE WHEN standing NOT IN ('moved', 'converted') THEN standing END,
                version = excluded.version, presence = 'live', image = excluded.image
-             WHERE (?4 OR excluded.version >= version)
+             WHERE (?4 OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
                AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
              RETURNING id, remote_id",
         )

@@ -1,5 +1,9 @@
 //! Two simulated systems and the real engine between them, over real HTTP.
 
+#![allow(
+    unreachable_pub,
+    reason = "a test binary has no other crate that uses it"
+)]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod hooked;
@@ -279,6 +283,25 @@ impl World {
     /// Writes that are not done.
     pub async fn parked(&self) -> Vec<Parked> {
         self.report().await.parked(1000).await.unwrap()
+    }
+
+    /// A number out of the state.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let mut state = self.open_state().await;
+        sqlx::query_scalar(sql).fetch_one(&mut state).await.unwrap()
+    }
+
+    /// A text out of the state.
+    pub async fn text(&self, sql: &'static str) -> Option<String> {
+        let mut state = self.open_state().await;
+        sqlx::query_scalar(sql).fetch_one(&mut state).await.unwrap()
+    }
+
+    async fn open_state(&self) -> sqlx::SqliteConnection {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(self.state())
+            .read_only(true);
+        sqlx::ConnectOptions::connect(&options).await.unwrap()
     }
 
     /// Calls that change something, to both systems, since the logs were last taken.
