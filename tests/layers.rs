@@ -330,9 +330,17 @@ fn the_layers_have_no_way_back_up() {
     }
 }
 
+/// Made-up files, and what is wrong with each.
+fn check(cases: &[(&str, &str, &str)]) {
+    for (path, text, fault) in cases {
+        let found = faults(&Source::new(path, text));
+        assert_eq!(found, [*fault], "{path}: {text}");
+    }
+}
+
 #[test]
-fn each_way_of_breaking_the_layers_is_noticed() {
-    for (path, text, fault) in [
+fn each_way_of_using_a_layer_above_is_noticed() {
+    check(&[
         (
             "plan/merge",
             "use crate::store::Store;",
@@ -389,6 +397,12 @@ fn each_way_of_breaking_the_layers_is_noticed() {
             "`config` must not use `sync`",
         ),
         ("helpers/mod", "", "`helpers` has no place in the layers"),
+    ]);
+}
+
+#[test]
+fn effects_in_a_pure_layer_and_names_out_of_place_are_noticed() {
+    check(&[
         (
             "plan/merge",
             "async fn f() {}",
@@ -429,10 +443,7 @@ fn each_way_of_breaking_the_layers_is_noticed() {
             "struct OdooClient;",
             "the engine must not know `odoo`",
         ),
-    ] {
-        let found = faults(&Source::new(path, text));
-        assert_eq!(found, [fault], "{path}: {text}");
-    }
+    ]);
 }
 
 #[test]

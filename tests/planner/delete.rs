@@ -45,10 +45,9 @@ fn case() -> impl Strategy<Value = Case> {
                     field: "segment".to_owned(),
                     values: vec!["customer".into()],
                 });
-                let said = inside.of(side).map(|inside| match inside {
-                    true => Value::from("customer"),
-                    false => Value::from("lead"),
-                });
+                let said = inside
+                    .of(side)
+                    .map(|inside| Value::from(if inside { "customer" } else { "lead" }));
                 if let Some(said) = said {
                     world.images.of_mut(side).set("segment", said);
                 }

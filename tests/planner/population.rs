@@ -3,13 +3,14 @@
 use crate::spelling::{lenses, spelled};
 use crate::world::{Server, World};
 use deskbridge::mapping::{ConflictPolicy, DeletePolicy, Direction, Field, Lens, Mapping};
-use deskbridge::model::{COMPANY, Image, Kind, Pair, Side, Value, Version};
+use deskbridge::model::{Image, Kind, Pair, Side, Value, Version};
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::collections::BTreeSet;
 
 /// What became of a field on one side since both agreed.
 #[derive(Debug, Clone)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Nothing.
     Kept,
     /// It says something, in some spelling; the same as before, perhaps.
@@ -20,7 +21,7 @@ pub enum Fate {
 
 /// What is remembered of an agreement.
 #[derive(Debug, Clone, Copy)]
-pub enum Memory {
+pub(crate) enum Memory {
     Both,
     Neither,
     Only(Side),
@@ -30,17 +31,17 @@ pub enum Memory {
 
 /// One field of a pair, as it was drawn.
 #[derive(Debug, Clone)]
-pub struct Spot {
-    pub lens: Lens,
-    pub direction: Direction,
-    pub conflict: ConflictPolicy,
-    pub agreed: (usize, usize, usize),
-    pub memory: Memory,
-    pub fates: Pair<Fate>,
-    pub hidden: Pair<bool>,
+pub(crate) struct Spot {
+    pub(crate) lens: Lens,
+    pub(crate) direction: Direction,
+    pub(crate) conflict: ConflictPolicy,
+    pub(crate) agreed: (usize, usize, usize),
+    pub(crate) memory: Memory,
+    pub(crate) fates: Pair<Fate>,
+    pub(crate) hidden: Pair<bool>,
 }
 
-pub fn side() -> impl Strategy<Value = Side> {
+pub(crate) fn side() -> impl Strategy<Value = Side> {
     select(Side::BOTH.to_vec())
 }
 
@@ -54,7 +55,7 @@ fn wild() -> impl Strategy<Value = Value> {
     ]
 }
 
-pub fn fate() -> impl Strategy<Value = Fate> {
+pub(crate) fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
         6 => Just(Fate::Kept),
         6 => (0_usize..5, 0_usize..3).prop_map(|(meaning, spelling)| Fate::Says(meaning, spelling)),
@@ -88,7 +89,7 @@ fn conflict() -> impl Strategy<Value = ConflictPolicy> {
 }
 
 /// One field of one of these lenses.
-pub fn spot(lenses: Vec<Lens>) -> impl Strategy<Value = Spot> {
+pub(crate) fn spot(lenses: Vec<Lens>) -> impl Strategy<Value = Spot> {
     (
         select(lenses),
         direction(),
@@ -125,12 +126,12 @@ fn server() -> impl Strategy<Value = Server> {
 }
 
 /// A pair of linked records with fields of every lens, and a company or not.
-pub fn world() -> impl Strategy<Value = World> {
+pub(crate) fn world() -> impl Strategy<Value = World> {
     with(lenses())
 }
 
 /// A pair of linked records with fields of these lenses, and a company or not.
-pub fn with(lenses: Vec<Lens>) -> impl Strategy<Value = World> {
+pub(crate) fn with(lenses: Vec<Lens>) -> impl Strategy<Value = World> {
     let company = prop::option::of(spot(vec![Lens::Company]));
     (
         prop::collection::vec(spot(lenses), 1..4),
@@ -148,12 +149,12 @@ pub fn with(lenses: Vec<Lens>) -> impl Strategy<Value = World> {
 }
 
 /// `(crm, desk)` by name.
-pub fn pair<T>((crm, desk): (T, T)) -> Pair<T> {
+pub(crate) fn pair<T>((crm, desk): (T, T)) -> Pair<T> {
     Pair { crm, desk }
 }
 
 /// What `field` shows on `side` after `fate`.
-pub fn after(field: &Field, side: Side, before: &[Value], fate: &Fate) -> Vec<Value> {
+pub(crate) fn after(field: &Field, side: Side, before: &[Value], fate: &Fate) -> Vec<Value> {
     match fate {
         Fate::Kept => before.to_vec(),
         Fate::Says(meaning, spelling) => spelled(&field.lens, side, *meaning, *spelling),
@@ -231,12 +232,11 @@ fn build(spots: Vec<Spot>, versions: Pair<Version>, servers: Pair<Server>) -> Wo
         world.records.of_mut(side).set("note", note.as_str().into());
     }
     world.observe();
-    debug_assert!(world.images.crm.get(COMPANY).is_none() || world.mapping.fields.len() > 1);
     world
 }
 
-/// `images` without the fields of `hidden`.
-pub fn without(image: &Image, hidden: &std::collections::BTreeSet<String>) -> Image {
+/// `image` without the fields of `hidden`.
+pub(crate) fn without(image: &Image, hidden: &BTreeSet<String>) -> Image {
     Image(
         image
             .0

@@ -4,10 +4,10 @@ use deskbridge::mapping::{Lens, Region, ValueTable};
 use deskbridge::model::{Side, Value};
 
 /// How one meaning is spelled: by the CRM, one value a name; by Freshdesk.
-pub type Spellings = (Vec<Vec<Value>>, Vec<Value>);
+pub(crate) type Spellings = (Vec<Vec<Value>>, Vec<Value>);
 
 /// The lenses, [`Lens::Company`] apart.
-pub fn lenses() -> Vec<Lens> {
+pub(crate) fn lenses() -> Vec<Lens> {
     let table = [("vip", "VIP"), ("standard", "Normal"), ("3", "Three")]
         .map(|(crm, desk)| (crm.to_owned(), desk.to_owned()));
     vec![
@@ -25,7 +25,7 @@ pub fn lenses() -> Vec<Lens> {
 }
 
 /// What a field of this lens can mean; the first is "nothing there".
-pub fn meanings(lens: &Lens) -> Vec<Spellings> {
+pub(crate) fn meanings(lens: &Lens) -> Vec<Spellings> {
     match lens {
         Lens::Same => vec![
             alike(&[Value::Empty]),
@@ -116,7 +116,7 @@ fn unlike(lens: &Lens) -> Vec<Spellings> {
 }
 
 /// What `side` shows where it means this and spells it so; both wrap around.
-pub fn spelled(lens: &Lens, side: Side, meaning: usize, spelling: usize) -> Vec<Value> {
+pub(crate) fn spelled(lens: &Lens, side: Side, meaning: usize, spelling: usize) -> Vec<Value> {
     let meanings = meanings(lens);
     let (crm, desk) = &meanings[meaning % meanings.len()];
     match side {
@@ -126,7 +126,7 @@ pub fn spelled(lens: &Lens, side: Side, meaning: usize, spelling: usize) -> Vec<
 }
 
 /// Whether a person would see nothing there.
-pub fn blank(values: &[Value]) -> bool {
+pub(crate) fn blank(values: &[Value]) -> bool {
     let bare = |text: &str| text.trim().is_empty();
     values.iter().all(|value| match value {
         Value::Empty => true,
@@ -137,7 +137,7 @@ pub fn blank(values: &[Value]) -> bool {
 }
 
 /// The id of the counterpart on `side` of the company that the other side shows as `id`.
-pub fn company(side: Side, id: &Value) -> Option<&'static str> {
+pub(crate) fn company(side: Side, id: &Value) -> Option<&'static str> {
     let linked = [("c1", "d1"), ("c2", "d2")];
     let (_, found) = match side {
         Side::Crm => linked.map(|(crm, desk)| (desk, crm)),

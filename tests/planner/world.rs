@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// What a server makes of a value that is written to it, and what it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Server {
+pub(crate) enum Server {
     /// Keeps it and answers with the whole record.
     Faithful,
     /// Keeps it and answers with nothing.
@@ -49,28 +49,28 @@ impl Server {
 
 /// A linked pair, as it is and as we know it.
 #[derive(Debug, Clone)]
-pub struct World {
-    pub mapping: Mapping,
+pub(crate) struct World {
+    pub(crate) mapping: Mapping,
     /// What the servers have, unmapped fields included.
-    pub records: Pair<Image>,
+    pub(crate) records: Pair<Image>,
     /// What the servers leave out of their answers.
-    pub hidden: Pair<BTreeSet<String>>,
-    pub images: Pair<Image>,
-    pub bases: Pair<Image>,
-    pub versions: Pair<Version>,
-    pub servers: Pair<Server>,
+    pub(crate) hidden: Pair<BTreeSet<String>>,
+    pub(crate) images: Pair<Image>,
+    pub(crate) bases: Pair<Image>,
+    pub(crate) versions: Pair<Version>,
+    pub(crate) servers: Pair<Server>,
 }
 
 impl World {
     /// Reads both records.
-    pub fn observe(&mut self) {
+    pub(crate) fn observe(&mut self) {
         for side in Side::BOTH {
             *self.images.of_mut(side) = without(self.records.of(side), self.hidden.of(side));
         }
     }
 
     /// What the planner is shown.
-    pub fn pair(&self) -> PairState {
+    pub(crate) fn pair(&self) -> PairState {
         let counterpart = |side: Side| {
             let shown = self.images.of(side.other()).get(COMPANY)?;
             company(side, shown).map(RecordId::from)
@@ -96,19 +96,19 @@ impl World {
     }
 
     /// What is to be done.
-    pub fn plan(&self) -> Merged {
+    pub(crate) fn plan(&self) -> Merged {
         merge(&self.mapping, &self.pair())
     }
 
     /// Takes over what is agreed.
-    pub fn adopt(&mut self, merged: &Merged) {
+    pub(crate) fn adopt(&mut self, merged: &Merged) {
         for side in Side::BOTH {
             self.bases.of_mut(side).overlay(merged.agreed.of(side));
         }
     }
 
     /// Writes `changes` to the server of `side`: its answer.
-    pub fn send(&mut self, side: Side, changes: &[FieldChange]) -> Image {
+    pub(crate) fn send(&mut self, side: Side, changes: &[FieldChange]) -> Image {
         let server = *self.servers.of(side);
         for change in changes {
             for (name, value) in &change.set.0 {
@@ -128,14 +128,14 @@ impl World {
     }
 
     /// Remembers the server's answer.
-    pub fn settle(&mut self, side: Side, changes: &[FieldChange], stored: &Image) {
+    pub(crate) fn settle(&mut self, side: Side, changes: &[FieldChange], stored: &Image) {
         let settled = settle(&self.mapping, &self.pair(), side, changes, stored);
         self.bases = settled.bases;
         *self.images.of_mut(side) = settled.image;
     }
 
     /// Plans and writes both sides once: what was planned.
-    pub fn round(&mut self) -> Merged {
+    pub(crate) fn round(&mut self) -> Merged {
         let merged = self.plan();
         self.adopt(&merged);
         for side in Side::BOTH {
@@ -150,7 +150,7 @@ impl World {
 }
 
 /// Whether nothing is left to write or to remember.
-pub fn quiet(merged: &Merged) -> bool {
+pub(crate) fn quiet(merged: &Merged) -> bool {
     Side::BOTH
         .iter()
         .all(|side| merged.changes.of(*side).is_empty() && merged.agreed.of(*side).is_empty())
