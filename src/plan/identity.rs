@@ -130,7 +130,10 @@ pub fn identify(index: &Index, record: i64) -> Verdict {
 mod tests {
     use super::*;
 
-    fn index(records: &[(i64, Side, bool, &[(usize, &str)])]) -> Index {
+    /// A record's handle, its side, whether it is linked, its keys.
+    type Row<'a> = (i64, Side, bool, &'a [(usize, &'a str)]);
+
+    fn index(records: &[Row<'_>]) -> Index {
         let mut index = Index::default();
         for (record, side, linked, keys) in records {
             let keys = keys.iter().map(|(n, v)| (*n, (*v).to_owned())).collect();

@@ -74,11 +74,10 @@ pub fn decide(mapping: &Mapping, pair: &PairState, undoable: Pair<bool>) -> Pair
         seen: *pair.presence.of(side),
     };
     match mapping.delete {
-        DeletePolicy::Hold => PairVerdict::HoldDelete(reason),
         DeletePolicy::Ignore => PairVerdict::Unlink(reason),
         DeletePolicy::Propagate if *undoable.of(side.other()) => {
             PairVerdict::Trash(side.other(), reason)
         }
-        DeletePolicy::Propagate => PairVerdict::HoldDelete(reason),
+        DeletePolicy::Hold | DeletePolicy::Propagate => PairVerdict::HoldDelete(reason),
     }
 }

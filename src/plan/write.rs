@@ -135,7 +135,7 @@ pub fn first_fields(
             crm: shown.clone(),
             desk: shown,
         };
-        *sides.of_mut(target) = nothing.clone();
+        sides.of_mut(target).clone_from(&nothing);
         let Ok(values) = translate(field, target, &sides, &Pair::default(), company) else {
             continue;
         };
