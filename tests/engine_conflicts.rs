@@ -1,7 +1,6 @@
 //! Edits on both sides: who wins, what the journal keeps, and what follows a contact's company.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 

@@ -1,7 +1,6 @@
 //! Who is who: first meetings, namesakes, and records that take another's place.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 

@@ -1,7 +1,6 @@
 //! Reading: pages, marks and listings, and what is never concluded from them.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 
