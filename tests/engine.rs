@@ -1,7 +1,6 @@
 //! The whole engine between the two simulators, over real HTTP: what people do, and what comes of it.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 

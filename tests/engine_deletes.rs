@@ -1,7 +1,6 @@
 //! Deletions, and everything that merely looks like one.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 

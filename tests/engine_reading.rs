@@ -1,7 +1,6 @@
 //! Reading: pages, marks and listings, and what is never concluded from them.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 
@@ -350,6 +349,33 @@ async fn a_search_that_still_shows_yesterdays_values_undoes_nothing() {
         world.desk.contact(there).unwrap().phone.as_deref(),
         Some("+9")
     );
+}
+
+#[tokio::test]
+async fn an_edit_that_the_search_does_not_show_yet_is_not_overwritten_unseen() {
+    let (world, clock) = World::timed().await;
+    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let there = world.desk_by_email("ada@acme.test").id;
+    let portal = world.crm.portal();
+    portal.set_search_lag(Duration::from_mins(2), Duration::ZERO);
+    clock.advance(TimeDelta::minutes(10));
+    let phone = json!({"phone": "+1"});
+    world.desk.edit_contact(there, &phone).unwrap();
+    clock.advance(TimeDelta::seconds(20));
+    world.crm_edit(ada, &[("phone", "+2")]);
+    clock.advance(TimeDelta::seconds(20));
+    cycle(&mut engine).await;
+    assert_eq!(
+        world.crm_row(ada).properties["phone"],
+        "+2",
+        "the later edit"
+    );
+    let desk = world.desk.contact(there).unwrap();
+    assert_eq!(desk.phone.as_deref(), Some("+2"));
+    let journal = "SELECT group_concat(fields) FROM journal";
+    assert!(world.text(journal).await.unwrap().contains("+1"));
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Writes that a system refuses: the record waits, the others go on, and nobody is asked in vain.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 

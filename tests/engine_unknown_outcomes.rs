@@ -1,7 +1,6 @@
 //! Writes without an answer, and processes that end in the midst: nobody is made twice, nothing is lost.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 

@@ -133,28 +133,21 @@ impl Store {
         Ok(())
     }
 
-    /// Takes in a page, together with how far the feed was read: the mark moves in the transaction
-    /// of the pass's last page, and never before.
+    /// Takes in pages, in order and in one transaction, together with how far their feeds were read:
+    /// a mark moves in the transaction of its pass's last page, and never before. Returns what each
+    /// page brought.
     ///
     /// # Errors
     ///
-    /// Where the database fails; then nothing of the page is in.
-    pub async fn observe(&mut self, page: &Ingest<'_>) -> Result<Ingested, StoreError> {
+    /// Where the database fails; then nothing of any page is in.
+    pub async fn observe(&mut self, pages: &[Ingest<'_>]) -> Result<Vec<Ingested>, StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut ingested = Ingested::default();
-        if !page.sightings.is_empty() {
-            let whole = complete(&mut tx, page).await?;
-            let changed = upsert(&mut tx, page, &whole).await?;
-            ingested.changed = changed.len() as u64;
-            rekey(&mut tx, page.kind, page.sightings, &changed).await?;
-            wake_members(&mut tx, page.kind, &changed).await?;
-            if page.feed == PassKind::All && page.tick_off {
-                meet(&mut tx, page).await?;
-            }
+        let mut brought = Vec::with_capacity(pages.len());
+        for page in pages {
+            brought.push(ingest(&mut tx, page).await?);
         }
-        advance(&mut tx, page).await?;
         tx.commit().await?;
-        Ok(ingested)
+        Ok(brought)
     }
 
     /// Up to `limit` linked records that the finished pass over everything did not show.
@@ -289,6 +282,21 @@ impl Store {
         .await?;
         Ok(tx.commit().await?)
     }
+}
+
+async fn ingest(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Ingested, StoreError> {
+    let mut ingested = Ingested::default();
+    if !page.sightings.is_empty() {
+        let whole = complete(tx, page).await?;
+        let changed = upsert(tx, page, &whole).await?;
+        ingested.changed = changed.len() as u64;
+        rekey(tx, page.kind, page.sightings, &changed).await?;
+        if page.feed == PassKind::All && page.tick_off {
+            meet(tx, page).await?;
+        }
+    }
+    advance(tx, page).await?;
+    Ok(ingested)
 }
 
 /// The images of a page; what an answer left out is filled in from what is known.

@@ -313,24 +313,30 @@ impl Store {
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn companies(&mut self, pairs: Vec<&mut PairState>) -> Result<(), StoreError> {
-        let mut named: Vec<(&str, String)> = Vec::new();
-        for pair in &pairs {
-            for side in Side::BOTH {
-                if let Some(id) = company_of(pair.images.of(side)) {
-                    named.push((side.word(), id.to_owned()));
+    pub async fn companies(&mut self, mut pairs: Vec<&mut PairState>) -> Result<(), StoreError> {
+        // Most pairs agree on their company, so one side's look-up tells both.
+        for side in Side::BOTH {
+            let open = pairs
+                .iter()
+                .filter(|it| it.companies.of(side.other()).is_none());
+            let mut named: Vec<(&str, String)> = open
+                .filter_map(|pair| company_of(pair.images.of(side)))
+                .map(|id| (side.word(), id.to_owned()))
+                .collect();
+            named.sort_unstable();
+            named.dedup();
+            let counterparts = self.counterparts(&named).await?;
+            for pair in &mut pairs {
+                let Some(here) = company_of(pair.images.of(side)).map(RecordId::from) else {
+                    continue;
+                };
+                let Some((_, there)) = counterparts.get(&(side, here.0.clone())) else {
+                    continue;
+                };
+                if company_of(pair.images.of(side.other())) == Some(there.0.as_str()) {
+                    *pair.companies.of_mut(side) = Some(here);
                 }
-            }
-        }
-        named.sort_unstable();
-        named.dedup();
-        let counterparts = self.counterparts(&named).await?;
-        for pair in pairs {
-            for side in Side::BOTH {
-                let there = company_of(pair.images.of(side))
-                    .and_then(|id| counterparts.get(&(side, id.to_owned())))
-                    .map(|(_, id)| id.clone());
-                *pair.companies.of_mut(side.other()) = there;
+                *pair.companies.of_mut(side.other()) = Some(there.clone());
             }
         }
         Ok(())

@@ -6,13 +6,13 @@ use super::{CycleOutcome, CycleReport, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{COMPANY, Kind, LinkId, Pair, Presence, RecordId, Side};
 use crate::plan::{PairState, Verdict, identify};
-use crate::store::{Fate, LooseRow, PairRow, PassKind, StoreError};
+use crate::store::{Fate, LooseRow, PairRow, PassKind, StoreError, Verb};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 /// How many pairs or records are planned, and written, in one go.
-const CHUNK: i64 = 512;
+const CHUNK: i64 = 1024;
 /// How often a record may be planned in one cycle: its creation, then what the server made of it.
 const ROUNDS: u32 = 3;
 
@@ -134,15 +134,18 @@ impl Engine {
                 return Ok(false);
             }
             after = last.row;
-            if kind == Kind::Contact {
-                self.companies_of(&mut rows).await?;
-            }
             let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
             let index = self.store.index(&ids).await?;
+            let verdicts: Vec<Verdict> = ids.iter().map(|row| identify(&index, *row)).collect();
+            if kind == Kind::Contact {
+                let new = rows.iter_mut().zip(&verdicts);
+                let new = new.filter(|(_, verdict)| **verdict == Verdict::New);
+                self.companies_of(new.map(|(row, _)| row).collect()).await?;
+            }
             let failed = self.store.failed(&ids, self.clock.now()).await?;
             let LooseDecided {
                 mut decided, same, ..
-            } = decide::loose(mapping, &rows, &index, &failed);
+            } = decide::loose(mapping, rows.iter().zip(verdicts), &failed);
             tally.linked += same.len() as u64;
             self.join(mapping, rows, same, &mut decided).await?;
             self.carry_out(decided, tally).await?;
@@ -207,20 +210,76 @@ impl Engine {
             if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
                 return Ok(false);
             }
+            let before = after;
             after = last.state.link;
-            let ids: Vec<i64> = rows
-                .iter()
-                .flat_map(|row| [row.rows.crm, row.rows.desk])
-                .collect();
-            let failed = self.store.failed(&ids, self.clock.now()).await?;
-            let (mut rows, relinked) = self.successors(mapping, rows).await?;
-            if kind == Kind::Contact {
-                self.forgive_lost_companies(&mut rows, tally).await?;
+            let mut decided = self.plan_pairs(mapping, rows, tally).await?;
+            match self.look_again(kind, &decided, tally).await? {
+                Looked::NoNeed => {}
+                Looked::Fresh => {
+                    let rows = self.store.pairs(kind, before, CHUNK).await?;
+                    decided = self.plan_pairs(mapping, rows, tally).await?;
+                }
+                Looked::Failed => return Ok(false),
             }
-            let mut decided = decide::pairs(mapping, rows, &failed, self.undoable(kind));
-            decided.absorb(relinked);
             self.carry_out(decided, tally).await?;
         }
+    }
+
+    async fn plan_pairs(
+        &mut self,
+        mapping: &Mapping,
+        rows: Vec<PairRow>,
+        tally: &mut Tally,
+    ) -> Result<Decided, CycleError> {
+        let ids: Vec<i64> = rows
+            .iter()
+            .flat_map(|row| [row.rows.crm, row.rows.desk])
+            .collect();
+        let failed = self.store.failed(&ids, self.clock.now()).await?;
+        let (mut rows, relinked) = self.successors(mapping, rows).await?;
+        if mapping.kind == Kind::Contact {
+            self.forgive_lost_companies(&mut rows, tally).await?;
+        }
+        let undoable = self.undoable(mapping.kind);
+        let mut decided = decide::pairs(mapping, rows, &failed, undoable);
+        decided.absorb(relinked);
+        Ok(decided)
+    }
+
+    /// Reads what is about to be changed once more where changes are found by a search that lags:
+    /// an edit of the last minutes is not shown by it yet, and would be overwritten unseen. Many
+    /// records are one call there.
+    async fn look_again(
+        &mut self,
+        kind: Kind,
+        decided: &Decided,
+        tally: &mut Tally,
+    ) -> Result<Looked, CycleError> {
+        let mut looked = Looked::NoNeed;
+        for side in Side::BOTH {
+            if self.connectors.of(side).caps().lookup_lag.is_zero() {
+                continue;
+            }
+            let targets: Vec<(i64, RecordId)> = decided
+                .jobs
+                .iter()
+                .filter(|job| job.side == side && job.verb == Verb::Update)
+                .map(|job| (job.row, job.pair.state.ids.of(side).clone()))
+                .collect();
+            if targets.is_empty() {
+                continue;
+            }
+            looked = Looked::Fresh;
+            if let Err(error) = self.confirm(side, kind, &targets).await? {
+                tally.trouble(Trouble {
+                    side,
+                    kind: Some(kind),
+                    error,
+                });
+                return Ok(Looked::Failed);
+            }
+        }
+        Ok(looked)
     }
 
     /// A linked record that vanished may have been merged into another: where exactly one unlinked
@@ -378,7 +437,7 @@ impl Engine {
         self.execute(jobs, &numbers, tally).await
     }
 
-    async fn companies_of(&mut self, rows: &mut [LooseRow]) -> Result<(), CycleError> {
+    async fn companies_of(&mut self, rows: Vec<&mut LooseRow>) -> Result<(), CycleError> {
         let mut named: Vec<(&str, String)> = rows
             .iter()
             .filter_map(|row| {
@@ -471,6 +530,16 @@ impl Engine {
                 .collect(),
         })
     }
+}
+
+/// What came of reading records once more before they are changed.
+enum Looked {
+    /// Nothing has to be read.
+    NoNeed,
+    /// All were read; what is to be done is planned anew.
+    Fresh,
+    /// They cannot be read, and wait.
+    Failed,
 }
 
 /// The side on which one record of a pair is gone while the other is there.

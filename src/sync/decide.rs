@@ -5,8 +5,8 @@ use crate::model::{
     COMPANY, Changes, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Value, Version,
 };
 use crate::plan::{
-    DeleteReason, FieldChange, Index, Merged, Notice, NoticeKind, PairState, PairVerdict, Verdict,
-    decide, first_fields, identify,
+    DeleteReason, FieldChange, Merged, Notice, NoticeKind, PairState, PairVerdict, Verdict, decide,
+    first_fields,
 };
 use crate::remote::Op;
 use crate::store::{
@@ -306,17 +306,21 @@ pub struct LooseDecided {
     wanted: Vec<(i64, Verb)>,
 }
 
-/// Decides records without a counterpart.
+/// Decides records without a counterpart, each with what identity says of it.
 #[must_use]
-pub fn loose(mapping: &Mapping, rows: &[LooseRow], index: &Index, failed: &Failed) -> LooseDecided {
+pub fn loose<'a>(
+    mapping: &Mapping,
+    rows: impl IntoIterator<Item = (&'a LooseRow, Verdict)>,
+    failed: &Failed,
+) -> LooseDecided {
     let mut out = LooseDecided::default();
     let mut taken: HashSet<i64> = HashSet::new();
-    for row in rows {
+    for (row, verdict) in rows {
         if taken.contains(&row.row) {
             continue;
         }
         let jobs = out.wanted.len();
-        loose_one(mapping, row, index, failed, &mut taken, &mut out);
+        loose_one(mapping, row, verdict, failed, &mut taken, &mut out);
         let wanted = out.wanted.get(jobs..).unwrap_or_default().to_vec();
         settle_failures(failed, row.row, &wanted, &mut out.decided.adoption);
     }
@@ -326,7 +330,7 @@ pub fn loose(mapping: &Mapping, rows: &[LooseRow], index: &Index, failed: &Faile
 fn loose_one(
     mapping: &Mapping,
     row: &LooseRow,
-    index: &Index,
+    verdict: Verdict,
     failed: &Failed,
     taken: &mut HashSet<i64>,
     out: &mut LooseDecided,
@@ -335,7 +339,7 @@ fn loose_one(
         let why = "it does not meet the scope".to_owned();
         return out.leave(row, Standing::OutOfScope, why);
     }
-    match identify(index, row.row) {
+    match verdict {
         Verdict::Same { other, key } => {
             taken.insert(other);
             let (crm, desk) = match row.side {

@@ -173,7 +173,7 @@ impl Engine {
             match answer {
                 Outcome::Done { stored, request_id } => {
                     finish.request_id = request_id;
-                    self.done(&mut job, stored, &mut finish);
+                    self.done(&mut job, &stored, &mut finish);
                     states.insert(job.pair.state.link, job.pair.state.clone());
                     tally.wrote(job.verb);
                 }
@@ -222,7 +222,7 @@ impl Engine {
     }
 
     /// A confirmed write: what both sides agree on now.
-    fn done(&mut self, job: &mut Job, stored: Observed, finish: &mut Finish) {
+    fn done(&mut self, job: &mut Job, stored: &Observed, finish: &mut Finish) {
         let side = job.side;
         let Some(mapping) = self.mapping(job.kind).cloned() else {
             return;
@@ -476,22 +476,22 @@ fn batches(connector: &dyn Connector, side: Side, jobs: &[Job]) -> Vec<Vec<usize
     let caps = connector.caps();
     let mut groups: Vec<((Kind, Verb), Vec<usize>)> = Vec::new();
     for (at, job) in jobs.iter().enumerate().filter(|(_, job)| job.side == side) {
-        let sort = (job.kind, job.verb);
-        match groups.iter_mut().find(|(known, _)| *known == sort) {
+        let same = (job.kind, job.verb);
+        match groups.iter_mut().find(|(known, _)| *known == same) {
             Some((_, group)) => group.push(at),
-            None => groups.push((sort, vec![at])),
+            None => groups.push((same, vec![at])),
         }
     }
     groups
         .into_iter()
         .flat_map(|((_, verb), group)| {
-            let size = match verb {
+            let most = match verb {
                 Verb::Create => caps.create_batch,
                 Verb::Update => caps.update_batch,
                 Verb::Delete => caps.delete_batch,
             };
             group
-                .chunks(size.max(1))
+                .chunks(most.max(1))
                 .map(<[usize]>::to_vec)
                 .collect::<Vec<_>>()
         })

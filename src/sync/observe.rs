@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// How many pages of one reader may wait for the writer.
-const PAGES_WAITING: usize = 2;
+const PAGES_WAITING: usize = 4;
+/// How many pages are taken in together at the most.
+const PAGES_TOGETHER: usize = 16;
 /// A listing that was interrupted for longer than this begins anew: its pages have shifted.
 const LISTING_KEEPS: TimeDelta = TimeDelta::hours(6);
 /// How often the trash is looked into, where changes do not show it, in milliseconds.
@@ -64,17 +66,36 @@ struct Pass {
 
 /// What a reader hands to the writer.
 enum Read {
-    Page {
-        side: Side,
-        kind: Kind,
-        feed: PassKind,
-        tick_off: bool,
-        since: Option<i64>,
-        started_at: i64,
-        sightings: Vec<Sighting>,
-        next: Option<String>,
-    },
+    Page(ReadPage),
     Failed(Side, Kind, PassKind, RemoteError),
+}
+
+/// A page, and how far it brings its pass.
+struct ReadPage {
+    side: Side,
+    kind: Kind,
+    feed: PassKind,
+    tick_off: bool,
+    since: Option<i64>,
+    started_at: i64,
+    sightings: Vec<Sighting>,
+    next: Option<String>,
+}
+
+impl ReadPage {
+    fn ingest<'a>(&'a self, fields: &'a [String]) -> Ingest<'a> {
+        Ingest {
+            side: self.side,
+            kind: self.kind,
+            feed: self.feed,
+            sightings: &self.sightings,
+            fields,
+            started_at: self.started_at,
+            since: self.since,
+            next: self.next.as_deref(),
+            tick_off: self.tick_off,
+        }
+    }
 }
 
 impl Engine {
@@ -98,8 +119,10 @@ impl Engine {
         }
         drop(pages);
         let mut observation = Observation::default();
-        while let Some(read) = inbox.recv().await {
-            self.take_in(read, &mut observation).await?;
+        let mut reads = Vec::new();
+        while inbox.recv_many(&mut reads, PAGES_TOGETHER).await > 0 {
+            self.take_in(std::mem::take(&mut reads), &mut observation)
+                .await?;
         }
         while readers.join_next().await.is_some() {}
         for listing in std::mem::take(&mut observation.complete) {
@@ -176,55 +199,46 @@ impl Engine {
         Ok(passes)
     }
 
+    /// Takes in what is waiting, in one transaction: the state's busiest leaves are then written once
+    /// for many pages.
     async fn take_in(
         &mut self,
-        read: Read,
+        reads: Vec<Read>,
         observation: &mut Observation,
     ) -> Result<(), CycleError> {
-        let (side, kind, feed, tick_off, since, started_at, sightings, next) = match read {
-            Read::Failed(side, kind, feed, error) => {
-                observation.troubles.push(Trouble {
+        let mut pages = Vec::with_capacity(reads.len());
+        for read in reads {
+            match read {
+                Read::Page(page) => pages.push(page),
+                Read::Failed(side, kind, feed, error) => observation.troubles.push(Trouble {
                     side,
                     // A trash that cannot be read hides deletions, not edits: the rest goes on.
                     kind: (feed != PassKind::Trash).then_some(kind),
                     error,
-                });
-                return Ok(());
+                }),
             }
-            Read::Page {
-                side,
-                kind,
-                feed,
-                tick_off,
-                since,
-                started_at,
-                sightings,
-                next,
-            } => (
-                side, kind, feed, tick_off, since, started_at, sightings, next,
-            ),
-        };
-        let fields = self.fields(kind, side);
-        let ingested = self
-            .store
-            .observe(&Ingest {
-                side,
-                kind,
-                feed,
-                sightings: &sightings,
-                fields: &fields,
-                started_at,
-                since,
-                next: next.as_deref(),
-                tick_off,
-            })
-            .await?;
-        let read = sightings.len() as u64;
-        *observation.read.of_mut(side) += read;
-        *observation.changed.of_mut(side) += ingested.changed;
-        self.progress.read(side, read);
-        if feed == PassKind::All && tick_off && next.is_none() {
-            observation.complete.push(CompleteListing { side, kind });
+        }
+        let fields: Vec<Vec<String>> = pages
+            .iter()
+            .map(|page| self.fields(page.kind, page.side))
+            .collect();
+        let ingests: Vec<Ingest<'_>> = pages
+            .iter()
+            .zip(&fields)
+            .map(|(page, fields)| page.ingest(fields))
+            .collect();
+        let brought = self.store.observe(&ingests).await?;
+        for (page, brought) in pages.iter().zip(brought) {
+            let read = page.sightings.len() as u64;
+            *observation.read.of_mut(page.side) += read;
+            *observation.changed.of_mut(page.side) += brought.changed;
+            self.progress.read(page.side, read);
+            if page.feed == PassKind::All && page.tick_off && page.next.is_none() {
+                observation.complete.push(CompleteListing {
+                    side: page.side,
+                    kind: page.kind,
+                });
+            }
         }
         Ok(())
     }
@@ -477,7 +491,7 @@ async fn read(
             })
             .collect();
         let next = page.next.clone().map(|cursor| cursor.0);
-        let read = Read::Page {
+        let read = Read::Page(ReadPage {
             side: pass.side,
             kind: pass.kind,
             feed: pass.feed,
@@ -486,7 +500,7 @@ async fn read(
             started_at,
             sightings,
             next,
-        };
+        });
         if pages.send(read).await.is_err() || page.next.is_none() {
             return Ok((started_at, now));
         }
