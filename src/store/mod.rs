@@ -194,8 +194,8 @@ async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, Store
             .synchronous(SqliteSynchronous::Normal)
             // In KiB, negative by SQLite's convention: memory stays flat whatever the state's size,
             // and is given back after a cycle that needed it.
-            .pragma("cache_size", "-12288")
-            .pragma("wal_autocheckpoint", "4000")
+            .pragma("cache_size", "-8192")
+            .pragma("wal_autocheckpoint", "8000")
             .pragma("temp_store", "memory");
     }
     options.connect().await.map_err(|error| damage(path, error))

@@ -372,7 +372,8 @@ async fn upsert(
                base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
                dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
                standing = CASE WHEN standing NOT IN ('moved', 'converted') THEN standing END,
-               version = excluded.version, presence = 'live', image = excluded.image
+               version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
+               presence = 'live', image = excluded.image
              WHERE (?4 OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
                AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
              RETURNING id, remote_id",

@@ -5,6 +5,7 @@ use super::{Store, StoreError};
 use crate::model::{COMPANY, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Version};
 use crate::plan::{Index, Known, PairState};
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use std::collections::{HashMap, HashSet};
 
@@ -113,6 +114,21 @@ fn image(text: &str) -> Result<Image, StoreError> {
 }
 
 impl Store {
+    /// Records without a counterpart that are not there themselves need no planning.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn pass_over_absent(&mut self, kind: Kind) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE record SET dirty = 0 WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND presence <> 'live'",
+        )
+        .bind(kind.word())
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
     /// Marks what is due again: writes that failed and whose pause is over.
     ///
     /// # Errors
@@ -167,24 +183,20 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<LooseRow>, StoreError> {
-        sqlx::query(
-            "UPDATE record SET dirty = 0 WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND presence <> 'live'",
-        )
-        .bind(kind.word())
-        .execute(&mut self.connection)
-        .await?;
-        let rows = sqlx::query(
-            "SELECT id, side, remote_id, version, image, standing = 'detached' FROM record
-             WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND id > ?2
-               AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = record.id AND o.state = 'sent')
-             ORDER BY id LIMIT ?3",
+        let text: Option<String> = sqlx::query_scalar(
+            "SELECT '[' || group_concat('[' || id || ',\"' || side || '\",' || json_quote(remote_id) || ',' || version
+                      || ',' || image || ',' || (standing IS 'detached') || ']') || ']'
+             FROM (SELECT * FROM record
+                   WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND id > ?2 AND presence = 'live'
+                     AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = record.id AND o.state = 'sent')
+                   ORDER BY id LIMIT ?3)",
         )
         .bind(kind.word())
         .bind(after)
         .bind(limit)
-        .fetch_all(&mut self.connection)
+        .fetch_one(&mut self.connection)
         .await?;
-        rows.iter().map(loose_row).collect()
+        loose_rows(text.as_deref())
     }
 
     /// The unlinked records with these handles.
@@ -196,14 +208,15 @@ impl Store {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = sqlx::query(
-            "SELECT r.id, r.side, r.remote_id, r.version, r.image, r.standing = 'detached'
+        let text: Option<String> = sqlx::query_scalar(
+            "SELECT '[' || group_concat('[' || r.id || ',\"' || r.side || '\",' || json_quote(r.remote_id) || ','
+                      || r.version || ',' || r.image || ',' || (r.standing IS 'detached') || ']') || ']'
              FROM json_each(?1) AS wanted CROSS JOIN record AS r ON r.id = wanted.value",
         )
         .bind(bulk(rows)?)
-        .fetch_all(&mut self.connection)
+        .fetch_one(&mut self.connection)
         .await?;
-        rows.iter().map(loose_row).collect()
+        loose_rows(text.as_deref())
     }
 
     /// All that identity needs to know to judge `records`.
@@ -248,27 +261,30 @@ impl Store {
 
     /// Every key of every record that shares one with `records`, those themselves included.
     async fn sharing(&mut self, records: &[i64]) -> Result<Vec<Posting>, StoreError> {
-        let rows = sqlx::query(
+        let text: Option<String> = sqlx::query_scalar(
             "WITH near AS (
                SELECT DISTINCT b.record FROM json_each(?1) AS me
                CROSS JOIN match_key AS a ON a.record = me.value
                CROSS JOIN match_key AS b ON (b.kind, b.key, b.value) = (a.kind, a.key, a.value))
-             SELECT k.record, r.side, r.link IS NOT NULL, k.key, k.value FROM near
-             CROSS JOIN record AS r ON r.id = near.record
-             CROSS JOIN match_key AS k ON k.record = near.record
-             ORDER BY k.record",
+             SELECT '[' || group_concat('[' || k.record || ',\"' || r.side || '\",' || (r.link IS NOT NULL) || ','
+                      || k.key || ',' || json_quote(k.value) || ']') || ']'
+             FROM near CROSS JOIN record AS r ON r.id = near.record
+             CROSS JOIN match_key AS k ON k.record = near.record",
         )
         .bind(bulk(records)?)
-        .fetch_all(&mut self.connection)
+        .fetch_one(&mut self.connection)
         .await?;
-        let posting = |row: &sqlx::sqlite::SqliteRow| Posting {
-            record: row.get(0),
-            side: side_of(row.get(1)),
-            linked: row.get(2),
-            key: row.get(3),
-            value: row.get(4),
+        let rows: Vec<(i64, Side, i64, i64, String)> = parse(text.as_deref())?;
+        let posting = |(record, side, linked, key, value)| Posting {
+            record,
+            side,
+            linked: linked != 0,
+            key,
+            value,
         };
-        Ok(rows.iter().map(posting).collect())
+        let mut postings: Vec<Posting> = rows.into_iter().map(posting).collect();
+        postings.sort_by_key(|it| it.record);
+        Ok(postings)
     }
 
     /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`. One of
@@ -564,16 +580,28 @@ fn company_of(image: &Image) -> Option<&str> {
     image.get(COMPANY)?.as_text()
 }
 
-fn loose_row(row: &sqlx::sqlite::SqliteRow) -> Result<LooseRow, StoreError> {
-    Ok(LooseRow {
-        row: row.get(0),
-        side: side_of(row.get(1)),
-        id: RecordId(row.get(2)),
-        version: Version(row.get(3)),
-        image: image(row.get(4))?,
-        detached: row.get::<Option<bool>, _>(5).unwrap_or(false),
-        companies: Pair::default(),
-    })
+/// Rows that `SQLite` put together as one JSON text: what a bulk read would otherwise spend on
+/// handing over value by value is more than the read itself.
+fn parse<T: DeserializeOwned>(text: Option<&str>) -> Result<Vec<T>, StoreError> {
+    text.map_or_else(|| Ok(Vec::new()), |text| Ok(serde_json::from_str(text)?))
+}
+
+fn loose_rows(text: Option<&str>) -> Result<Vec<LooseRow>, StoreError> {
+    let rows: Vec<(i64, Side, RecordId, Version, Image, i64)> = parse(text)?;
+    let mut rows: Vec<LooseRow> = rows
+        .into_iter()
+        .map(|(row, side, id, version, image, detached)| LooseRow {
+            row,
+            side,
+            id,
+            version,
+            image,
+            detached: detached != 0,
+            companies: Pair::default(),
+        })
+        .collect();
+    rows.sort_by_key(|it| it.row);
+    Ok(rows)
 }
 
 fn pair_row(row: &sqlx::sqlite::SqliteRow) -> Result<PairRow, StoreError> {

@@ -125,6 +125,7 @@ impl Engine {
         tally: &mut Tally,
     ) -> Result<bool, CycleError> {
         let (kind, mut after) = (mapping.kind, 0);
+        self.store.pass_over_absent(kind).await?;
         loop {
             let mut rows = self.store.loose(kind, after, CHUNK).await?;
             let Some(last) = rows.last() else {
