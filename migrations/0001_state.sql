@@ -85,7 +85,7 @@ CREATE TABLE outbox (
     error    TEXT,
     PRIMARY KEY (record, action)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_due ON outbox (due_at);
+CREATE INDEX outbox_due ON outbox (due_at) WHERE state <> 'sent';
 
 -- Every write: what was there, what was written, why, and what became of it.
 CREATE TABLE journal (

@@ -305,7 +305,7 @@ async fn update_rows(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), S
            dirty = CASE WHEN news.planned THEN 0 ELSE dirty END
          FROM (SELECT value ->> 0 AS row, value ->> 1 AS link, value ->> 2 AS rebased, value ->> 3 AS base,
                       value ->> 4 AS planned FROM json_each(?1)) AS news
-         WHERE record.id = news.row",
+         WHERE record.id = news.row AND (record.dirty = 1 OR news.link IS NOT NULL OR news.rebased)",
         &bulk(&rows)?,
     )
     .await

@@ -54,6 +54,27 @@ pub struct Sighting {
     pub observed: Observed,
     /// `(which key, normalised value)`; none for a record that takes no part.
     pub keys: Vec<(usize, String)>,
+    /// Its image as the state writes it, where somebody had time to write it already.
+    pub text: Option<String>,
+}
+
+impl Sighting {
+    /// A record that was seen.
+    #[must_use]
+    pub fn new(observed: Observed, keys: Vec<(usize, String)>) -> Self {
+        Self {
+            observed,
+            keys,
+            text: None,
+        }
+    }
+
+    /// Writes its image in advance: readers work in parallel, the one writer does not.
+    #[must_use]
+    pub fn written(mut self) -> Self {
+        self.text = image_text(&self.observed.image).ok();
+        self
+    }
 }
 
 /// A page to take in.
@@ -266,13 +287,13 @@ impl Store {
             .map(|(row, (word, detail))| (row, word, detail))
             .collect();
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        release_namesakes(&mut tx, &ids).await?;
-        for statement in [
+        take_keys(&mut tx, &ids, "[]").await?;
+        sqlx::query(
             "UPDATE record SET presence = 'gone', dirty = 1 WHERE id IN (SELECT value FROM json_each(?1))",
-            "DELETE FROM match_key WHERE record IN (SELECT value FROM json_each(?1))",
-        ] {
-            sqlx::query(statement).bind(&ids).execute(&mut *tx).await?;
-        }
+        )
+        .bind(&ids)
+        .execute(&mut *tx)
+        .await?;
         sqlx::query(
             "UPDATE record SET standing = news.value ->> 1, because = news.value ->> 2
              FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
@@ -329,7 +350,10 @@ async fn complete(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Vec<St
     page.sightings
         .iter()
         .map(|it| match known.get(&it.observed.id.0) {
-            None => image_text(&it.observed.image),
+            None => match &it.text {
+                Some(text) => Ok(text.clone()),
+                None => image_text(&it.observed.image),
+            },
             Some(before) => {
                 let mut image = it.observed.image.clone();
                 image.fill_from(before);
@@ -415,12 +439,6 @@ pub(super) async fn rekey(
         return Ok(());
     }
     let rows: Vec<i64> = changed.values().copied().collect();
-    let ids = bulk(&rows)?;
-    release_namesakes(tx, &ids).await?;
-    sqlx::query("DELETE FROM match_key WHERE record IN (SELECT value FROM json_each(?1))")
-        .bind(&ids)
-        .execute(&mut *tx)
-        .await?;
     let mut keys = Vec::new();
     for sighting in sightings {
         if sighting.observed.presence != Presence::Live {
@@ -430,27 +448,40 @@ pub(super) async fn rekey(
             keys.extend(sighting.keys.iter().map(|(key, value)| (key, value, row)));
         }
     }
+    let keys = bulk(&keys)?;
+    take_keys(tx, &bulk(&rows)?, &keys).await?;
     sqlx::query(
         "INSERT OR IGNORE INTO match_key (kind, key, value, record)
          SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2)",
     )
     .bind(kind.word())
-    .bind(bulk(&keys)?)
+    .bind(keys)
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Unlinked records that shared a key with these may be free now: they are planned again.
-async fn release_namesakes(tx: &mut SqliteConnection, ids: &str) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE record SET dirty = 1 WHERE link IS NULL AND standing IS NOT NULL AND id IN (
-           SELECT theirs.record FROM json_each(?1) AS me
-           JOIN match_key AS mine ON mine.record = me.value
-           JOIN match_key AS theirs ON (theirs.kind, theirs.key, theirs.value) = (mine.kind, mine.key, mine.value)
-           WHERE theirs.record <> mine.record)",
+/// Takes from these records the keys that are not in `kept` (`[[key, value, record]]`). Unlinked
+/// records that shared one may be free now: they are planned again.
+async fn take_keys(tx: &mut SqliteConnection, ids: &str, kept: &str) -> Result<(), StoreError> {
+    let lost: Vec<(String, i64, String)> = sqlx::query_as(
+        "DELETE FROM match_key WHERE record IN (SELECT value FROM json_each(?1))
+           AND (key, value, record) NOT IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2))
+         RETURNING kind, key, value",
     )
     .bind(ids)
+    .bind(kept)
+    .fetch_all(&mut *tx)
+    .await?;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE record SET dirty = 1 WHERE link IS NULL AND standing IS NOT NULL AND id IN (
+           SELECT theirs.record FROM json_each(?1) AS lost CROSS JOIN match_key AS theirs
+             ON theirs.kind = lost.value ->> 0 AND theirs.key = lost.value ->> 1 AND theirs.value = lost.value ->> 2)",
+    )
+    .bind(bulk(&lost)?)
     .execute(tx)
     .await?;
     Ok(())

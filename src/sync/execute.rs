@@ -249,15 +249,15 @@ impl Engine {
         *state.versions.of_mut(side) = version;
         finish.outcome = "done";
         finish.stored = Some(Stored {
-            sighting: Sighting {
-                observed: Observed {
+            sighting: Sighting::new(
+                Observed {
                     id: state.ids.of(side).clone(),
                     version,
                     presence: *state.presence.of(side),
                     image: Image::default(),
                 },
-                keys: Vec::new(),
-            },
+                Vec::new(),
+            ),
             base: Image::default(),
             source: (0, Image::default(), Image::default()),
             dirty: false,

@@ -374,12 +374,10 @@ impl Engine {
     ) -> Vec<Sighting> {
         observed
             .into_iter()
-            .map(|observed| Sighting {
-                keys: self
-                    .mapping(kind)
-                    .map(|mapping| keys(mapping, side, &observed))
-                    .unwrap_or_default(),
-                observed,
+            .map(|observed| {
+                let mapping = self.mapping(kind);
+                let keys = mapping.map(|mapping| keys(mapping, side, &observed));
+                Sighting::new(observed, keys.unwrap_or_default())
             })
             .collect()
     }
@@ -485,9 +483,9 @@ async fn read(
         let sightings = page
             .records
             .into_iter()
-            .map(|observed| Sighting {
-                keys: keys(mapping, pass.side, &observed),
-                observed,
+            .map(|observed| {
+                let keys = keys(mapping, pass.side, &observed);
+                Sighting::new(observed, keys).written()
             })
             .collect();
         let next = page.next.clone().map(|cursor| cursor.0);
