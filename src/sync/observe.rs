@@ -33,6 +33,8 @@ const CONFIRM_CHUNK: i64 = 500;
 pub struct CompleteListing {
     side: Side,
     kind: Kind,
+    /// Whether it is known what it has met; if not, it was the first and has nobody to miss.
+    ticked_off: bool,
 }
 
 /// What observing brought.
@@ -233,10 +235,11 @@ impl Engine {
             *observation.read.of_mut(page.side) += read;
             *observation.changed.of_mut(page.side) += brought.changed;
             self.progress.read(page.side, read);
-            if page.feed == PassKind::All && page.tick_off && page.next.is_none() {
+            if page.feed == PassKind::All && page.next.is_none() {
                 observation.complete.push(CompleteListing {
                     side: page.side,
                     kind: page.kind,
+                    ticked_off: page.tick_off,
                 });
             }
         }
@@ -250,7 +253,15 @@ impl Engine {
         listing: &CompleteListing,
         observation: &mut Observation,
     ) -> Result<(), CycleError> {
-        let CompleteListing { side, kind } = *listing;
+        let CompleteListing {
+            side,
+            kind,
+            ticked_off,
+        } = *listing;
+        if !ticked_off {
+            self.store.believe_listing(side, kind).await?;
+            return Ok(());
+        }
         let (known, unseen) = self.store.unseen_count(side, kind).await?;
         if unseen > 20 && unseen > known / 2 {
             observation.troubles.push(Trouble {
