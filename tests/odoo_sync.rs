@@ -573,3 +573,54 @@ async fn who_is_archived_or_deleted_in_odoo_waits_for_a_person_and_stays_in_fres
     assert_eq!(held(&bridge), [waits(deleted)]);
     odoo.unlink(&[archived]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a real Odoo; .ci/run starts one"]
+async fn partners_that_freshdesk_cannot_take_are_listed_and_keep_nobody_else_back() {
+    let bridge = Bridge::new().await;
+    let odoo = &bridge.odoo;
+    bridge.sync(0);
+    let bare = odoo.partner(json!({ "name": "Only A Name" })).await;
+    let two = json!({ "name": "Two Addresses", "email": "one@odd.test, two@odd.test" });
+    let two = odoo.partner(two).await;
+    let twin = |name: &str| json!({ "name": name, "email": "twin@odd.test" });
+    let twins = [
+        odoo.partner(twin("First Twin")).await,
+        odoo.partner(twin("Second Twin")).await,
+    ];
+    let good = json!({ "name": "Good One", "email": "good@odd.test" });
+    let good = odoo.partner(good).await;
+
+    let report = bridge.cycle(0);
+    assert_eq!(
+        (&report["created"], &report["failed"]),
+        (&json!(1), &json!(2)),
+        "{report:#}"
+    );
+    assert_eq!(bridge.desk_contact("good@odd.test").name, "Good One");
+    assert!(bridge.desk.contact_by_email("twin@odd.test").is_none());
+    let status = bridge.json(&["status", "--json"], 0);
+    let contacts = &status["records"]["contact"];
+    assert_eq!(
+        (&contacts["failed"], &contacts["shadowed"]),
+        (&json!(2), &json!(2)),
+        "{status:#}"
+    );
+    let (_, told) = bridge.run(&["status"]);
+    for id in [bare, two] {
+        let line = format!("create contact in freshdesk (record {id})");
+        assert!(told.contains(&line), "{told}");
+    }
+    bridge.settled(0);
+
+    // What a person mends in Odoo is tried at once.
+    odoo.write(bare, json!({ "email": "bare@odd.test" })).await;
+    odoo.write(two, json!({ "email": "one@odd.test" })).await;
+    odoo.unlink(&twins[1..]).await;
+    assert_eq!(bridge.sync(0), [2, 0]);
+    let report = bridge.json(&["sync", "--reconcile", "--json"], 0);
+    assert_eq!(report["created"], 1, "{report:#}");
+    bridge.agree().await;
+    bridge.settled(0);
+    odoo.unlink(&[bare, two, twins[0], good]).await;
+}
