@@ -78,8 +78,7 @@ CREATE TABLE outbox (
     side     TEXT NOT NULL,               -- where
     kind     TEXT NOT NULL,
     state    TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'refused')),
-    effect   TEXT NOT NULL,               -- the fields, as planned
-    journal  INTEGER NOT NULL,
+    journal  INTEGER NOT NULL,            -- its journal row, which has the fields
     attempts INTEGER NOT NULL,
     since    TEXT NOT NULL,
     due_at   TEXT NOT NULL,

@@ -454,37 +454,33 @@ async fn intend(
     if plan.intents.is_empty() {
         return Ok(());
     }
-    let mut rows = Vec::with_capacity(plan.intents.len());
+    let (mut written, mut sent) = (Vec::new(), Vec::new());
     for (it, journal) in plan.intents.iter().zip(numbers) {
         let fields = serde_json::to_string(&it.fields)?;
-        rows.push((
-            journal,
-            it.row,
-            it.verb.word(),
-            it.side,
-            it.kind,
-            it.link,
-            &it.ids.crm,
-            &it.ids.desk,
-            fields,
-            it.attempts,
+        let (ids, verb) = (&it.ids, it.verb.word());
+        written.push((
+            journal, verb, it.side, it.kind, it.link, &ids.crm, &ids.desk, fields,
         ));
+        sent.push((it.row, verb, it.side, it.kind, journal, it.attempts));
     }
-    let rows = bulk(&rows)?;
-    for sql in [
-        "INSERT INTO journal (id, cycle, at, side, kind, action, link, crm_id, desk_id, fields)
-         SELECT value ->> 0, ?3, ?2, value ->> 3, value ->> 4, value ->> 2, value ->> 5, value ->> 6, value ->> 7, value ->> 8
+    sqlx::query(
+        "INSERT INTO journal (id, cycle, at, action, side, kind, link, crm_id, desk_id, fields)
+         SELECT value ->> 0, ?3, ?2, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
          FROM json_each(?1)",
-        "INSERT OR REPLACE INTO outbox (record, action, side, kind, state, effect, journal, attempts, since, due_at)
-         SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, 'sent', value ->> 8, value ->> 0, value ->> 9, ?2, ?2
-         FROM json_each(?1) WHERE ?3 = ?3",
-    ] {
-        sqlx::query(sql)
-            .bind(&rows)
-            .bind(stamp(now))
-            .bind(cycle)
-            .execute(&mut *tx)
-            .await?;
-    }
+    )
+    .bind(bulk(&written)?)
+    .bind(stamp(now))
+    .bind(cycle)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "INSERT OR REPLACE INTO outbox (record, action, side, kind, state, journal, attempts, since, due_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'sent', value ->> 4, value ->> 5, ?2, ?2
+         FROM json_each(?1)",
+    )
+    .bind(bulk(&sent)?)
+    .bind(stamp(now))
+    .execute(tx)
+    .await?;
     Ok(())
 }

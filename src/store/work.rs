@@ -398,8 +398,8 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<HashMap<(i64, String), Outboxed>, StoreError> {
         let rows: Vec<(i64, String, String, i64, bool)> = sqlx::query_as(
-            "SELECT record, action, effect, attempts, due_at <= ?2 FROM outbox
-             WHERE record IN (SELECT value FROM json_each(?1))",
+            "SELECT o.record, o.action, j.fields, o.attempts, o.due_at <= ?2
+             FROM outbox AS o JOIN journal AS j ON j.id = o.journal WHERE o.record IN (SELECT value FROM json_each(?1))",
         )
         .bind(bulk(records)?)
         .bind(super::rows::stamp(now))
@@ -428,8 +428,8 @@ impl Store {
     /// Where the database fails.
     pub async fn sent(&mut self, limit: i64) -> Result<Vec<SentRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT o.record, o.action, o.side, o.kind, o.effect, o.journal, o.attempts, o.since, r.remote_id
-             FROM outbox AS o JOIN record AS r ON r.id = o.record WHERE o.state = 'sent'
+            "SELECT o.record, o.action, o.side, o.kind, j.fields, o.journal, o.attempts, o.since, r.remote_id
+             FROM outbox AS o JOIN record AS r ON r.id = o.record JOIN journal AS j ON j.id = o.journal WHERE o.state = 'sent'
              ORDER BY o.kind, o.record LIMIT ?1",
         )
         .bind(limit)

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 /// How many pairs or records are planned, and written, in one go.
-const CHUNK: i64 = 1024;
+const CHUNK: i64 = 512;
 /// How often a record may be planned in one cycle: its creation, then what the server made of it.
 const ROUNDS: u32 = 3;
 

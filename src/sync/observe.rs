@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// How many pages of one reader may wait for the writer.
-const PAGES_WAITING: usize = 4;
+const PAGES_WAITING: usize = 2;
 /// How many pages are taken in together at the most.
-const PAGES_TOGETHER: usize = 16;
+const PAGES_TOGETHER: usize = 8;
 /// A listing that was interrupted for longer than this begins anew: its pages have shifted.
 const LISTING_KEEPS: TimeDelta = TimeDelta::hours(6);
 /// How often the trash is looked into, where changes do not show it, in milliseconds.
