@@ -6,7 +6,11 @@
 //! all of them change one Odoo.
 
 #![cfg(feature = "sandbox")]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use deskbridge::sandbox::freshdesk::{Contact, FreshdeskSim, Options};
 use serde_json::{Value, json};
