@@ -1,7 +1,7 @@
 //! The real binary between two simulated systems: `run` and its signals, and the commands beside it.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![cfg(feature = "sandbox")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
 

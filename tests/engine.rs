@@ -1,5 +1,5 @@
 //! The whole engine between the two simulators, over real HTTP: what people do, and what comes of it.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;

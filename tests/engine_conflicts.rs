@@ -1,5 +1,5 @@
 //! Edits on both sides: who wins, what the journal keeps, and what follows a contact's company.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;

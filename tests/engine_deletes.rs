@@ -1,5 +1,5 @@
 //! Deletions, and everything that merely looks like one.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;

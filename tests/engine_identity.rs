@@ -1,5 +1,5 @@
 //! Who is who: first meetings, namesakes, and records that take another's place.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;

@@ -1,5 +1,5 @@
 //! Reading: pages, marks and listings, and what is never concluded from them.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;

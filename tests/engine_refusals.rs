@@ -1,5 +1,5 @@
 //! Writes that a system refuses: the record waits, the others go on, and nobody is asked in vain.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;

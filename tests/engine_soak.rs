@@ -2,7 +2,7 @@
 //! agree, nobody is there twice, and no edit is lost without a trace.
 //!
 //! `DESKBRIDGE_SOAK=200 cargo test --test engine_soak` tries that many seeds; `DESKBRIDGE_SEED=7` that one.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 

@@ -1,5 +1,5 @@
 //! Writes without an answer, and processes that end in the midst: nobody is made twice, nothing is lost.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;

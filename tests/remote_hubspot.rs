@@ -1,4 +1,5 @@
 //! The HubSpot connector against answers that are laid out for it, one by one, over real HTTP.
+#![cfg(feature = "sandbox")]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
