@@ -7,8 +7,10 @@
 
 mod adopt;
 mod finish;
+mod lookup;
 mod meta;
 mod observe;
+mod outbox;
 mod report;
 mod rows;
 mod work;
@@ -16,8 +18,9 @@ mod work;
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
 pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
+pub use outbox::{Outboxed, SentRow};
 pub use report::{HoldView, JournalView, LinkView, Parked, RecordCounts, Report};
-pub use work::{Fate, LooseRow, Outboxed, PairRow, SentRow};
+pub use work::{Fate, LooseRow, PairRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};

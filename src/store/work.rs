@@ -2,9 +2,8 @@
 
 use super::rows::{bulk, presence, side as side_of};
 use super::{Store, StoreError};
-use crate::model::{COMPANY, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Version};
+use crate::model::{COMPANY, Image, Kind, LinkId, Pair, RecordId, Side, Version};
 use crate::plan::{Index, Known, PairState};
-use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use std::collections::{HashMap, HashSet};
@@ -66,40 +65,6 @@ impl Fate {
     }
 }
 
-/// A write that failed before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outboxed {
-    /// What was to be written.
-    pub effect: String,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Not before.
-    pub due: bool,
-}
-
-/// A write that was sent and whose outcome is not known.
-#[derive(Debug, Clone)]
-pub struct SentRow {
-    /// The record written, or, for a create, the one that was to get a counterpart.
-    pub row: i64,
-    /// `create`, `update` or `delete`.
-    pub action: String,
-    /// Where.
-    pub side: Side,
-    /// Of which kind.
-    pub kind: Kind,
-    /// What was written.
-    pub effect: String,
-    /// Its journal row.
-    pub journal: i64,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When it was sent.
-    pub since: DateTime<Utc>,
-    /// The record's id on its own side.
-    pub id: RecordId,
-}
-
 /// One key of one record.
 struct Posting {
     record: i64,
@@ -124,31 +89,6 @@ impl Store {
             "UPDATE record SET dirty = 0 WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND presence <> 'live'",
         )
         .bind(kind.word())
-        .execute(&mut self.connection)
-        .await?;
-        Ok(())
-    }
-
-    /// Marks what is due again: writes that failed and whose pause is over.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn wake(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        for sql in [
-            // What is not there any more needs no counterpart.
-            "DELETE FROM outbox WHERE state <> 'sent' AND action = 'create' AND EXISTS (
-               SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence <> 'live')",
-            "DELETE FROM hold WHERE class = 'duplicate' AND EXISTS (
-               SELECT 1 FROM record AS r WHERE r.id = hold.record AND r.presence <> 'live')",
-        ] {
-            sqlx::query(sql).execute(&mut self.connection).await?;
-        }
-        sqlx::query(
-            "UPDATE record SET dirty = 1 WHERE id IN (
-               SELECT record FROM outbox WHERE due_at <= ?1 AND state <> 'sent')",
-        )
-        .bind(super::rows::stamp(now))
         .execute(&mut self.connection)
         .await?;
         Ok(())
@@ -385,193 +325,6 @@ impl Store {
             .into_iter()
             .map(|(side, mine, row, theirs)| ((side_of(&side), mine), (row, RecordId(theirs))))
             .collect())
-    }
-
-    /// The failed writes about these records, by record and action.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn failed(
-        &mut self,
-        records: &[i64],
-        now: DateTime<Utc>,
-    ) -> Result<HashMap<(i64, String), Outboxed>, StoreError> {
-        let rows: Vec<(i64, String, String, i64, bool)> = sqlx::query_as(
-            "SELECT o.record, o.action, j.fields, o.attempts, o.due_at <= ?2
-             FROM outbox AS o JOIN journal AS j ON j.id = o.journal WHERE o.record IN (SELECT value FROM json_each(?1))",
-        )
-        .bind(bulk(records)?)
-        .bind(super::rows::stamp(now))
-        .fetch_all(&mut self.connection)
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|(record, action, effect, attempts, due)| {
-                let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
-                (
-                    (record, action),
-                    Outboxed {
-                        effect,
-                        attempts,
-                        due,
-                    },
-                )
-            })
-            .collect())
-    }
-
-    /// Writes that were sent and whose outcome is not known: after a crash, or when no answer came.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn sent(&mut self, limit: i64) -> Result<Vec<SentRow>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT o.record, o.action, o.side, o.kind, j.fields, o.journal, o.attempts, o.since, r.remote_id
-             FROM outbox AS o JOIN record AS r ON r.id = o.record JOIN journal AS j ON j.id = o.journal WHERE o.state = 'sent'
-             ORDER BY o.kind, o.record LIMIT ?1",
-        )
-        .bind(limit)
-        .fetch_all(&mut self.connection)
-        .await?;
-        Ok(rows
-            .iter()
-            .map(|row| SentRow {
-                row: row.get(0),
-                action: row.get(1),
-                side: side_of(row.get(2)),
-                kind: if row.get::<&str, _>(3) == Kind::Company.word() {
-                    Kind::Company
-                } else {
-                    Kind::Contact
-                },
-                effect: row.get(4),
-                journal: row.get(5),
-                attempts: u32::try_from(row.get::<i64, _>(6)).unwrap_or(u32::MAX),
-                since: DateTime::parse_from_rfc3339(row.get(7))
-                    .map(|time| time.with_timezone(&Utc))
-                    .unwrap_or_default(),
-                id: RecordId(row.get(8)),
-            })
-            .collect())
-    }
-
-    /// A live, unlinked record of the same side and kind that shares a match key with `record`,
-    /// if there is exactly one: what a merged or converted record may live on as.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn successor(
-        &mut self,
-        side: Side,
-        kind: Kind,
-        keys: &[(usize, String)],
-    ) -> Result<Option<i64>, StoreError> {
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT r.id FROM json_each(?3) AS mine CROSS JOIN match_key AS k
-               ON k.kind = ?2 AND k.key = mine.value ->> 0 AND k.value = mine.value ->> 1
-             CROSS JOIN record AS r ON r.id = k.record
-             WHERE r.side = ?1 AND r.link IS NULL AND r.presence = 'live' LIMIT 2",
-        )
-        .bind(side.word())
-        .bind(kind.word())
-        .bind(bulk(keys)?)
-        .fetch_all(&mut self.connection)
-        .await?;
-        Ok(match rows.as_slice() {
-            [one] => Some(*one),
-            _ => None,
-        })
-    }
-
-    /// The live, unlinked record that shows just `fields` and was changed at `since` or later, if
-    /// there is exactly one.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn lookalike(
-        &mut self,
-        side: Side,
-        kind: Kind,
-        fields: &Image,
-        since: DateTime<Utc>,
-    ) -> Result<Option<i64>, StoreError> {
-        // A minute of grace for a server whose clock is behind ours.
-        let since = since.timestamp_millis() - 60_000;
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT id, image FROM record
-             WHERE side = ?1 AND kind = ?2 AND link IS NULL AND presence = 'live' AND version >= ?3",
-        )
-        .bind(side.word())
-        .bind(kind.word())
-        .bind(since)
-        .fetch_all(&mut self.connection)
-        .await?;
-        let mut alike = Vec::new();
-        for (row, text) in rows {
-            let shown = image(&text)?;
-            if fields
-                .0
-                .iter()
-                .all(|(field, value)| shown.get(field) == Some(value))
-            {
-                alike.push(row);
-            }
-        }
-        Ok(match alike.as_slice() {
-            [one] => Some(*one),
-            _ => None,
-        })
-    }
-
-    /// How many things wait for a person.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn held(&mut self) -> Result<u64, StoreError> {
-        let held: i64 = sqlx::query_scalar("SELECT count(*) FROM hold")
-            .fetch_one(&mut self.connection)
-            .await?;
-        Ok(held.unsigned_abs())
-    }
-
-    /// Whether a known record is there, as far as we have seen.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn presence(&mut self, row: i64) -> Result<Presence, StoreError> {
-        let word: String = sqlx::query_scalar("SELECT presence FROM record WHERE id = ?1")
-            .bind(row)
-            .fetch_one(&mut self.connection)
-            .await?;
-        Ok(presence(&word))
-    }
-
-    /// The handle and link of a record, if it is known.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn known(
-        &mut self,
-        side: Side,
-        kind: Kind,
-        id: &RecordId,
-    ) -> Result<Option<(i64, Option<LinkId>)>, StoreError> {
-        let row: Option<(i64, Option<i64>)> = sqlx::query_as(
-            "SELECT id, link FROM record WHERE side = ?1 AND kind = ?2 AND remote_id = ?3",
-        )
-        .bind(side.word())
-        .bind(kind.word())
-        .bind(&id.0)
-        .fetch_optional(&mut self.connection)
-        .await?;
-        Ok(row.map(|(row, link)| (row, link.map(LinkId))))
     }
 }
 

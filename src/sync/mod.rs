@@ -18,7 +18,9 @@ pub mod preflight;
 pub mod rehearsal;
 
 mod cycle;
+mod heirs;
 mod inquire;
+mod reconcile;
 mod report;
 
 pub use cycle::CycleError;

@@ -1,0 +1,125 @@
+//! Single questions to the state.
+
+use super::rows::{bulk, presence};
+use super::{Store, StoreError};
+use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side};
+use chrono::{DateTime, Utc};
+
+impl Store {
+    /// A live, unlinked record of the same side and kind that shares a match key with `record`,
+    /// if there is exactly one: what a merged or converted record may live on as.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn successor(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        keys: &[(usize, String)],
+    ) -> Result<Option<i64>, StoreError> {
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT r.id FROM json_each(?3) AS mine CROSS JOIN match_key AS k
+               ON k.kind = ?2 AND k.key = mine.value ->> 0 AND k.value = mine.value ->> 1
+             CROSS JOIN record AS r ON r.id = k.record
+             WHERE r.side = ?1 AND r.link IS NULL AND r.presence = 'live' LIMIT 2",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(bulk(keys)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(match rows.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        })
+    }
+
+    /// The live, unlinked record that shows just `fields` and was changed at `since` or later, if
+    /// there is exactly one.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn lookalike(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        fields: &Image,
+        since: DateTime<Utc>,
+    ) -> Result<Option<i64>, StoreError> {
+        // A minute of grace for a server whose clock is behind ours.
+        let since = since.timestamp_millis() - 60_000;
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT id, image FROM record
+             WHERE side = ?1 AND kind = ?2 AND link IS NULL AND presence = 'live' AND version >= ?3",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(since)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let mut alike = Vec::new();
+        for (row, text) in rows {
+            let shown: Image = serde_json::from_str(&text)?;
+            if fields
+                .0
+                .iter()
+                .all(|(field, value)| shown.get(field) == Some(value))
+            {
+                alike.push(row);
+            }
+        }
+        Ok(match alike.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        })
+    }
+
+    /// How many things wait for a person.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn held(&mut self) -> Result<u64, StoreError> {
+        let held: i64 = sqlx::query_scalar("SELECT count(*) FROM hold")
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(held.unsigned_abs())
+    }
+
+    /// Whether a known record is there, as far as we have seen.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn presence(&mut self, row: i64) -> Result<Presence, StoreError> {
+        let word: String = sqlx::query_scalar("SELECT presence FROM record WHERE id = ?1")
+            .bind(row)
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(presence(&word))
+    }
+
+    /// The handle and link of a record, if it is known.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn known(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        id: &RecordId,
+    ) -> Result<Option<(i64, Option<LinkId>)>, StoreError> {
+        let row: Option<(i64, Option<i64>)> = sqlx::query_as(
+            "SELECT id, link FROM record WHERE side = ?1 AND kind = ?2 AND remote_id = ?3",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(&id.0)
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(row.map(|(row, link)| (row, link.map(LinkId))))
+    }
+}

@@ -1,0 +1,139 @@
+//! Writes whose outcome is not known, and writes that failed.
+
+use super::rows::{bulk, side as side_of};
+use super::{Store, StoreError};
+use crate::model::{Kind, RecordId, Side};
+use chrono::{DateTime, Utc};
+use sqlx::Row as _;
+use std::collections::HashMap;
+
+/// A write that failed before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outboxed {
+    /// What was to be written.
+    pub effect: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Not before.
+    pub due: bool,
+}
+
+/// A write that was sent and whose outcome is not known.
+#[derive(Debug, Clone)]
+pub struct SentRow {
+    /// The record written, or, for a create, the one that was to get a counterpart.
+    pub row: i64,
+    /// `create`, `update` or `delete`.
+    pub action: String,
+    /// Where.
+    pub side: Side,
+    /// Of which kind.
+    pub kind: Kind,
+    /// What was written.
+    pub effect: String,
+    /// Its journal row.
+    pub journal: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was sent.
+    pub since: DateTime<Utc>,
+    /// The record's id on its own side.
+    pub id: RecordId,
+}
+
+impl Store {
+    /// Marks what is due again: writes that failed and whose pause is over.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn wake(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        for sql in [
+            // What is not there any more needs no counterpart.
+            "DELETE FROM outbox WHERE state <> 'sent' AND action = 'create' AND EXISTS (
+               SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence <> 'live')",
+            "DELETE FROM hold WHERE class = 'duplicate' AND EXISTS (
+               SELECT 1 FROM record AS r WHERE r.id = hold.record AND r.presence <> 'live')",
+        ] {
+            sqlx::query(sql).execute(&mut self.connection).await?;
+        }
+        sqlx::query(
+            "UPDATE record SET dirty = 1 WHERE id IN (
+               SELECT record FROM outbox WHERE due_at <= ?1 AND state <> 'sent')",
+        )
+        .bind(super::rows::stamp(now))
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// The failed writes about these records, by record and action.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn failed(
+        &mut self,
+        records: &[i64],
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<(i64, String), Outboxed>, StoreError> {
+        let rows: Vec<(i64, String, String, i64, bool)> = sqlx::query_as(
+            "SELECT o.record, o.action, j.fields, o.attempts, o.due_at <= ?2
+             FROM outbox AS o JOIN journal AS j ON j.id = o.journal WHERE o.record IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(bulk(records)?)
+        .bind(super::rows::stamp(now))
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(record, action, effect, attempts, due)| {
+                let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+                (
+                    (record, action),
+                    Outboxed {
+                        effect,
+                        attempts,
+                        due,
+                    },
+                )
+            })
+            .collect())
+    }
+
+    /// Writes that were sent and whose outcome is not known: after a crash, or when no answer came.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn sent(&mut self, limit: i64) -> Result<Vec<SentRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT o.record, o.action, o.side, o.kind, j.fields, o.journal, o.attempts, o.since, r.remote_id
+             FROM outbox AS o JOIN record AS r ON r.id = o.record JOIN journal AS j ON j.id = o.journal WHERE o.state = 'sent'
+             ORDER BY o.kind, o.record LIMIT ?1",
+        )
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(rows
+            .iter()
+            .map(|row| SentRow {
+                row: row.get(0),
+                action: row.get(1),
+                side: side_of(row.get(2)),
+                kind: if row.get::<&str, _>(3) == Kind::Company.word() {
+                    Kind::Company
+                } else {
+                    Kind::Contact
+                },
+                effect: row.get(4),
+                journal: row.get(5),
+                attempts: u32::try_from(row.get::<i64, _>(6)).unwrap_or(u32::MAX),
+                since: DateTime::parse_from_rfc3339(row.get(7))
+                    .map(|time| time.with_timezone(&Utc))
+                    .unwrap_or_default(),
+                id: RecordId(row.get(8)),
+            })
+            .collect())
+    }
+}

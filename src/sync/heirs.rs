@@ -1,0 +1,163 @@
+//! Where a linked record lives on that is not under its own id any more.
+
+use super::decide::Decided;
+use super::{CycleError, Engine, Tally, Trouble};
+use crate::mapping::Mapping;
+use crate::model::{COMPANY, Kind, Presence, RecordId, Side};
+use crate::plan::{PairState, Verdict, identify};
+use crate::store::{Fate, PairRow};
+use std::collections::{BTreeMap, HashSet};
+
+impl Engine {
+    /// A linked record that vanished may have been merged into another: where exactly one unlinked
+    /// record of its side has its keys, or its side says which one it became, that one takes its
+    /// place.
+    pub(super) async fn successors(
+        &mut self,
+        mapping: &Mapping,
+        rows: Vec<PairRow>,
+    ) -> Result<(Vec<PairRow>, Decided), CycleError> {
+        let mut relinked = Decided::default();
+        let mut taken = HashSet::new();
+        let (mut gone, mut rest): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| gone_side(row).is_some());
+        // What has the keys comes before what a merge says, whatever the order of the pairs.
+        for by_keys in [true, false] {
+            for row in std::mem::take(&mut gone) {
+                let heir = match gone_side(&row) {
+                    Some(side) if by_keys => self
+                        .heir_by_keys(mapping, side, &row)
+                        .await?
+                        .map(|heir| (side, heir)),
+                    Some(side) => self
+                        .heir_by_merge(mapping, side, &row)
+                        .await?
+                        .map(|heir| (side, heir)),
+                    None => None,
+                };
+                match heir {
+                    Some((side, heir)) if taken.insert(heir) => {
+                        self.relink(mapping.kind, side, &row, heir, &mut relinked);
+                    }
+                    _ => gone.push(row),
+                }
+            }
+        }
+        rest.extend(gone);
+        Ok((rest, relinked))
+    }
+
+    async fn heir_by_keys(
+        &mut self,
+        mapping: &Mapping,
+        side: Side,
+        row: &PairRow,
+    ) -> Result<Option<i64>, CycleError> {
+        let image = row.state.images.of(side);
+        let keys: Vec<(usize, String)> = mapping
+            .keys
+            .iter()
+            .enumerate()
+            .flat_map(|(number, key)| {
+                key.values(side, image)
+                    .into_iter()
+                    .map(move |value| (number, value))
+            })
+            .collect();
+        Ok(self.store.successor(side, mapping.kind, &keys).await?)
+    }
+
+    /// The record that a merge left, unless it has a counterpart, or the keys of somebody else's.
+    async fn heir_by_merge(
+        &mut self,
+        mapping: &Mapping,
+        side: Side,
+        row: &PairRow,
+    ) -> Result<Option<i64>, CycleError> {
+        let Some(Fate::MovedTo(id)) = row.fates.of(side) else {
+            return Ok(None);
+        };
+        let Some((heir, None)) = self.store.known(side, mapping.kind, id).await? else {
+            return Ok(None);
+        };
+        let index = self.store.index(&[heir]).await?;
+        Ok(matches!(identify(&index, heir), Verdict::New).then_some(heir))
+    }
+
+    /// A contact that is without its company because the *company* was deleted was changed by
+    /// nobody: what its side says of the company is left out of account. Otherwise one deleted
+    /// company would take all its contacts out of their company on the other side as well.
+    pub(super) async fn forgive_lost_companies(
+        &mut self,
+        rows: &mut [PairRow],
+        tally: &mut Tally,
+    ) -> Result<(), CycleError> {
+        for side in Side::BOTH {
+            let mut lost: BTreeMap<RecordId, bool> = BTreeMap::new();
+            for row in rows.iter() {
+                lost.extend(company_left(&row.state, side).map(|id| (id, false)));
+            }
+            for (id, gone) in &mut lost {
+                let Some((row, _)) = self.store.known(side, Kind::Company, id).await? else {
+                    continue;
+                };
+                if self.store.presence(row).await? == Presence::Live
+                    && let Err(error) = self
+                        .confirm(side, Kind::Company, &[(row, id.clone())])
+                        .await?
+                {
+                    tally.trouble(Trouble {
+                        side,
+                        kind: None,
+                        error,
+                    });
+                    *gone = true;
+                    continue;
+                }
+                *gone = self.store.presence(row).await? != Presence::Live;
+            }
+            for row in rows.iter_mut() {
+                let is_lost = company_left(&row.state, side)
+                    .is_some_and(|id| lost.get(&id).copied().unwrap_or(false));
+                if is_lost {
+                    row.state.images.of_mut(side).0.remove(COMPANY);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn relink(&mut self, kind: Kind, side: Side, row: &PairRow, heir: i64, relinked: &mut Decided) {
+        let mut rows = row.rows;
+        *rows.of_mut(side) = heir;
+        let adoption = &mut relinked.adoption;
+        adoption.dropped.push(row.state.link);
+        // Whatever waited for a person about the one that is gone is settled by this.
+        adoption.planned.push(*row.rows.of(side));
+        adoption.links.push(crate::store::NewLink {
+            link: self.store.number_link(),
+            kind,
+            rows,
+            found: format!("took the place of {} in {side}", row.state.ids.of(side)),
+        });
+    }
+}
+
+/// The side on which one record of a pair is gone while the other is there.
+fn gone_side(row: &PairRow) -> Option<Side> {
+    let gone = |side: &Side| *row.state.presence.of(*side) != Presence::Live;
+    match (gone(&Side::Crm), gone(&Side::Desk)) {
+        (true, false) => Some(Side::Crm),
+        (false, true) => Some(Side::Desk),
+        _ => None,
+    }
+}
+
+/// The company that a contact was in when both sides last agreed, where its side now shows none.
+fn company_left(state: &PairState, side: Side) -> Option<RecordId> {
+    if !state.images.of(side).get(COMPANY)?.is_empty() {
+        return None;
+    }
+    let before = state.bases.of(side).get(COMPANY)?.as_text()?;
+    Some(RecordId::from(before))
+}
