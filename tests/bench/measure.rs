@@ -12,6 +12,7 @@ use deskbridge::sync::{CycleOutcome, CycleReport, Engine};
 use std::fs;
 use std::io::{self, BufRead as _};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -41,12 +42,18 @@ struct Cost {
 
 struct Bench {
     engine: Engine,
-    _dir: tempfile::TempDir,
+    /// Where the state is, if it is this process's own.
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Bench {
-    async fn new(crm: &str, desk: &str, rehearsed: bool) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    /// With a state that another process has made, or a new one.
+    async fn new(crm: &str, desk: &str, rehearsed: bool, state: Option<&Path>) -> Self {
+        let dir = state.is_none().then(|| tempfile::tempdir().unwrap());
+        let state = state
+            .or(dir.as_ref().map(tempfile::TempDir::path))
+            .unwrap()
+            .join("state.db");
         let config = compile(crm, desk);
         let stop = CancellationToken::new();
         let mut connectors: Pair<Arc<dyn Connector>> = Pair {
@@ -78,7 +85,7 @@ impl Bench {
             connectors =
                 connectors.map(|real| Arc::new(Rehearsal::new(real)) as Arc<dyn Connector>);
         }
-        let mut store = Store::open(&dir.path().join("state.db")).await.unwrap();
+        let mut store = Store::open(&state).await.unwrap();
         store.mapped_by(&config.digest()).await.unwrap();
         let mappings = config.mappings().cloned().collect();
         Self {
@@ -100,9 +107,10 @@ impl Bench {
 }
 
 pub(crate) fn run(args: &[String]) {
-    let [_, scenario, contacts, crm, desk] = args else {
-        panic!("measure SCENARIO CONTACTS CRM DESK")
+    let [_, scenario, contacts, crm, desk, state @ ..] = args else {
+        panic!("measure SCENARIO CONTACTS CRM DESK [STATE]")
     };
+    let state = state.first().map(Path::new);
     let contacts: u64 = contacts.parse().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -111,11 +119,14 @@ pub(crate) fn run(args: &[String]) {
         .unwrap();
     runtime.block_on(async {
         let rehearsed = scenario == "per_record";
-        let mut bench = Bench::new(crm, desk, rehearsed).await;
+        if scenario == "idle" {
+            return idle(contacts, crm, desk).await;
+        }
+        let mut bench = Bench::new(crm, desk, rehearsed, state).await;
         let first = bench.cycle(false).await;
         match scenario.as_str() {
+            "prepare" => bench.engine.store.close().await.unwrap(),
             "equal" | "half" | "quarters" => first_sync(&first),
-            "idle" => idle(&mut bench).await,
             "changed" => changed(&mut bench, 200).await,
             "per_record" => per_record(&mut bench).await,
             "reconcile" => reconcile(&mut bench, contacts).await,
@@ -137,7 +148,15 @@ fn first_sync(cost: &Cost) {
     );
 }
 
-async fn idle(bench: &mut Bench) {
+/// The first sync is another process's: a daemon that has nothing to do was started on a state.
+async fn idle(contacts: u64, crm: &str, desk: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let prepared = Command::new(std::env::current_exe().unwrap())
+        .args(["measure", "prepare", &contacts.to_string(), crm, desk])
+        .arg(dir.path())
+        .status();
+    assert!(prepared.unwrap().success());
+    let mut bench = Bench::new(crm, desk, false, Some(dir.path())).await;
     bench.cycle(false).await;
     let mut cpu = Vec::new();
     for _ in 0..10 {
