@@ -21,6 +21,13 @@
 //!
 //! Beside them: `clock`, the only reader of the time; `telemetry` and `supervise`, the process's
 //! relations with its machine; `sandbox`, simulators of both systems, which use nothing of the rest.
+//!
+//! Why it is so:
+//!
+#![doc = include_str!("decisions/0001-each-side-against-its-own-past.md")]
+#![doc = include_str!("decisions/0002-what-is-intended-is-no-memory.md")]
+#![doc = include_str!("decisions/0003-a-plan-is-a-rehearsal.md")]
+#![doc = include_str!("decisions/0004-bulk-in-and-out-of-sqlite-is-json.md")]
 
 pub mod cli;
 pub mod clock;

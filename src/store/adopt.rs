@@ -7,6 +7,7 @@ use crate::plan::FieldChange;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, SqliteConnection};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Two records that were found to be the same.
 #[derive(Debug, Clone)]
@@ -102,7 +103,7 @@ pub struct Intent {
     /// The ids as far as they exist.
     pub ids: Pair<Option<RecordId>>,
     /// The fields.
-    pub fields: Vec<FieldChange>,
+    pub fields: Arc<[FieldChange]>,
     /// How often it was tried, this time included.
     pub attempts: u32,
 }
@@ -456,7 +457,7 @@ async fn intend(
     }
     let (mut written, mut sent) = (Vec::new(), Vec::new());
     for (it, journal) in plan.intents.iter().zip(numbers) {
-        let fields = serde_json::to_string(&it.fields)?;
+        let fields = serde_json::to_string(it.fields.as_ref())?;
         let (ids, verb) = (&it.ids, it.verb.word());
         written.push((
             journal, verb, it.side, it.kind, it.link, &ids.crm, &ids.desk, fields,

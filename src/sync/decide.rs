@@ -14,6 +14,7 @@ use crate::store::{
     Standing, Verb,
 };
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// One write, and all that is needed to understand its answer.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ pub struct Job {
     /// The pair; a create's target has neither id nor image yet.
     pub pair: PairRow,
     /// The fields.
-    pub changes: Vec<FieldChange>,
+    pub changes: Arc<[FieldChange]>,
     /// How often it was tried, this time included.
     pub attempts: u32,
 }
@@ -53,7 +54,7 @@ impl Job {
                 crm: id(Side::Crm),
                 desk: id(Side::Desk),
             },
-            fields: self.changes.clone(),
+            fields: Arc::clone(&self.changes),
             attempts: self.attempts,
         }
     }
@@ -174,7 +175,7 @@ fn trash(kind: Kind, row: PairRow, side: Side, failed: &Failed, out: &mut Decide
             op: Op::Delete { id },
             row: target,
             pair: row,
-            changes: Vec::new(),
+            changes: Arc::default(),
             attempts,
         });
     }
@@ -215,19 +216,27 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
         state.bases.of_mut(side).overlay(merged.agreed.of(side));
     }
     let Pair { crm, desk } = merged.changes;
+    let mut wanted = Vec::with_capacity(2);
     for (side, changes) in [(Side::Crm, crm), (Side::Desk, desk)] {
-        let target = *row.rows.of(side);
         if changes.is_empty() {
             continue;
         }
-        let Some(attempts) = try_now(failed, target, Verb::Update, &changes) else {
-            continue;
-        };
-        let pair = PairRow {
-            rows: row.rows,
-            state: state.clone(),
-            fates: Pair::default(),
-        };
+        if let Some(attempts) = try_now(failed, *row.rows.of(side), Verb::Update, &changes) {
+            wanted.push((side, changes, attempts));
+        }
+    }
+    let pair = PairRow {
+        rows: row.rows,
+        state,
+        fates: Pair::default(),
+    };
+    // Most pairs are written on one side only, and their state is handed on, not copied.
+    let last = wanted.pop();
+    for (side, changes, attempts) in wanted {
+        out.jobs
+            .push(update(kind, side, pair.clone(), changes, attempts));
+    }
+    if let Some((side, changes, attempts)) = last {
         out.jobs.push(update(kind, side, pair, changes, attempts));
     }
 }
@@ -249,7 +258,7 @@ fn update(kind: Kind, side: Side, pair: PairRow, changes: Vec<FieldChange>, atte
         },
         row: *pair.rows.of(side),
         pair,
-        changes,
+        changes: changes.into(),
         attempts,
     }
 }
@@ -402,7 +411,7 @@ fn new(mapping: &Mapping, row: &LooseRow, failed: &Failed, out: &mut LooseDecide
         },
         row: row.row,
         pair: half_pair(row),
-        changes,
+        changes: changes.into(),
         attempts,
     });
 }

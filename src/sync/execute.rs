@@ -224,7 +224,8 @@ impl Engine {
     /// A confirmed write: what both sides agree on now.
     fn done(&mut self, job: &mut Job, stored: &Observed, finish: &mut Finish) {
         let side = job.side;
-        let Some(mapping) = self.mapping(job.kind).cloned() else {
+        let of_its_kind = |mapping: &&Mapping| mapping.kind == job.kind;
+        let Some(mapping) = self.mappings.iter().find(of_its_kind) else {
             return;
         };
         let state = &mut job.pair.state;
@@ -232,13 +233,13 @@ impl Engine {
         match job.verb {
             Verb::Delete => *state.presence.of_mut(side) = Presence::Trashed,
             Verb::Update => {
-                let settled = settle(&mapping, state, side, &job.changes, &stored.image);
+                let settled = settle(mapping, state, side, &job.changes, &stored.image);
                 *state.images.of_mut(side) = settled.image;
                 state.bases = settled.bases;
             }
             Verb::Create => {
                 *state.ids.of_mut(side) = stored.id.clone();
-                let settled = created(&mapping, state, side, &job.changes, &stored.image);
+                let settled = created(mapping, state, side, &job.changes, &stored.image);
                 *state.images.of_mut(side) = settled.image;
                 state.bases = settled.bases;
                 state.link = self.store.number_link();
