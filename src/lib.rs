@@ -19,8 +19,9 @@
 //!   model                     the nouns                         (pure)
 //! ```
 //!
-//! Beside them: `clock`, the only reader of the time; `telemetry` and `supervise`, the process's
-//! relations with its machine; `sandbox`, simulators of both systems, which use nothing of the rest.
+//! Beside them: `connect`, from the configuration to the two connectors; `clock`, the only reader of
+//! the time; `telemetry` and `supervise`, the process's relations with its machine; `sandbox`,
+//! simulators of both systems, which use nothing of the rest.
 //!
 //! Why it is so:
 //!
@@ -32,6 +33,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connect;
 pub mod mapping;
 pub mod model;
 pub mod plan;

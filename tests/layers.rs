@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "clock",
             "config",
+            "connect",
             "mapping",
             "model",
             "plan",
@@ -27,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "clock",
             "config",
+            "connect",
             "mapping",
             "model",
             "plan",
@@ -36,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("connect", &["config", "model", "remote"]),
     ("config", &["mapping", "model", "plan"]),
     ("store", &["mapping", "model", "plan"]),
     ("remote", &["clock", "model"]),
@@ -88,13 +91,14 @@ const VENDORS: &[&str] = &[
     "dynamics",
 ];
 
-/// Where a CRM may be named: its connector and the list of connectors, what admins write and read,
-/// and the simulators.
+/// Where a CRM may be named: its connector, the list of connectors and the place that picks one, what
+/// admins write and read, and the simulators.
 const VENDORS_AT_HOME: &[&str] = &[
     "remote/mod",
     "remote/hubspot",
     "remote/odoo",
     "config",
+    "connect",
     "cli",
     "main",
     "lib",

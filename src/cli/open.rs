@@ -5,11 +5,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{
     CompileOptions, Config, Diagnostics, LogFormat, ProcessEnvironment, Secrets, compile_with,
 };
+use crate::connect::{self, ConnectError};
 use crate::model::Pair;
 use crate::remote::{Account, Connector};
 use crate::store::Store;
 use crate::sync::Engine;
-use crate::sync::connect::{self, ConnectError};
 use crate::telemetry::{self, LevelHandle};
 use std::fs;
 use std::io::{IsTerminal as _, Write as _};

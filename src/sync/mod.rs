@@ -9,7 +9,6 @@
 //! What is intended is no memory: it is derived from the state again in every cycle. Only a write
 //! whose outcome is not known survives, in the outbox, and is looked at before anything else.
 
-pub mod connect;
 pub mod daemon;
 pub mod decide;
 pub mod execute;

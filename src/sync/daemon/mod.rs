@@ -12,10 +12,10 @@ mod start;
 
 pub use attend::Reread;
 
-use super::connect::ConnectError;
 use super::{CycleError, CycleReport, Engine};
 use crate::clock::{Clock, monotonic};
 use crate::config::Config;
+use crate::connect::ConnectError;
 use crate::model::Side;
 use crate::remote::RemoteError;
 use crate::store::{Store, StoreError};

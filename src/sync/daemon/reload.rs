@@ -2,12 +2,12 @@
 
 use super::{Daemon, DaemonError, start};
 use crate::config::Config;
+use crate::connect::{accounts, connect, identities};
 use crate::mapping::Mapping;
 use crate::model::Pair;
 use crate::remote::{Account, Connector};
 use crate::store::StoreError;
 use crate::supervise::Signal;
-use crate::sync::connect::{accounts, connect, identities};
 use futures_util::Stream;
 use std::sync::Arc;
 
