@@ -283,6 +283,8 @@ impl Http {
             .user_agent(concat!("deskbridge/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
+            // A system that takes the call and says nothing is down as well.
+            .read_timeout(Duration::from_secs(25))
             .timeout(Duration::from_mins(1))
             .tcp_nodelay(true)
             .build()
@@ -309,7 +311,7 @@ impl Http {
                 first: Duration::from_millis(500),
                 longest: Duration::from_secs(8),
                 jitter: 0.3,
-                attempts: 4,
+                attempts: 3,
             },
         })
     }

@@ -24,7 +24,8 @@ pub use work::{Fate, LooseRow, PairRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,6 +121,15 @@ impl Store {
 
     async fn with(path: &Path, lock: Option<File>) -> Result<Self, StoreError> {
         let fresh = !path.exists();
+        if fresh {
+            private()
+                .create_new(true)
+                .open(path)
+                .map_err(|source| StoreError::Unopenable {
+                    path: path.to_owned(),
+                    source,
+                })?;
+        }
         let mut connection = connect(path, false).await?;
         if !fresh {
             let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
@@ -132,6 +142,10 @@ impl Store {
                     detail: verdict,
                 });
             }
+            // The check has read the whole file through the cache.
+            sqlx::query("PRAGMA shrink_memory")
+                .execute(&mut connection)
+                .await?;
         }
         sqlx::migrate!("./migrations").run(&mut connection).await?;
         let next = |table: i64| table + 1;
@@ -222,15 +236,22 @@ fn damage(path: &Path, error: sqlx::Error) -> StoreError {
     }
 }
 
+/// How files are made here: they hold customers' data, and are nobody else's to read. `SQLite` gives
+/// the files that it makes beside the database the same rights.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
 /// Takes the lock beside the database; the system lets go of it when the process ends, however.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let beside = PathBuf::from(name);
-    let file = File::options()
+    let file = private()
         .create(true)
         .truncate(false)
-        .write(true)
         .open(&beside)
         .map_err(|source| StoreError::Unopenable {
             path: beside,

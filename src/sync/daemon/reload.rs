@@ -30,6 +30,10 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
                 "the mapping is another one than before: everything is read again"
             );
         }
+        if !moved {
+            let compared = start::compare(&self.engine.connectors, &mappings);
+            self.attendant.during(compared, || true).await;
+        }
         self.engine.mappings = mappings;
         self.config = new;
         tracing::info!(event = "reloaded", "the new sync.toml is in use");

@@ -135,6 +135,11 @@ pub(super) async fn greet(
     for sentence in config.inactive() {
         tracing::warn!(event = "inactive", "{sentence}");
     }
+    compare(connectors, mappings).await;
+}
+
+/// Says what in the mappings the accounts do not bear out.
+pub(super) async fn compare(connectors: &Pair<Arc<dyn Connector>>, mappings: &[Mapping]) {
     match preflight::inspect(connectors, mappings).await {
         Ok(findings) => findings.iter().for_each(preflight::log),
         Err(error) => tracing::warn!(event = "preflight", side = %error.side, call = error.call,
