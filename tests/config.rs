@@ -2,10 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use deskbridge::config::{
-    self, CompileOptions, Config, CrmConfig, Environment, Secrets, TicketStatus,
-};
-use deskbridge::mapping::{DeletePolicy, Direction, Lens};
+use deskbridge::config::{self, CompileOptions, Config, CrmConfig, Environment, Secrets};
+use deskbridge::mapping::{DeletePolicy, Direction, Lens, TicketStatus};
 use deskbridge::model::{Kind, Side};
 use expect_test::{ExpectFile, expect, expect_file};
 use secrecy::ExposeSecret as _;
@@ -150,7 +148,7 @@ fn every_key_of_the_contract_means_what_it_says() {
     "#]]
     .assert_eq(&described(&config));
     assert_eq!(
-        config.ticket_rules[0].statuses,
+        config.ticket_rules[0].tickets.status,
         [TicketStatus::Number(2), TicketStatus::Number(3)]
     );
     assert_eq!(config.inactive().len(), 2);

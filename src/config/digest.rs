@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 impl Config {
     /// 32 hexadecimal digits that are the same as long as the mappings mean the same: fields,
-    /// lenses, directions, policies, match keys, creation, deletion and scope. Neither the order of
+    /// lenses, directions, policies, match keys, creation, deletion, scope and watched fields. Neither the order of
     /// fields nor anything outside of `[contacts]` and `[companies]` counts.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -29,6 +29,7 @@ fn meaning(mapping: &Mapping) -> Json {
             DeletePolicy::Ignore => "ignore",
             DeletePolicy::Propagate => "propagate",
         },
+        "watched": [mapping.watched.crm, mapping.watched.desk],
         "scope": [scope(mapping.scope.crm.as_ref()), scope(mapping.scope.desk.as_ref())],
     })
 }

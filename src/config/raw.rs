@@ -4,11 +4,11 @@
 //! No `flatten`, `untagged` or `tag` here: they lose the places of the values.
 
 use super::duration::DurationText;
-use super::settings::{LogFormat, LogLevel, OnEnd, Priority};
+use super::settings::{LogFormat, LogLevel};
 use super::slot::{Cell, OneOrMany, Slot, Table};
 use super::words::{CrmKind, Word};
-use crate::mapping::{ConflictPolicy, DeletePolicy, Direction};
-use crate::model::{Kind, Pair};
+use crate::mapping::{ConflictPolicy, DeletePolicy, Direction, OnEnd};
+use crate::model::{Kind, Pair, Priority};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What the admins want, with nothing left to check.
 
 use super::secret::Secret;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Named, TicketRule};
 use crate::model::{Kind, Value};
 use reqwest::Url;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub struct Config {
     /// How companies map; `None` where they are left alone.
     pub companies: Option<Mapping>,
     /// What a customer's standing does to their tickets.
-    pub ticket_rules: Vec<TicketRule>,
+    pub ticket_rules: Vec<TicketRule<Named>>,
     /// What the admin expects of the mappings.
     pub tests: Vec<TestCase>,
     /// How it logs.
@@ -133,60 +133,6 @@ pub struct Limit {
     pub count: u64,
     /// … and this part of the linked records, 0 to 100.
     pub percent: f64,
-}
-
-/// What a standing in the CRM does to tickets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TicketRule {
-    /// What it is called; unique.
-    pub name: String,
-    /// Whose standing.
-    pub record: Kind,
-    /// The CRM's field that tells.
-    pub field: String,
-    /// Its values with the standing.
-    pub values: Vec<Value>,
-    /// Tickets in these are looked at, and no others.
-    pub statuses: Vec<TicketStatus>,
-    /// Raised to this, never lowered.
-    pub priority: Option<Priority>,
-    /// Added.
-    pub tags: Vec<String>,
-    /// The text of a private note, with `{{ contact.name }}` and the like in it.
-    pub note: Option<String>,
-    /// When the standing ends.
-    pub on_end: OnEnd,
-}
-
-/// A status of a ticket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TicketStatus {
-    /// Freshdesk's number for it: 2 open, 3 pending, 4 resolved, 5 closed, the account's own above.
-    Number(u32),
-    /// One of the account's own, by its name.
-    Named(String),
-}
-
-/// How urgent a ticket is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Priority {
-    /// Freshdesk's 1.
-    Low,
-    /// Freshdesk's 2.
-    Medium,
-    /// Freshdesk's 3.
-    High,
-    /// Freshdesk's 4.
-    Urgent,
-}
-
-/// What happens to a raised ticket when the standing ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnEnd {
-    /// What we set and nobody changed since goes back.
-    Restore,
-    /// It stays.
-    Keep,
 }
 
 /// What an admin expects: these values in the CRM are those in Freshdesk.

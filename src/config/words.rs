@@ -1,10 +1,10 @@
 //! The closed sets of words in `sync.toml`, and the nearest known word to a misspelt one.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::settings::{LogFormat, LogLevel, OnEnd, Priority};
+use super::settings::{LogFormat, LogLevel};
 use super::slot::{At, Shape, Slot};
-use crate::mapping::{ConflictPolicy, DeletePolicy, Direction};
-use crate::model::{Kind, Pair, Side};
+use crate::mapping::{ConflictPolicy, DeletePolicy, Direction, OnEnd};
+use crate::model::{Kind, Pair, Priority, Side};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer};
 use std::borrow::Cow;

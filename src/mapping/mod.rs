@@ -1,8 +1,12 @@
 //! The admins' mapping, compiled: which field is which, and how a value crosses over. Pure.
 
 mod lens;
+mod rule;
 
 pub use lens::{Half, Lens, Region, Untranslatable, ValueTable};
+pub use rule::{
+    Check, Known, Named, Naming, OnEnd, Standing, Test, TicketFilter, TicketRule, TicketStatus,
+};
 
 use crate::model::{COMPANY, Image, Kind, Pair, Side, Value};
 
@@ -174,6 +178,8 @@ pub struct Mapping {
     pub delete: DeletePolicy,
     /// Which records of each side take part.
     pub scope: Pair<Option<Scope>>,
+    /// Fields of each side that are read though they are not mapped: ticket rules look at them.
+    pub watched: Pair<Vec<String>>,
 }
 
 impl Mapping {
@@ -187,6 +193,7 @@ impl Mapping {
             .map(str::to_owned)
             .chain(self.scope.of(side).iter().map(|scope| scope.field.clone()))
             .chain(self.keys.iter().map(|key| key.name(side).to_owned()))
+            .chain(self.watched.of(side).iter().cloned())
             .collect();
         names.sort_unstable();
         names.dedup();

@@ -108,6 +108,7 @@ mod tests {
                 }),
                 desk: None,
             },
+            watched: Pair::default(),
         }
     }
 

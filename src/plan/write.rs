@@ -209,6 +209,7 @@ mod tests {
             create: Pair::default(),
             delete: DeletePolicy::Hold,
             scope: Pair::default(),
+            watched: Pair::default(),
         }
     }
 

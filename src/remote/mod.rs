@@ -12,9 +12,14 @@ pub mod pacer;
 pub mod retry;
 
 mod error;
+mod helpdesk;
 mod op;
 
 pub use error::{Applied, ErrorKind, RemoteError};
+pub use helpdesk::{
+    Helpdesk, Job, JobState, NoteOutcome, TicketFeed, TicketLimits, TicketOutcome, TicketPage,
+    Vocabulary, Wanted,
+};
 pub use op::{Fetched, Lookup, Op, Outcome};
 
 use crate::model::{Kind, Observed, Side};
@@ -84,6 +89,11 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     /// What a plan costs: how many calls of which endpoint class `ops` operations of one sort take.
     /// `sort` is a sample of them.
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize);
+
+    /// Its tickets, where it has any.
+    fn helpdesk(&self) -> Option<&dyn Helpdesk> {
+        None
+    }
 }
 
 /// What a connector can do, and in which sizes.

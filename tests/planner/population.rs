@@ -192,6 +192,7 @@ fn build(spots: Vec<Spot>, versions: Pair<Version>, servers: Pair<Server>) -> Wo
             create: pair((true, true)),
             delete: DeletePolicy::Hold,
             scope: pair((None, None)),
+            watched: Pair::default(),
         },
         records: Pair::default(),
         hidden: Pair::default(),

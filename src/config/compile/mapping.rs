@@ -60,6 +60,7 @@ pub(super) fn mapping(
         create,
         delete,
         scope,
+        watched: Pair::default(),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
 use super::super::raw;
-use super::super::settings::{OnEnd, TicketRule, TicketStatus};
 use super::super::slot::{At, Cell, Slot, Table};
 use super::super::words::nearest;
 use super::field::crm_name;
 use super::{solid, values};
+use crate::mapping::{Check, Named, OnEnd, Standing, Test, TicketFilter, TicketRule, TicketStatus};
 use crate::model::{Kind, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,7 +21,7 @@ pub(super) fn rules(
     slot: raw::Tables<raw::TicketRule>,
     has_companies: bool,
     found: &mut Diagnostics,
-) -> Vec<TicketRule> {
+) -> Vec<TicketRule<Named>> {
     let mut names: BTreeMap<String, Range<usize>> = BTreeMap::new();
     let mut rules = Vec::new();
     for slot in slot
@@ -61,11 +61,24 @@ pub(super) fn rules(
         rules.push(TicketRule {
             name,
             record,
-            field,
-            values,
-            statuses,
+            when: Standing::All(vec![Test {
+                field,
+                check: Check::In(values),
+            }]),
+            tickets: TicketFilter {
+                status: statuses,
+                category: Vec::new(),
+                group: Vec::new(),
+                tags: Vec::new(),
+                older_than: None,
+                newer_than: None,
+            },
             priority,
             tags,
+            status: None,
+            group: None,
+            agent: None,
+            category: None,
             note,
             on_end,
         });

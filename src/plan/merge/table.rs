@@ -31,6 +31,7 @@ fn plan(
         create: Pair::default(),
         delete: DeletePolicy::Hold,
         scope: Pair::default(),
+        watched: Pair::default(),
     };
     let images = |(crm, desk): (&str, &str)| Pair {
         crm: Image::from([("title", crm.into())]),
