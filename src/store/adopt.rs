@@ -160,18 +160,42 @@ impl Store {
         self.next_journal += i64::try_from(plan.intents.len()).unwrap_or(0);
         let numbers: Vec<i64> = (first..self.next_journal).collect();
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let waits = Waits::look(&mut tx).await?;
         drop_links(&mut tx, &plan.dropped).await?;
-        make_links(&mut tx, cycle, now, &plan.links).await?;
+        make_links(&mut tx, cycle, now, &plan.links, waits).await?;
         update_rows(&mut tx, plan).await?;
-        tick_off(&mut tx, plan).await?;
-        hold(&mut tx, now, plan).await?;
-        let news = notice(&mut tx, now, plan).await?;
+        tick_off(&mut tx, plan, waits).await?;
+        hold(&mut tx, now, plan, waits).await?;
+        let news = notice(&mut tx, now, plan, waits).await?;
         intend(&mut tx, cycle, now, plan, &numbers).await?;
         tx.commit().await?;
         if sends {
             self.durable(false).await?;
         }
         Ok((numbers, news))
+    }
+}
+
+/// Whether anything waits at all: mostly nothing does, and then nothing has to be looked for in it.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    holds: bool,
+    notices: bool,
+    writes: bool,
+}
+
+impl Waits {
+    async fn look(tx: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let (holds, notices, writes) = sqlx::query_as(
+            "SELECT EXISTS (SELECT 1 FROM hold), EXISTS (SELECT 1 FROM notice), EXISTS (SELECT 1 FROM outbox)",
+        )
+        .fetch_one(tx)
+        .await?;
+        Ok(Self {
+            holds,
+            notices,
+            writes,
+        })
     }
 }
 
@@ -201,6 +225,7 @@ async fn make_links(
     cycle: i64,
     now: DateTime<Utc>,
     links: &[NewLink],
+    waits: Waits,
 ) -> Result<(), StoreError> {
     if links.is_empty() {
         return Ok(());
@@ -219,7 +244,9 @@ async fn make_links(
     .bind(cycle)
     .execute(&mut *tx)
     .await?;
-    forget_duplicates(tx, &rows).await?;
+    if waits.holds {
+        forget_duplicates(tx, &rows).await?;
+    }
     if links.iter().any(|link| link.kind == Kind::Company) {
         release_contacts(tx, &rows).await?;
     }
@@ -312,7 +339,11 @@ async fn update_rows(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), S
     .await
 }
 
-async fn tick_off(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), StoreError> {
+async fn tick_off(
+    tx: &mut SqliteConnection,
+    plan: &Adoption,
+    waits: Waits,
+) -> Result<(), StoreError> {
     if !plan.standings.is_empty() {
         let rows: Vec<_> = plan
             .standings
@@ -336,7 +367,7 @@ async fn tick_off(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), Stor
         )
         .await?;
     }
-    if !plan.settled.is_empty() {
+    if waits.writes && !plan.settled.is_empty() {
         run(
             tx,
             "DELETE FROM outbox WHERE state <> 'sent'
@@ -352,8 +383,9 @@ async fn hold(
     tx: &mut SqliteConnection,
     now: DateTime<Utc>,
     plan: &Adoption,
+    waits: Waits,
 ) -> Result<(), StoreError> {
-    if !plan.planned.is_empty() {
+    if waits.holds && !plan.planned.is_empty() {
         let current: Vec<_> = plan
             .holds
             .iter()
@@ -370,7 +402,7 @@ async fn hold(
         .execute(&mut *tx)
         .await?;
     }
-    if !plan.standings.is_empty() {
+    if waits.holds && !plan.standings.is_empty() {
         let left: Vec<i64> = plan.standings.iter().map(|(row, ..)| *row).collect();
         run(
             &mut *tx,
@@ -409,6 +441,7 @@ async fn notice(
     tx: &mut SqliteConnection,
     now: DateTime<Utc>,
     plan: &Adoption,
+    waits: Waits,
 ) -> Result<Vec<NoticeRow>, StoreError> {
     let current: Vec<_> = plan
         .notices
@@ -416,7 +449,7 @@ async fn notice(
         .map(|it| (it.row, &it.field, &it.reason))
         .collect();
     let current = bulk(&current)?;
-    if !plan.planned.is_empty() {
+    if waits.notices && !plan.planned.is_empty() {
         sqlx::query(
             "DELETE FROM notice WHERE record IN (SELECT value FROM json_each(?1))
              AND (record, field) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))",

@@ -1,6 +1,6 @@
 //! What became of the writes that were sent.
 
-use super::observe::rekey;
+use super::observe::{newest, rekey};
 use super::rows::{base_text, bulk, image_text, presence_word, stamp};
 use super::{Sighting, Store, StoreError};
 use crate::model::{Image, Kind, LinkId, Pair, Side};
@@ -217,6 +217,7 @@ async fn store(
         let (source, base, image) = &stored.source;
         sources.push((source, base_text(base, image)?, link));
     }
+    let newest = newest(tx).await?;
     let written: Vec<(i64, String)> = sqlx::query_as(
         "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty)
          SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
@@ -246,7 +247,7 @@ async fn store(
         .iter()
         .map(|(_, stored)| stored.sighting.clone())
         .collect();
-    rekey(tx, kind, &sightings, &written).await
+    rekey(tx, kind, &sightings, &written, newest).await
 }
 
 async fn new_links(

@@ -1,9 +1,10 @@
 //! What was read: pages, how far each feed has come, and what a complete listing did not show.
 
-use super::rows::{bulk, image_text, presence_word};
+use super::rows::{bound_rows, bulk, image_text, in_bound, presence_word};
 use super::{Fate, Store, StoreError};
 use crate::model::{Image, Kind, Observed, Presence, RecordId, Side};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Which feed a pass goes through.
@@ -264,8 +265,9 @@ impl Store {
         };
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let whole = complete(&mut tx, &page).await?;
+        let newest = newest(&mut tx).await?;
         let changed = upsert(&mut tx, &page, &whole).await?;
-        rekey(&mut tx, kind, sightings, &changed).await?;
+        rekey(&mut tx, kind, sightings, &changed, newest).await?;
         wake_members(&mut tx, kind, &changed).await?;
         Ok(tx.commit().await?)
     }
@@ -309,9 +311,10 @@ async fn ingest(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Ingested
     let mut ingested = Ingested::default();
     if !page.sightings.is_empty() {
         let whole = complete(tx, page).await?;
+        let newest = newest(tx).await?;
         let changed = upsert(tx, page, &whole).await?;
         ingested.changed = changed.len() as u64;
-        rekey(tx, page.kind, page.sightings, &changed).await?;
+        rekey(tx, page.kind, page.sightings, &changed, newest).await?;
         if page.feed == PassKind::All && page.tick_off {
             meet(tx, page).await?;
         }
@@ -321,7 +324,10 @@ async fn ingest(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Ingested
 }
 
 /// The images of a page; what an answer left out is filled in from what is known.
-async fn complete(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Vec<String>, StoreError> {
+async fn complete<'a>(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'a>,
+) -> Result<Vec<Cow<'a, str>>, StoreError> {
     let partial: Vec<&str> = page
         .sightings
         .iter()
@@ -351,13 +357,13 @@ async fn complete(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Vec<St
         .iter()
         .map(|it| match known.get(&it.observed.id.0) {
             None => match &it.text {
-                Some(text) => Ok(text.clone()),
-                None => image_text(&it.observed.image),
+                Some(text) => Ok(Cow::Borrowed(text.as_str())),
+                None => Ok(Cow::Owned(image_text(&it.observed.image)?)),
             },
             Some(before) => {
                 let mut image = it.observed.image.clone();
                 image.fill_from(before);
-                image_text(&image)
+                Ok(Cow::Owned(image_text(&image)?))
             }
         })
         .collect()
@@ -367,48 +373,20 @@ async fn complete(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Vec<St
 async fn upsert(
     tx: &mut SqliteConnection,
     page: &Ingest<'_>,
-    images: &[String],
+    images: &[Cow<'_, str>],
 ) -> Result<HashMap<String, i64>, StoreError> {
     let (mut live, mut absent) = (Vec::new(), Vec::new());
     for (it, image) in page.sightings.iter().zip(images) {
-        let row = (
-            &it.observed.id.0,
-            it.observed.version.0,
-            presence_word(it.observed.presence),
-            image,
-        );
+        let (id, version) = (it.observed.id.0.as_str(), it.observed.version.0);
         if it.observed.presence == Presence::Live {
-            live.push(row);
+            live.push((id, version, image.as_ref()));
         } else {
-            absent.push(row);
+            absent.push((id, version, presence_word(it.observed.presence)));
         }
     }
     let mut changed: Vec<(i64, String)> = Vec::new();
-    if !live.is_empty() {
-        // Only a pass over everything, or a single read, may take a record back to an older
-        // version: a search index that lags behind our own write must not look like an edit. Nor
-        // must one that lags behind a deletion look like a return.
-        let rewinds = page.feed != PassKind::Changes;
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "INSERT INTO record (side, kind, remote_id, version, presence, image)
-             SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?3) WHERE true
-             ON CONFLICT (side, kind, remote_id) DO UPDATE SET
-               base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
-               dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
-               standing = CASE WHEN standing NOT IN ('moved', 'converted') THEN standing END,
-               version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
-               presence = 'live', image = excluded.image
-             WHERE (?4 OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
-               AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
-             RETURNING id, remote_id",
-        )
-        .bind(page.side.word())
-        .bind(page.kind.word())
-        .bind(bulk(&live)?)
-        .bind(rewinds)
-        .fetch_all(&mut *tx)
-        .await?;
-        changed.extend(rows);
+    for rows in in_bound(&live) {
+        changed.extend(upsert_live(tx, page, rows).await?);
     }
     if !absent.is_empty() {
         // A trashed record that we never knew is nobody's loss; one that we know is news.
@@ -428,17 +406,63 @@ async fn upsert(
     Ok(changed.into_iter().map(|(row, id)| (id, row)).collect())
 }
 
-/// Brings the match keys of `changed` records up to date.
+/// Writes live records, `(id, version, image)`, of which something is news, and returns those.
+async fn upsert_live(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'_>,
+    rows: &[(&str, i64, &str)],
+) -> Result<Vec<(i64, String)>, StoreError> {
+    // Only a pass over everything, or a single read, may take a record back to an older version: a
+    // search index that lags behind our own write must not look like an edit. Nor must one that
+    // lags behind a deletion look like a return.
+    let rewinds = page.feed != PassKind::Changes;
+    let sql = format!(
+        "INSERT INTO record (side, kind, remote_id, version, presence, image)
+         VALUES {}
+         ON CONFLICT (side, kind, remote_id) DO UPDATE SET
+           base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
+           dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
+           standing = CASE WHEN standing NOT IN ('moved', 'converted') THEN standing END,
+           version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
+           presence = 'live', image = excluded.image
+         WHERE (?3 OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
+           AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
+         RETURNING id, remote_id",
+        bound_rows(rows.len(), "(?1,?2,%,%,'live',%)", 4)
+    );
+    // Nothing but the number of rows is in the statement's text.
+    let mut query = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(page.side.word())
+        .bind(page.kind.word())
+        .bind(rewinds);
+    for (id, version, image) in rows {
+        query = query.bind(*id).bind(*version).bind(*image);
+    }
+    Ok(query.fetch_all(tx).await?)
+}
+
+/// The handle that was given out last; higher ones are of records that are new.
+pub(super) async fn newest(tx: &mut SqliteConnection) -> Result<i64, StoreError> {
+    Ok(
+        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM record")
+            .fetch_one(tx)
+            .await?,
+    )
+}
+
+/// Brings the match keys of `changed` records up to date. Those above `newest` have none yet.
 pub(super) async fn rekey(
     tx: &mut SqliteConnection,
     kind: Kind,
     sightings: &[Sighting],
     changed: &HashMap<String, i64>,
+    newest: i64,
 ) -> Result<(), StoreError> {
     if changed.is_empty() {
         return Ok(());
     }
-    let rows: Vec<i64> = changed.values().copied().collect();
+    let keyed = changed.values().copied().filter(|row| *row <= newest);
+    let keyed: Vec<i64> = keyed.collect();
     let mut keys = Vec::new();
     for sighting in sightings {
         if sighting.observed.presence != Presence::Live {
@@ -448,16 +472,21 @@ pub(super) async fn rekey(
             keys.extend(sighting.keys.iter().map(|(key, value)| (key, value, row)));
         }
     }
-    let keys = bulk(&keys)?;
-    take_keys(tx, &bulk(&rows)?, &keys).await?;
-    sqlx::query(
-        "INSERT OR IGNORE INTO match_key (kind, key, value, record)
-         SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2)",
-    )
-    .bind(kind.word())
-    .bind(keys)
-    .execute(tx)
-    .await?;
+    if !keyed.is_empty() {
+        take_keys(tx, &bulk(&keyed)?, &bulk(&keys)?).await?;
+    }
+    for rows in in_bound(&keys) {
+        let sql = format!(
+            "INSERT OR IGNORE INTO match_key (kind, key, value, record) VALUES {}",
+            bound_rows(rows.len(), "(?1,%,%,%)", 2)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(kind.word());
+        for (key, value, row) in rows {
+            let key = i64::try_from(**key).unwrap_or(i64::MAX);
+            query = query.bind(key).bind(value.as_str()).bind(**row);
+        }
+        query.execute(&mut *tx).await?;
+    }
     Ok(())
 }
 

@@ -15,6 +15,41 @@ pub(super) fn bulk<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
     Ok(serde_json::to_string(rows)?)
 }
 
+/// How many bound rows a statement has: few different statements, so that `SQLite` compiles each once.
+const ROWS_BOUND: [usize; 4] = [100, 32, 8, 1];
+
+/// `rows` in slices of the few lengths that [`bound_rows`] is made for.
+pub(super) fn in_bound<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = ROWS_BOUND.into_iter().find(|size| *size <= rows.len())?;
+        let (now, later) = rows.split_at(size);
+        rows = later;
+        Some(now)
+    })
+}
+
+/// The rows of a `VALUES`: in `row`, a `%` stands for the next parameter from `first` on. For bulk
+/// that is mostly text: as JSON it would be quoted here and taken apart again there.
+pub(super) fn bound_rows(rows: usize, row: &str, first: usize) -> String {
+    let mut sql = String::with_capacity(rows * (row.len() + 8));
+    let mut parameter = first;
+    for number in 0..rows {
+        sql.push(if number == 0 { ' ' } else { ',' });
+        for part in row.split_inclusive('%') {
+            match part.strip_suffix('%') {
+                Some(text) => {
+                    sql.push_str(text);
+                    sql.push('?');
+                    sql.push_str(&parameter.to_string());
+                    parameter += 1;
+                }
+                None => sql.push_str(part),
+            }
+        }
+    }
+    sql
+}
+
 /// An image as the database writes it; equal images are equal text.
 pub(super) fn image_text(image: &Image) -> Result<String, StoreError> {
     Ok(serde_json::to_string(image)?)

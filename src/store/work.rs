@@ -1,6 +1,6 @@
 //! What is to be planned, in chunks, as the planner wants it.
 
-use super::rows::{bulk, presence, side as side_of};
+use super::rows::{bulk, presence};
 use super::{Store, StoreError};
 use crate::model::{COMPANY, Image, Kind, LinkId, Pair, RecordId, Side, Version};
 use crate::plan::{Index, Known, PairState};
@@ -311,19 +311,20 @@ impl Store {
         if named.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
-            "SELECT mine.side, mine.remote_id, mine.id, theirs.remote_id
+        let text: Option<String> = sqlx::query_scalar(
+            "SELECT json_group_array(json_array(mine.side, mine.remote_id, mine.id, theirs.remote_id))
              FROM json_each(?1) AS named CROSS JOIN record AS mine
                ON mine.side = named.value ->> 0 AND mine.kind = 'company' AND mine.remote_id = named.value ->> 1
              CROSS JOIN link AS l ON l.id = mine.link
              CROSS JOIN record AS theirs ON theirs.id = l.crm + l.desk - mine.id AND theirs.presence = 'live'",
         )
         .bind(bulk(named)?)
-        .fetch_all(&mut self.connection)
+        .fetch_one(&mut self.connection)
         .await?;
+        let rows: Vec<(Side, String, i64, RecordId)> = parse(text.as_deref())?;
         Ok(rows
             .into_iter()
-            .map(|(side, mine, row, theirs)| ((side_of(&side), mine), (row, RecordId(theirs))))
+            .map(|(side, mine, row, theirs)| ((side, mine), (row, theirs)))
             .collect())
     }
 }
