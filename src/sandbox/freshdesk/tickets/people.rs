@@ -123,6 +123,11 @@ impl FreshdeskSim {
         self.move_ticket(id, TicketStanding::Spam, TicketStanding::Live)
     }
 
+    /// A closed ticket was left alone for long: it is in no list any more. No stamp moves.
+    pub fn archive_ticket(&self, id: u64) -> Result<(), Refused> {
+        self.move_ticket(id, TicketStanding::Live, TicketStanding::Archived)
+    }
+
     fn move_ticket(
         &self,
         id: u64,
