@@ -850,12 +850,9 @@ async fn statuses_groups_and_agents_are_read_from_the_account_and_some_only_by_a
     assert_eq!(one.len(), 1);
     let groups = desk.rows("/groups").await;
     assert_eq!((groups.len(), &groups[2]["id"]), (3, &json!(sales)));
-    let plain = start(Options {
-        quirks: Quirks {
-            plain_agent: true,
-            ..Quirks::default()
-        },
-        ..Options::default()
+    let plain = with(TicketOptions {
+        plain_agent: true,
+        ..TicketOptions::default()
     })
     .await;
     for (path, status) in [

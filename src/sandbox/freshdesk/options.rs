@@ -166,6 +166,4 @@ pub struct Quirks {
     pub silent_deletes: bool,
     /// Only a conflict about the e-mail names the holder in `additional_info`.
     pub bare_conflicts: bool,
-    /// The key belongs to an agent who is no administrator: 403 for agents and groups.
-    pub plain_agent: bool,
 }

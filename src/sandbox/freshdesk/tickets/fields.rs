@@ -104,7 +104,7 @@ impl Service<'_> {
 
     /// 403 for the key of a plain agent.
     pub(crate) fn administrators_only(&self) -> Result<(), Reply> {
-        if !self.options.quirks.plain_agent {
+        if !self.options.tickets.plain_agent {
             return Ok(());
         }
         Err(Reply::denied())

@@ -66,6 +66,8 @@ pub struct TicketOptions {
     /// Names of groups: the key's agent may see their tickets alone, lists leave the others out
     /// without a word. `None`: all tickets.
     pub scope: Option<Vec<String>>,
+    /// The key belongs to an agent who is no administrator: 403 for agents and groups.
+    pub plain_agent: bool,
     /// Whether open tickets escalate when they are overdue, which moves their `updated_at`.
     pub escalates: bool,
 }
@@ -102,6 +104,7 @@ impl Default for TicketOptions {
             job_time: TimeDelta::seconds(5),
             strict_filters: true,
             scope: None,
+            plain_agent: false,
             escalates: true,
         }
     }
