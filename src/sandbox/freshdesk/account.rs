@@ -1,4 +1,4 @@
-//! The whole account: both kinds of records, ids, time, and what search still believes.
+//! The whole account: all kinds of records, ids, time, and what search still believes.
 
 use super::budget::Budget;
 use super::companies::Companies;
@@ -6,6 +6,7 @@ use super::contacts::Contacts;
 use super::list::Pages;
 use super::options::Options;
 use super::record::{Company, Contact};
+use super::tickets::{Automations, Jobs, Ratings, Talk, Ticket, Tickets};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::HashMap;
@@ -17,12 +18,20 @@ const FIRST_ID: u64 = 158_018_000_000;
 pub(super) struct Account {
     pub(super) contacts: Contacts,
     pub(super) companies: Companies,
+    pub(super) tickets: Tickets,
+    pub(super) talk: Talk,
+    pub(super) ratings: Ratings,
+    pub(super) jobs: Jobs,
+    pub(super) automations: Automations,
+    /// How many mails calls of the API sent to customers.
+    pub(super) mails: u64,
     pub(super) budget: Budget,
     pub(super) pages: Pages,
     /// API v2 is switched off for the account.
     pub(super) switched_off: bool,
     pub(super) old_contacts: Lagging<Contact>,
     pub(super) old_companies: Lagging<Company>,
+    pub(super) old_tickets: Lagging<Ticket>,
     /// The agent to whom the key belongs.
     pub(super) agent: u64,
     last_id: u64,
@@ -35,11 +44,18 @@ impl Account {
         let mut account = Self {
             contacts: Contacts::new(&options.schema),
             companies: Companies::new(&options.schema),
+            tickets: Tickets::default(),
+            talk: Talk::default(),
+            ratings: Ratings::default(),
+            jobs: Jobs::default(),
+            automations: Automations::default(),
+            mails: 0,
             budget: Budget::default(),
             pages: Pages::default(),
             switched_off: false,
             old_contacts: Lagging::default(),
             old_companies: Lagging::default(),
+            old_tickets: Lagging::default(),
             agent: 0,
             last_id: FIRST_ID,
             reads: 0,

@@ -2,10 +2,13 @@
 
 use super::Shared;
 use super::admission::{accepts_json, is_authorized, sends_json};
+use super::budget::Class;
+use super::list::Query;
 use super::record::{Contact, Stamp, Standing};
 use super::reply::Reply;
 use super::route::{Call, route};
 use super::service::{Body, Service};
+use super::tickets::TicketCall;
 use crate::sandbox::log::Endpoint;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -29,18 +32,22 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
 
 fn answer(shared: &Shared, parts: &Parts, body: &Bytes) -> Response {
     let mut account = shared.account();
+    let number = account.nonce();
     let mut service = Service {
         now: shared.options.backstage.clock.now().timestamp_millis(),
+        request: number,
         options: &shared.options,
         account: &mut account,
     };
-    let number = service.account.nonce();
+    service.catch_up();
     let managed = !service.account.switched_off;
     let call = route(&parts.method, parts.uri.path());
     let endpoint = call.as_ref().ok().map(|call| Endpoint(call.endpoint()));
     let mut headers = Vec::new();
-    let result = service.admitted(parts, call, &mut headers);
-    let result = result.and_then(|call| service.carry_out(call, parts, body));
+    let query: Vec<(String, String)> =
+        axum::extract::Query::try_from_uri(&parts.uri).map_or_else(|_| Vec::new(), |it| it.0);
+    let result = service.admitted(parts, call, &query, &mut headers);
+    let result = result.and_then(|call| service.carry_out(call, &query, parts, body));
     drop(account);
     let mut reply = result.unwrap_or_else(|refusal| refusal);
     absolute_location(&mut reply, &parts.headers);
@@ -101,6 +108,7 @@ impl Service<'_> {
         &mut self,
         parts: &Parts,
         call: Result<Call, Reply>,
+        query: &Query,
         headers: &mut Vec<(HeaderName, HeaderValue)>,
     ) -> Result<Call, Reply> {
         if self.account.switched_off {
@@ -114,11 +122,13 @@ impl Service<'_> {
                 message,
             ));
         }
-        let is_list = matches!(call, Ok(Call::ListContacts));
-        let allowance = self
-            .account
-            .budget
-            .spend(self.options.limits, self.now, is_list);
+        let (class, credits) = match &call {
+            Ok(call) => (call.class(), call.credits(query)),
+            Err(_) => (Class::Other, 1),
+        };
+        let limits = (self.options.limits, &self.options.tickets);
+        let budget = &mut self.account.budget;
+        let allowance = budget.spend(limits, self.now, class, credits);
         if let Some(it) = allowance {
             let total = format!("{}.0", it.total);
             let remaining = format!("{}.0", it.remaining);
@@ -134,7 +144,7 @@ impl Service<'_> {
                 return Err(too_many(seconds));
             }
             let cost = HeaderName::from_static("x-ratelimit-used-currentrequest");
-            headers.push((cost, HeaderValue::from_static("1")));
+            headers.push((cost, HeaderValue::from(credits)));
         }
         if !accepts_json(&parts.headers) {
             return Err(Reply::empty(StatusCode::NOT_ACCEPTABLE));
@@ -148,9 +158,13 @@ impl Service<'_> {
         Ok(call)
     }
 
-    fn carry_out(&mut self, call: Call, parts: &Parts, bytes: &Bytes) -> Result<Reply, Reply> {
-        let query: Vec<(String, String)> =
-            axum::extract::Query::try_from_uri(&parts.uri).map_or_else(|_| Vec::new(), |it| it.0);
+    fn carry_out(
+        &mut self,
+        call: Call,
+        query: &Query,
+        parts: &Parts,
+        bytes: &Bytes,
+    ) -> Result<Reply, Reply> {
         let body = if call.has_body() {
             parse(bytes)?
         } else {
@@ -158,7 +172,7 @@ impl Service<'_> {
         };
         let url = || format!("{}{}", root(&parts.headers), parts.uri.path());
         match call {
-            Call::ListContacts => self.list_contacts(&query, &url()),
+            Call::ListContacts => self.list_contacts(query, &url()),
             Call::CreateContact => self.create_contact(&body),
             Call::ViewContact(id) => self.view_contact(id),
             Call::UpdateContact(id) => self.update_contact(id, &body),
@@ -173,21 +187,32 @@ impl Service<'_> {
             Call::Invite(id) => no_content(bytes).and_then(|()| self.invite_contact(id)),
             Call::MakeAgent(id) => self.promote_contact(id),
             Call::Merge => self.merge_contacts(&body),
-            Call::CompleteContacts => self.complete_contacts(&query),
-            Call::SearchContacts => self.search_contacts(&query),
-            Call::ListCompanies => self.list_companies(&query, &url()),
+            Call::CompleteContacts => self.complete_contacts(query),
+            Call::SearchContacts => self.search_contacts(query),
+            Call::ListCompanies => self.list_companies(query, &url()),
             Call::CreateCompany => self.create_company(&body),
             Call::ViewCompany(id) => self.view_company(id),
             Call::UpdateCompany(id) => self.update_company(id, &body),
             Call::DeleteCompany(id) => self.delete_company(id),
-            Call::CompleteCompanies => self.complete_companies(&query),
-            Call::SearchCompanies => self.search_companies(&query),
+            Call::CompleteCompanies => self.complete_companies(query),
+            Call::SearchCompanies => self.search_companies(query),
             Call::ContactFields => Ok(ok(&self.options.schema.contact_fields())),
             Call::CompanyFields => Ok(ok(&self.options.schema.company_fields())),
             Call::Me => Ok(ok(&agent(&self.own_agent()))),
-            Call::ListAgents => Ok(ok(&self.list_agents(&query))),
-            Call::ViewAgent(id) => self.view_agent(id),
+            Call::ListAgents => self
+                .administrators_only()
+                .map(|()| ok(&self.list_agents(query))),
+            Call::ViewAgent(id) => self
+                .administrators_only()
+                .and_then(|()| self.view_agent(id)),
             Call::DeleteAgent(id) => self.demote_agent(id),
+            Call::Ticket(call) => {
+                if matches!(call, TicketCall::Restore(_)) {
+                    no_content(bytes)?;
+                }
+                let host = root(&parts.headers);
+                self.carry_out_ticket(call, query, &body, (&host, parts.uri.path()))
+            }
         }
     }
 
@@ -229,7 +254,7 @@ impl Service<'_> {
             .collect()
     }
 
-    fn own_agent(&self) -> Contact {
+    pub(super) fn own_agent(&self) -> Contact {
         let mut me = Contact::new(self.account.agent, 0, 1_705_309_200);
         "Sandbox Administrator".clone_into(&mut me.name);
         me.email = Some("admin@sandbox.example".to_owned());

@@ -1,6 +1,7 @@
-//! The account's calls per minute: a sliding window for all calls and one for the contact list.
+//! The account's calls per minute: a sliding window for all calls and one for each narrower limit.
 
 use super::options::Limits;
+use super::tickets::TicketOptions;
 use std::collections::VecDeque;
 
 /// The window in milliseconds.
@@ -9,7 +10,30 @@ const MINUTE: i64 = 60_000;
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     calls: Window,
-    lists: Window,
+    /// By [`Class::place`].
+    classes: [Window; 4],
+}
+
+/// Calls that may have a limit of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Other,
+    ContactsList,
+    TicketsList,
+    TicketCreate,
+    TicketUpdate,
+}
+
+impl Class {
+    const fn place(self) -> Option<usize> {
+        match self {
+            Self::Other => None,
+            Self::ContactsList => Some(0),
+            Self::TicketsList => Some(1),
+            Self::TicketCreate => Some(2),
+            Self::TicketUpdate => Some(3),
+        }
+    }
 }
 
 /// What the headers say after a call.
@@ -22,22 +46,27 @@ pub(super) struct Allowance {
 }
 
 impl Budget {
-    /// Counts one call at `now` in milliseconds; `None` without limits. Refused calls are free.
-    pub(super) fn spend(&mut self, limits: Limits, now: i64, is_list: bool) -> Option<Allowance> {
-        let Limits::PerMinute {
-            total,
-            contacts_list,
-        } = limits
-        else {
+    /// Counts one call at `now` in milliseconds, which costs `credits` of the total; `None` without
+    /// limits. Refused calls are free.
+    pub(super) fn spend(
+        &mut self,
+        (limits, options): (Limits, &TicketOptions),
+        now: i64,
+        class: Class,
+        credits: u32,
+    ) -> Option<Allowance> {
+        let Limits::PerMinute { total, .. } = limits else {
             return None;
         };
-        let list_limit = contacts_list.filter(|_| is_list);
+        let own = class.place().and_then(|at| self.classes.get_mut(at));
+        let mut own = own.zip(limits.of(class, options));
         let wait = self.calls.wait(total, now);
-        let wait = wait.max(list_limit.and_then(|limit| self.lists.wait(limit, now)));
+        let own_wait = own.as_mut().and_then(|(own, most)| own.wait(*most, now));
+        let wait = wait.max(own_wait);
         if wait.is_none() {
-            self.calls.0.push_back(now);
-            if is_list {
-                self.lists.0.push_back(now);
+            self.calls.0.extend((0..credits).map(|_| now));
+            if let Some((own, _)) = own {
+                own.0.push_back(now);
             }
         }
         let used = u32::try_from(self.calls.0.len()).unwrap_or(u32::MAX);
@@ -81,19 +110,29 @@ mod tests {
     #[test]
     fn the_contact_list_is_refused_while_the_headers_promise_plenty() {
         let mut budget = Budget::default();
-        let limits = Limits::growth();
+        let limits = (Limits::growth(), &TicketOptions::default());
         for call in 0..20 {
-            let after = budget.spend(limits, call * 1000, true).unwrap();
+            let after = budget
+                .spend(limits, call * 1000, Class::ContactsList, 1)
+                .unwrap();
             assert_eq!(after.retry_after, None);
         }
-        let refused = budget.spend(limits, 20_500, true).unwrap();
+        let refused = budget
+            .spend(limits, 20_500, Class::ContactsList, 1)
+            .unwrap();
         assert_eq!((refused.remaining, refused.retry_after), (180, Some(40)));
         assert_eq!(
-            budget.spend(limits, 20_500, false).unwrap().retry_after,
+            budget
+                .spend(limits, 20_500, Class::Other, 1)
+                .unwrap()
+                .retry_after,
             None
         );
         assert_eq!(
-            budget.spend(limits, 60_000, true).unwrap().retry_after,
+            budget
+                .spend(limits, 60_000, Class::ContactsList, 1)
+                .unwrap()
+                .retry_after,
             None
         );
     }
@@ -102,10 +141,14 @@ mod tests {
     fn what_other_apps_use_is_missing_from_ours() {
         let mut budget = Budget::default();
         budget.spent_by_others(49, 0);
-        let last = budget.spend(Limits::trial(), 1, false).unwrap();
+        let limits = (Limits::trial(), &TicketOptions::default());
+        let last = budget.spend(limits, 1, Class::Other, 1).unwrap();
         assert_eq!((last.total, last.remaining), (50, 0));
         assert_eq!(
-            budget.spend(Limits::trial(), 2, false).unwrap().retry_after,
+            budget
+                .spend(limits, 2, Class::Other, 1)
+                .unwrap()
+                .retry_after,
             Some(60)
         );
     }

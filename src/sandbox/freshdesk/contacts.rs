@@ -206,6 +206,12 @@ impl Contacts {
         holders.get(email).copied()
     }
 
+    pub(super) fn with_external_id(&self, id: &str) -> Option<u64> {
+        let unique = Unique::ExternalId;
+        let (_, holders) = self.holders.iter().find(|(it, _)| *it == unique)?;
+        holders.get(id).copied()
+    }
+
     pub(super) fn with_phone(&self, phone: &str) -> Vec<u64> {
         with_number(&self.phones, phone)
     }

@@ -24,7 +24,7 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Text => "custom_text",
             Self::Paragraph => "custom_paragraph",

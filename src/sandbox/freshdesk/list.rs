@@ -24,7 +24,7 @@ pub(super) type Query = [(String, String)];
 pub(super) struct Pages(VecDeque<(u64, String, Arc<[u64]>)>);
 
 impl Pages {
-    fn get(&self, generation: u64, key: &str) -> Option<Arc<[u64]>> {
+    pub(super) fn get(&self, generation: u64, key: &str) -> Option<Arc<[u64]>> {
         let found = self
             .0
             .iter()
@@ -32,7 +32,7 @@ impl Pages {
         found.map(|(_, _, ids)| Arc::clone(ids))
     }
 
-    fn put(&mut self, generation: u64, key: String, ids: Arc<[u64]>) {
+    pub(super) fn put(&mut self, generation: u64, key: String, ids: Arc<[u64]>) {
         self.0.truncate(MOST_PAGES - 1);
         self.0.push_front((generation, key, ids));
     }
@@ -233,7 +233,11 @@ where
     }
 }
 
-fn next_link(page: usize, query: &Query, url: &str) -> Option<(HeaderName, HeaderValue)> {
+pub(super) fn next_link(
+    page: usize,
+    query: &Query,
+    url: &str,
+) -> Option<(HeaderName, HeaderValue)> {
     let others = query.iter().filter(|(name, _)| name != "page");
     let mut next = reqwest::Url::parse(url).ok()?;
     next.query_pairs_mut()
@@ -298,7 +302,7 @@ fn contact_filter(name: &str, value: &str, wanted: &mut Wanted) -> Option<Proble
     None
 }
 
-fn positive(name: &str, value: &str, most: usize, into: &mut usize) -> Option<Problem> {
+pub(super) fn positive(name: &str, value: &str, most: usize, into: &mut usize) -> Option<Problem> {
     match value.parse::<usize>() {
         Ok(number) if (1..=most).contains(&number) => {
             *into = number;
@@ -333,15 +337,20 @@ fn since(name: &str, value: &str, options: &Options, wanted: &mut Wanted) -> Opt
         return Some(Problem::new(name, "invalid_value", message));
     };
     if obeyed {
-        // Stamps are whole seconds: one half past ten is after ten and before eleven.
-        let second = if options.since_inclusive {
-            millis.div_euclid(1000) + i64::from(millis.rem_euclid(1000) > 0)
-        } else {
-            millis.div_euclid(1000) + 1
-        };
-        wanted.since = Some(second);
+        wanted.since = Some(second_of(millis, options.since_inclusive));
     }
     None
+}
+
+/// The first second that is listed. Stamps are whole seconds: one half past ten is after ten and
+/// before eleven.
+pub(super) const fn second_of(millis: i64, inclusive: bool) -> i64 {
+    let second = millis.div_euclid(1000);
+    if inclusive && millis.rem_euclid(1000) == 0 {
+        second
+    } else {
+        second + 1
+    }
 }
 
 /// A time in one of the forms the reference allows, in milliseconds since 1970.

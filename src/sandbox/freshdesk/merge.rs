@@ -36,6 +36,7 @@ impl Service<'_> {
         }
         for secondary in &secondaries {
             self.drop_contact(secondary.id);
+            self.hand_over_tickets(secondary.id, primary.id);
         }
         let mut merged = merged;
         merged.updated_at = self.second();

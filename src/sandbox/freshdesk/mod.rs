@@ -1,4 +1,5 @@
-//! A simulator of Freshdesk's API v2: one account with contacts, companies, fields and agents.
+//! A simulator of Freshdesk's API v2: one account with contacts, companies, tickets,
+//! fields and agents.
 //!
 //! It answers what the API reference and recordings of real accounts say, at its nastiest.
 
@@ -21,11 +22,16 @@ mod reply;
 mod route;
 mod search;
 mod service;
+mod tickets;
 
 pub use fields::{CustomField, FieldType, Schema};
 pub use options::{Limits, Options, Quirks, UpdatedSince};
 pub use people::{CompanySeed, ContactSeed, Refused};
 pub use record::{Company, Contact, Standing};
+pub use tickets::{
+    Action, Automation, Conversation, Event, Rating, Stats, Status, Ticket, TicketLimits,
+    TicketOptions, TicketSeed, TicketStanding,
+};
 
 use super::Backstage;
 use super::server::Server;

@@ -1,6 +1,8 @@
 //! What kind of Freshdesk account is simulated.
 
+use super::budget::Class;
 use super::fields::Schema;
+use super::tickets::TicketOptions;
 use crate::sandbox::Backstage;
 use chrono::TimeDelta;
 
@@ -31,6 +33,8 @@ pub struct Options {
     pub agent_seats: usize,
     /// Custom fields, and which default fields are unique.
     pub schema: Schema,
+    /// What tickets are like.
+    pub tickets: TicketOptions,
     /// Behaviour that only some accounts show.
     pub quirks: Quirks,
 }
@@ -50,6 +54,7 @@ impl Default for Options {
             search_lag: TimeDelta::minutes(2),
             agent_seats: 10,
             schema: Schema::default(),
+            tickets: TicketOptions::default(),
             quirks: Quirks::default(),
         }
     }
@@ -64,12 +69,34 @@ pub enum Limits {
     PerMinute {
         /// All calls together.
         total: u32,
-        /// `GET /contacts` alone; the headers do not speak of it.
+        /// `GET /contacts` alone; the headers do not speak of it. Where it is set, `GET /tickets` has
+        /// the same limit, and ticket create and ticket update two fifths of the total each, as in
+        /// every plan; `None`: none of them.
         contacts_list: Option<u32>,
     },
 }
 
 impl Limits {
+    /// Calls per minute of one class; `None`: only the total counts.
+    pub(super) fn of(self, class: Class, options: &TicketOptions) -> Option<u32> {
+        let Self::PerMinute {
+            total,
+            contacts_list,
+        } = self
+        else {
+            return None;
+        };
+        let write = contacts_list.map(|_| total / 5 * 2);
+        let own = options.limits;
+        match class {
+            Class::Other => None,
+            Class::ContactsList => contacts_list,
+            Class::TicketsList => own.map(|it| it.list).or(contacts_list),
+            Class::TicketCreate => own.map(|it| it.create).or(write),
+            Class::TicketUpdate => own.map(|it| it.update).or(write),
+        }
+    }
+
     /// A trial account.
     #[must_use]
     pub const fn trial() -> Self {
@@ -139,4 +166,6 @@ pub struct Quirks {
     pub silent_deletes: bool,
     /// Only a conflict about the e-mail names the holder in `additional_info`.
     pub bare_conflicts: bool,
+    /// The key belongs to an agent who is no administrator: 403 for agents and groups.
+    pub plain_agent: bool,
 }

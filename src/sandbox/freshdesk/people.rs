@@ -66,13 +66,16 @@ pub struct CompanySeed {
 }
 
 impl Shared {
-    fn with<T>(&self, act: impl FnOnce(&mut Service<'_>) -> T) -> T {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Service<'_>) -> T) -> T {
         let mut account = self.account();
-        act(&mut Service {
+        let mut service = Service {
             now: self.options.backstage.clock.now().timestamp_millis(),
+            request: 0,
             options: &self.options,
             account: &mut account,
-        })
+        };
+        service.catch_up();
+        act(&mut service)
     }
 }
 
@@ -304,7 +307,7 @@ impl FreshdeskSim {
     }
 }
 
-fn body(attributes: &Value) -> Body {
+pub(super) fn body(attributes: &Value) -> Body {
     attributes.as_object().cloned().unwrap_or_default()
 }
 
@@ -313,7 +316,7 @@ fn id_of(reply: &Reply) -> u64 {
     record.get("id").and_then(Value::as_u64).unwrap_or_default()
 }
 
-fn fill(
+pub(super) fn fill(
     fields: &[super::fields::CustomField],
     into: &mut [Value],
     custom: Vec<(&'static str, Value)>,

@@ -86,6 +86,28 @@ impl<K: Ord> Ranked<K> {
         self.blocks.iter().skip(first).flatten().skip(skip)
     }
 
+    /// The elements before the last `skip`, from the last one backwards.
+    pub(super) fn back(&self, mut skip: usize) -> impl Iterator<Item = &K> {
+        let mut last = 0;
+        for block in self.blocks.iter().rev() {
+            if skip < block.len() {
+                break;
+            }
+            skip -= block.len();
+            last += 1;
+        }
+        let blocks = self.blocks.iter().rev().skip(last);
+        blocks.flat_map(|block| block.iter().rev()).skip(skip)
+    }
+
+    /// How many elements are before `key`.
+    pub(super) fn rank(&self, key: &K) -> usize {
+        let at = self.block_of(key);
+        let whole: usize = self.blocks.iter().take(at).map(Vec::len).sum();
+        let block = self.blocks.get(at);
+        whole + block.map_or(0, |block| block.partition_point(|it| it < key))
+    }
+
     /// The first block whose last element is not before `key`.
     fn block_of(&self, key: &K) -> usize {
         self.blocks
@@ -123,6 +145,9 @@ mod tests {
             plain.extend(more);
             prop_assert_eq!(ranked.len(), plain.len());
             prop_assert!(ranked.from(skip).eq(plain.iter().skip(skip)));
+            prop_assert!(ranked.back(skip).eq(plain.iter().rev().skip(skip)));
+            let key = u16::try_from(skip).unwrap();
+            prop_assert_eq!(ranked.rank(&key), plain.range(..key).count());
         }
     }
 }

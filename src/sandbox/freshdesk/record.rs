@@ -257,7 +257,8 @@ impl Serialize for Quoted {
     }
 }
 
-struct Custom<'a>(&'a [CustomField], &'a [Value]);
+/// The values of custom fields under their names.
+pub(super) struct Custom<'a>(pub(super) &'a [CustomField], pub(super) &'a [Value]);
 
 impl Serialize for Custom<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,6 +1,9 @@
 //! Which call a verb and a path stand for.
 
+use super::budget::Class;
+use super::list::Query;
 use super::reply::Reply;
+use super::tickets::{self, TicketCall};
 use axum::http::Method;
 
 /// What a path and a verb ask for.
@@ -31,6 +34,7 @@ pub(super) enum Call {
     ListAgents,
     ViewAgent(u64),
     DeleteAgent(u64),
+    Ticket(TicketCall),
 }
 
 impl Call {
@@ -62,11 +66,32 @@ impl Call {
             Self::ListAgents => "agents.list",
             Self::ViewAgent(_) => "agents.view",
             Self::DeleteAgent(_) => "agents.delete",
+            Self::Ticket(call) => call.endpoint(),
+        }
+    }
+
+    /// The part of the account's limit that it counts in, besides the whole.
+    pub(super) const fn class(self) -> Class {
+        match self {
+            Self::ListContacts => Class::ContactsList,
+            Self::Ticket(call) => call.class(),
+            _ => Class::Other,
+        }
+    }
+
+    /// How many calls it counts as.
+    pub(super) fn credits(self, query: &Query) -> u32 {
+        match self {
+            Self::Ticket(call) => call.credits(query),
+            _ => 1,
         }
     }
 
     /// Whether it needs a JSON body.
     pub(super) const fn has_body(self) -> bool {
+        if let Self::Ticket(call) = self {
+            return call.has_body();
+        }
         matches!(
             self,
             Self::CreateContact
@@ -129,7 +154,10 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Call, Reply> {
             ];
             return pick(method, &table, "GET, PUT, DELETE");
         }
-        _ => return Err(Reply::missing()),
+        ref other => {
+            let call = tickets::route(method, other).ok_or_else(Reply::missing)?;
+            return call.map(Call::Ticket);
+        }
     };
     pick(method, table, allowed)
 }
@@ -144,7 +172,12 @@ fn contact_action(method: &Method, id: u64, action: &str) -> Result<Call, Reply>
     }
 }
 
-fn pick(method: &Method, table: &[(&str, Call)], allowed: &'static str) -> Result<Call, Reply> {
+/// The call of `table` with the verb of the request.
+pub(super) fn pick<T: Copy>(
+    method: &Method,
+    table: &[(&str, T)],
+    allowed: &'static str,
+) -> Result<T, Reply> {
     let found = table.iter().find(|(verb, _)| method.as_str() == *verb);
     found
         .map(|(_, call)| *call)

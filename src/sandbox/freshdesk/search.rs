@@ -18,7 +18,7 @@ const LONGEST: usize = 512;
 
 /// `field:value`, or several with AND and OR.
 #[derive(Debug, Clone, PartialEq)]
-enum Term {
+pub(super) enum Term {
     Is {
         field: String,
         order: Order,
@@ -29,19 +29,20 @@ enum Term {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     Same,
     AtLeast,
     AtMost,
 }
 
 /// What a field of a record is to search.
-enum Found<'a> {
+pub(super) enum Found<'a> {
     Text(Option<&'a str>),
     Many(Vec<&'a str>),
     Json(&'a Value),
     Flag(bool),
     Id(Option<u64>),
+    Number(u64),
     Day(i64),
     Unknown,
 }
@@ -135,9 +136,9 @@ impl Service<'_> {
 }
 
 #[derive(Serialize)]
-struct Results<T> {
-    results: Vec<T>,
-    total: usize,
+pub(super) struct Results<T> {
+    pub(super) results: Vec<T>,
+    pub(super) total: usize,
 }
 
 fn shown<'a, T>(record: &'a T, fields: &'a [CustomField]) -> Shown<'a, T> {
@@ -149,7 +150,7 @@ fn shown<'a, T>(record: &'a T, fields: &'a [CustomField]) -> Shown<'a, T> {
     }
 }
 
-fn page_of<T>(rows: &[T], page: usize) -> (usize, &[T]) {
+pub(super) fn page_of<T>(rows: &[T], page: usize) -> (usize, &[T]) {
     let start = ((page - 1) * ROWS).min(rows.len());
     let end = (start + ROWS).min(rows.len());
     (rows.len(), rows.get(start..end).unwrap_or_default())
@@ -174,7 +175,7 @@ fn single(query: &Query, wanted: &str) -> Result<String, Reply> {
     })
 }
 
-fn asked(
+pub(super) fn asked(
     query: &Query,
     fields: &[CustomField],
     known: impl Fn(&str) -> bool,
@@ -230,7 +231,7 @@ fn unknown<'a>(term: &'a Term, known: &impl Fn(&str) -> bool) -> Option<&'a str>
     }
 }
 
-fn holds<'a>(term: &Term, of: &impl Fn(&str) -> Found<'a>) -> bool {
+pub(super) fn holds<'a>(term: &Term, of: &impl Fn(&str) -> Found<'a>) -> bool {
     match term {
         Term::All(terms) => terms.iter().all(|it| holds(it, of)),
         Term::Any(terms) => terms.iter().any(|it| holds(it, of)),
@@ -259,6 +260,10 @@ fn fits(found: &Found<'_>, order: Order, value: &Value) -> bool {
         },
         Found::Flag(flag) => value.as_bool() == Some(*flag),
         Found::Id(id) => id.map_or(value.is_null(), |id| value.as_u64() == Some(id)),
+        Found::Number(held) => match (i64::try_from(*held), value.as_i64()) {
+            (Ok(held), Some(value)) => compare(held, order, value),
+            _ => false,
+        },
         Found::Day(second) => {
             let day = value
                 .as_str()
@@ -304,7 +309,11 @@ fn company_field<'a>(it: &'a Company, fields: &[CustomField], field: &str) -> Fo
     }
 }
 
-fn custom_field<'a>(fields: &[CustomField], values: &'a [Value], field: &str) -> Found<'a> {
+pub(super) fn custom_field<'a>(
+    fields: &[CustomField],
+    values: &'a [Value],
+    field: &str,
+) -> Found<'a> {
     let mut both = fields.iter().zip(values);
     both.find(|(it, _)| it.name == field)
         .map_or(Found::Unknown, |(_, value)| Found::Json(value))

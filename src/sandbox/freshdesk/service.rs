@@ -17,6 +17,8 @@ pub(super) struct Service<'a> {
     pub(super) options: &'a Options,
     /// Milliseconds since 1970.
     pub(super) now: i64,
+    /// The number of the request; 0 for what people do.
+    pub(super) request: u64,
 }
 
 /// A contact needs at least one of these.
@@ -142,6 +144,7 @@ impl Service<'_> {
             }
         }
         self.drop_contact(id);
+        self.drop_tickets_of(id);
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     }
 
@@ -247,7 +250,7 @@ impl Service<'_> {
         }
     }
 
-    fn known_company(&self, form: &mut Form, field: &str, value: &Value) -> Option<u64> {
+    pub(super) fn known_company(&self, form: &mut Form, field: &str, value: &Value) -> Option<u64> {
         let id = form.id(field, value)?;
         if self.account.companies.get(id).is_none() {
             let message = "There is no company matching the given company_id";
