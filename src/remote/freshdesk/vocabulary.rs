@@ -22,7 +22,7 @@ impl Freshdesk {
     pub(super) async fn words(&self, wanted: &Wanted) -> Result<Vocabulary, RemoteError> {
         let mut words = self.statuses_and_types().await?;
         if wanted.groups {
-            for group in self.all_of("groups", "/groups").await? {
+            for group in self.all_of("groups", "groups").await? {
                 let id = number(group.get("id"));
                 let name = group.get("name").and_then(Json::as_str);
                 words.groups.extend(id.zip(name.map(str::to_owned)));
@@ -61,7 +61,7 @@ impl Freshdesk {
 
     /// "List All Agents".
     async fn agents(&self) -> Result<BTreeMap<i64, Vec<String>>, RemoteError> {
-        let rows = self.all_of("agents", "/agents").await?;
+        let rows = self.all_of("agents.list", "agents").await?;
         Ok(rows
             .iter()
             .filter_map(|agent| {
@@ -75,15 +75,15 @@ impl Freshdesk {
     }
 
     /// Every row of a list that only an administrator's key may read.
-    async fn all_of(&self, endpoint: &'static str, path: &str) -> Result<Vec<Json>, RemoteError> {
+    async fn all_of(&self, endpoint: &'static str, what: &str) -> Result<Vec<Json>, RemoteError> {
         let mut all = Vec::new();
         for page in 1..=PAGES {
-            let call = Call::get(endpoint, path)
+            let call = Call::get(endpoint, format!("/{what}"))
                 .with("per_page", PER_PAGE.to_string())
                 .with("page", page.to_string());
             let reply = self.http.send(call).await?;
             if reply.status == reqwest::StatusCode::FORBIDDEN {
-                let detail = format!("the {endpoint} are shown to an administrator's key only");
+                let detail = format!("the {what} are shown to an administrator's key only");
                 return Err(reply.error(ErrorKind::Forbidden, &detail));
             }
             let reply = reply.ok()?;
