@@ -2,6 +2,9 @@
 //! differences that two systems have when nobody kept them in step.
 
 mod names;
+mod tickets;
+
+pub use tickets::{TicketPlan, populate_tickets};
 
 use super::freshdesk::{CompanySeed, ContactSeed, FreshdeskSim};
 use super::hubspot::{HubspotSim, Kind, Refused, Seed};

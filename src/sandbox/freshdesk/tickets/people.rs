@@ -196,6 +196,18 @@ impl FreshdeskSim {
         })
     }
 
+    /// The id of the group of agents with this name.
+    #[must_use]
+    pub fn group_id(&self, name: &str) -> Option<u64> {
+        self.shared.options.tickets.group_id(name)
+    }
+
+    /// The id of the agent to whom the key belongs.
+    #[must_use]
+    pub fn agent_id(&self) -> u64 {
+        self.shared.account().agent
+    }
+
     /// One ticket, wherever it stands.
     #[must_use]
     pub fn ticket(&self, id: u64) -> Option<Ticket> {

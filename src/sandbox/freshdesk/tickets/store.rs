@@ -135,10 +135,13 @@ impl Tickets {
     }
 }
 
+/// When an open ticket escalates.
 fn due(ticket: &Ticket) -> Option<(i64, u64)> {
     let ticks =
         ticket.standing == TicketStanding::Live && ticket.status == OPEN && !ticket.is_escalated;
-    ticks.then_some((ticket.due_by, ticket.id))
+    // What was due before the last change is noticed after it.
+    let at = ticket.due_by.max(ticket.updated_at);
+    ticks.then_some((at, ticket.id))
 }
 
 fn second(pairs: &BTreeSet<(u64, u64)>, first: u64) -> Vec<u64> {

@@ -45,8 +45,7 @@ impl Service<'_> {
             return;
         };
         ticket.is_escalated = true;
-        // A promise that was broken before the ticket was touched is noticed after.
-        ticket.updated_at = ticket.updated_at.max(self.second());
+        ticket.updated_at = self.second();
         self.store_ticket(ticket, false);
     }
 }
