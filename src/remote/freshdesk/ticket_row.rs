@@ -5,9 +5,8 @@ use super::value::{Lenient, identity, stamp};
 use crate::model::{Presence, Priority, RecordId, Ticket, TicketImage, Value, Version};
 use crate::remote::http::Reply;
 use crate::remote::{ErrorKind, RemoteError};
-use serde::de::{DeserializeSeed as _, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
-use std::fmt;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed as _, Deserializer};
 
 /// The tickets of the array that `reply` holds; `in_trash` where the list that showed them says so.
 ///
@@ -72,7 +71,8 @@ struct Row {
     deleted: Option<Value>,
     #[serde(deserialize_with = "lenient")]
     spam: Option<Value>,
-    stats: Stats,
+    /// Only where it was asked for.
+    stats: serde_json::Value,
 }
 
 impl Row {
@@ -95,7 +95,11 @@ impl Row {
             created_at: time(&self.created_at)
                 .map(Version::time)
                 .ok_or("a ticket without a time of creation")?,
-            first_answered_at: self.stats.first_responded_at.map(Version::time),
+            first_answered_at: self
+                .stats
+                .get("first_responded_at")
+                .and_then(|it| stamp(it.as_str()?))
+                .map(Version::time),
             image: TicketImage {
                 priority: priority(whole(self.priority.as_ref())),
                 status: whole(self.status.as_ref())
@@ -150,68 +154,6 @@ pub(super) const fn priority_number(priority: Priority) -> u8 {
 /// A field of whatever form.
 pub(super) fn lenient<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Value>, D::Error> {
     Lenient.deserialize(json)
-}
-
-/// `stats`: an object, and nothing is known where it is anything else.
-#[derive(Debug, Default)]
-struct Stats {
-    first_responded_at: Option<Version>,
-}
-
-impl<'de> Deserialize<'de> for Stats {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(StatsVisitor)
-    }
-}
-
-struct StatsVisitor;
-
-impl<'de> Visitor<'de> for StatsVisitor {
-    type Value = Stats;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the times of a ticket")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Stats, A::Error> {
-        let mut stats = Stats::default();
-        while let Some(key) = map.next_key::<String>()? {
-            let value = map.next_value_seed(Lenient)?;
-            if key == "first_responded_at" {
-                stats.first_responded_at = value.and_then(|value| value.as_text().and_then(stamp));
-            }
-        }
-        Ok(stats)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Stats, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Stats::default())
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Stats, E> {
-        Ok(Stats::default())
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Stats, E> {
-        Ok(Stats::default())
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Stats, E> {
-        Ok(Stats::default())
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Stats, E> {
-        Ok(Stats::default())
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Stats, E> {
-        Ok(Stats::default())
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Stats, E> {
-        Ok(Stats::default())
-    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ impl List {
 /// Pages by number lose tickets: one that changes meanwhile moves to the end, all behind it move up
 /// by one, and the first of the next page is on the page that was read already. So the next page is
 /// the first one from the last ticket's time on, and number two is asked for only where the whole
-/// first page has about the same time.
+/// first page has about the same time. Within that time a change between two pages can still
+/// hide a ticket; the next pass overlaps this one and shows it, unless it last changed long ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Position {
     list: List,

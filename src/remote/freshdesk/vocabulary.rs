@@ -9,8 +9,9 @@ use crate::model::Value;
 use crate::remote::http::Call;
 use crate::remote::{ErrorKind, RemoteError, Vocabulary, Wanted};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -193,58 +194,40 @@ fn small(value: &Json) -> Option<u32> {
 
 impl<'de> Deserialize<'de> for Choices {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(ChoicesVisitor)
+        let raw = Box::<RawValue>::deserialize(json)?;
+        let pairs = serde_json::from_str(raw.get()).map(|Pairs(pairs)| pairs);
+        let members = serde_json::from_str(raw.get());
+        Ok(Self {
+            pairs: pairs.unwrap_or_default(),
+            members: members.unwrap_or_default(),
+        })
     }
 }
 
-struct ChoicesVisitor;
+/// An object in its own order: a map of `serde_json` would put 10 before 2.
+struct Pairs(Vec<(String, Json)>);
 
-impl<'de> Visitor<'de> for ChoicesVisitor {
-    type Value = Choices;
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("choices")
+        f.write_str("an object")
     }
 
-    // A map of serde_json would put 10 before 2.
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Choices, A::Error> {
-        let mut choices = Choices::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+        let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
-            choices.pairs.push(pair);
+            pairs.push(pair);
         }
-        Ok(choices)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices, A::Error> {
-        let mut choices = Choices::default();
-        while let Some(member) = seq.next_element()? {
-            choices.members.push(member);
-        }
-        Ok(choices)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Choices, E> {
-        Ok(Choices::default())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Choices, E> {
-        Ok(Choices::default())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Choices, E> {
-        Ok(Choices::default())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Choices, E> {
-        Ok(Choices::default())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Choices, E> {
-        Ok(Choices::default())
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<Choices, E> {
-        Ok(Choices::default())
+        Ok(Pairs(pairs))
     }
 }
 
