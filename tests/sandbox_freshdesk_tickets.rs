@@ -981,3 +981,46 @@ async fn a_page_of_fifty_thousand_tickets_costs_no_more_than_one_of_a_hundred() 
     assert_eq!(rest.len(), 100);
     assert!(rest[0] > 29_000, "{}", rest[0]);
 }
+
+#[tokio::test]
+async fn what_the_agent_may_not_see_and_what_is_archived_is_absent_and_not_deleted() {
+    let desk = with(TicketOptions {
+        scope: Some(vec!["Sales".to_owned()]),
+        ..TicketOptions::default()
+    })
+    .await;
+    let (ada, acme) = desk.ada();
+    let in_group = |name: &str, agent| TicketSeed {
+        requester_id: ada,
+        group_id: desk.sim.group_id(name),
+        responder_id: agent,
+        ..TicketSeed::default()
+    };
+    let own = Some(desk.sim.agent_id());
+    let seeds = [
+        in_group("Sales", None),
+        in_group("QA", None),
+        in_group("", None),
+        in_group("Sales", own),
+        in_group("Sales", Some(1)),
+    ];
+    desk.sim.populate_tickets(seeds);
+    assert_eq!(desk.ids("/tickets").await, [5, 4, 1]);
+    let mine = "/tickets?filter=new_and_my_open";
+    assert_eq!(desk.ids(mine).await, [4, 1]);
+    assert_eq!(desk.ids("/tickets?filter=watching").await.len(), 0);
+    for hidden in ["/tickets/2", "/tickets/3"] {
+        let (status, body) = desk.call("GET", hidden, Value::Null).await;
+        assert_eq!((status, &body["code"]), (403, &json!("access_denied")));
+    }
+    desk.sim.archive_ticket(1).unwrap();
+    assert_eq!(desk.ids(mine).await, [4]);
+    assert_eq!(desk.get("/tickets/1").await.status(), 404);
+    assert_eq!(desk.get("/tickets/archived/1").await.status(), 200);
+    let raise = desk.call("PUT", "/tickets/1", json!({"priority": 4}));
+    assert_eq!(raise.await, (404, Value::Null));
+    desk.pass(60);
+    desk.sim.delete_company(acme).unwrap();
+    let five = desk.sim.ticket(5).unwrap();
+    assert_eq!((five.company_id, five.updated_at), (None, NOON));
+}

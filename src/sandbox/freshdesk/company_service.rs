@@ -41,6 +41,7 @@ impl Service<'_> {
                 .old_companies
                 .note(id, Some(company), until, self.now);
         }
+        self.release_tickets_of(id);
         for contact in self.account.contacts.of_company(id) {
             let Some(mut contact) = self.account.contacts.get(contact).cloned() else {
                 continue;

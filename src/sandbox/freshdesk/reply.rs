@@ -101,6 +101,12 @@ impl Reply {
         Self::json(status, &json!({"code": code, "message": message}))
     }
 
+    /// 403: the key's agent may not.
+    pub(super) fn denied() -> Self {
+        let message = "You are not authorized to perform this action.";
+        Self::coded(StatusCode::FORBIDDEN, "access_denied", message)
+    }
+
     /// 405, with the verbs that would do.
     pub(super) fn wrong_verb(verb: &str, allowed: &'static str) -> Self {
         let message =

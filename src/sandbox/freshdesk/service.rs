@@ -128,6 +128,7 @@ impl Service<'_> {
 
     pub(super) fn invite_contact(&mut self, id: u64) -> Result<Reply, Reply> {
         self.writable_contact(id, "PUT")?;
+        self.account.mails += 1;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     }
 

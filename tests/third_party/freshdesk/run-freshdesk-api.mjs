@@ -114,6 +114,41 @@ async function ends(company) {
   check("a contact outlives its company", left.company_id === null, left);
 }
 
+async function tickets(person, company) {
+  const about = { subject: `${tag} broke`, description: "It broke.", priority: 1, status: 2 };
+  const { data: made } = await call("createTicket", { ...about, email: person.email, tags: ["old"] });
+  check("a ticket has a small number", made.id < 1_000_000, made);
+  check("its requester and company", made.requester_id === person.id && made.company_id === company.id, made);
+  const { data: some } = await call("listAllTickets", { company_id: company.id, updated_since: past });
+  check("a company's tickets are listed", some.length === 1 && some[0].id === made.id, some);
+  check("rows lack the description", !("description" in some[0]), some[0]);
+  const { data: none } = await call("listAllTickets", { updated_since: future });
+  check("updated_since filters tickets", none.length === 0, none.length);
+  const wrong = await failure(() => call("listAllTickets", { status: 2 }));
+  check("the list knows no status", wrong.data?.errors?.[0].code === "invalid_field", wrong);
+  const { data: raised } = await call("updateTicket", made.id, { priority: 4, tags: ["vip"] });
+  check("tags replace, the priority rises", raised.priority === 4 && raised.tags.join() === "vip", raised);
+  const whole = await failure(() => call("updateTicket", made.id, raised));
+  check("what was read cannot be sent back", whole.status === 400, whole);
+  const { data: note } = await call("createNote", made.id, { body: "Raised." });
+  check("a note is private", note.private === true && note.body === "<div>Raised.</div>", note);
+  const loud = await failure(() => call("createReply", made.id, { body: "x", private: true }));
+  check("a reply cannot be private", loud.status === 400, loud);
+  const { data: said } = await call("listAllConversations", made.id);
+  check("the note is on the ticket", said.length === 1 && said[0].id === note.id, said);
+  const { data: found } = await call("filterTickets", "tag:'vip' AND priority:4", 1);
+  check("search finds tickets", found.total === 1 && found.results[0].id === made.id, found);
+  const { data: fields } = await call("listAllTicketFields");
+  const status = fields.find((it) => it.name === "status");
+  check("statuses have two names", status.choices["2"].length === 2, status);
+  await call("deleteTicket", made.id);
+  const { data: trashed } = await call("getTicket", made.id);
+  check("a deleted ticket says so", trashed.deleted === true, trashed);
+  const refused = await failure(() => call("updateTicket", made.id, { priority: 1 }));
+  check("and cannot be changed", refused.status === 405, refused);
+  await call("restoreTicket", made.id);
+}
+
 async function limits() {
   for (let n = 0; n < 1000; n += 1) {
     const error = await failure(() => call("listAllContacts", { per_page: 1 }));
@@ -129,6 +164,7 @@ await identity();
 const company = await companies();
 await writes(company);
 await lists();
+await tickets(people[0], company);
 await ends(company);
 await limits();
 done();

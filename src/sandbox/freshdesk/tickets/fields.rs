@@ -7,7 +7,6 @@ use crate::sandbox::freshdesk::list::Query;
 use crate::sandbox::freshdesk::record::Standing;
 use crate::sandbox::freshdesk::reply::{Problem, Reply};
 use crate::sandbox::freshdesk::service::Service;
-use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 /// Name, label and type of the fields that every account has.
@@ -108,12 +107,7 @@ impl Service<'_> {
         if !self.options.quirks.plain_agent {
             return Ok(());
         }
-        let message = "You are not authorized to perform this action.";
-        Err(Reply::coded(
-            StatusCode::FORBIDDEN,
-            "access_denied",
-            message,
-        ))
+        Err(Reply::denied())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /tickets` and `GET /tickets/{id}`: thirty days unless told otherwise, filters, orders, pages.
 
+use super::record::{Ticket, TicketStanding};
 use super::shown::TicketShown;
-use super::store::Tickets;
 use super::wanted::{MONTH, Order, Wanted, included};
 use crate::sandbox::freshdesk::list::{Query, next_link};
 use crate::sandbox::freshdesk::reply::{Problem, Reply};
@@ -40,7 +40,7 @@ impl Service<'_> {
 
     /// The ids of one page, and how many tickets there are on all pages.
     fn ticket_page(&mut self, wanted: &Wanted, skip: usize) -> (Vec<u64>, usize) {
-        if let Some(page) = straight(&self.account.tickets, wanted, self.second(), skip) {
+        if let Some(page) = self.straight(wanted, skip) {
             return page;
         }
         let generation = self.account.tickets.generation();
@@ -73,6 +73,7 @@ impl Service<'_> {
         };
         let rows = candidates.iter().filter_map(|id| tickets.get(*id));
         let rows = rows.filter(|it| wanted.takes(it, now, self.account.agent));
+        let rows = rows.filter(|it| self.options.tickets.may_see(it.group_id));
         let mut rows: Vec<(i64, u64)> = rows.map(|it| (wanted.order.of(it), it.id)).collect();
         rows.sort_unstable();
         if !wanted.ascending {
@@ -81,8 +82,16 @@ impl Service<'_> {
         rows.into_iter().map(|(_, id)| id).collect()
     }
 
-    pub(super) fn view_ticket(&self, id: u64, query: &Query) -> Result<Reply, Reply> {
-        let ticket = self.account.tickets.get(id).ok_or_else(Reply::missing)?;
+    /// A ticket, and what `include` adds; one that is in the archive has another address.
+    pub(super) fn view_ticket(
+        &self,
+        id: u64,
+        archived: bool,
+        query: &Query,
+    ) -> Result<Reply, Reply> {
+        let ticket = self.account.tickets.get(id);
+        let here = |it: &&Ticket| (it.standing == TicketStanding::Archived) == archived;
+        let ticket = ticket.filter(here).ok_or_else(Reply::missing)?;
         let mut names = Vec::new();
         for (name, value) in query {
             if name != "include" {
@@ -116,34 +125,29 @@ impl Service<'_> {
             }
         }
     }
-}
 
-/// A page that an index has ready: all tickets in the order of the time that limits them.
-fn straight(
-    tickets: &Tickets,
-    wanted: &Wanted,
-    now: i64,
-    skip: usize,
-) -> Option<(Vec<u64>, usize)> {
-    let narrowed = wanted.mine || wanted.watched;
-    if narrowed || wanted.requester.is_some() || wanted.company.is_some() {
-        return None;
+    /// A page that an index has ready: all tickets in the order of the time that limits them.
+    fn straight(&self, wanted: &Wanted, skip: usize) -> Option<(Vec<u64>, usize)> {
+        let narrowed = wanted.mine || wanted.watched || self.options.tickets.scope.is_some();
+        if narrowed || wanted.requester.is_some() || wanted.company.is_some() {
+            return None;
+        }
+        let all = self.account.tickets.shelf(wanted.standing);
+        let (index, first) = match (wanted.order, wanted.since) {
+            (Order::Updated, Some(since)) => (&all.by_update, since),
+            (Order::Created, None) => (&all.by_creation, self.second() - MONTH),
+            _ => return None,
+        };
+        let before = index.rank(&(first, 0));
+        let total = index.len() - before;
+        let many = wanted.per_page.min(total.saturating_sub(skip));
+        let ids = if wanted.ascending {
+            let rows = index.from(before + skip).take(many);
+            rows.map(|(_, id)| *id).collect()
+        } else {
+            let rows = index.back(skip).take(many);
+            rows.map(|(_, id)| *id).collect()
+        };
+        Some((ids, total))
     }
-    let shelf = tickets.shelf(wanted.standing);
-    let (index, first) = match (wanted.order, wanted.since) {
-        (Order::Updated, Some(since)) => (&shelf.by_update, since),
-        (Order::Created, None) => (&shelf.by_creation, now - MONTH),
-        _ => return None,
-    };
-    let before = index.rank(&(first, 0));
-    let total = index.len() - before;
-    let many = wanted.per_page.min(total.saturating_sub(skip));
-    let ids = if wanted.ascending {
-        let rows = index.from(before + skip).take(many);
-        rows.map(|(_, id)| *id).collect()
-    } else {
-        let rows = index.back(skip).take(many);
-        rows.map(|(_, id)| *id).collect()
-    };
-    Some((ids, total))
 }

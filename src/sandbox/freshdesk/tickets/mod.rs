@@ -6,7 +6,9 @@
 //!   nothing was done; it counts as one ticket update;
 //! - `requester_id`, `email` and `company_id` of the list are refused where they lead to nobody;
 //! - notes and replies to a ticket in the trash or in spam are 405, as other writes are;
-//! - merging contacts changes the requester of their tickets without moving `updated_at`;
+//! - merging contacts changes the requester of their tickets, and deleting a company empties their
+//!   `company_id`, without moving `updated_at`;
+//! - a ticket outside the scope of the key's agent is 403, one in the archive 404;
 //! - automations work after the answer to the write that set them off, and never on each other.
 
 mod attributes;

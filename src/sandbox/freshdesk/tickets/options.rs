@@ -63,6 +63,9 @@ pub struct TicketOptions {
     pub job_time: TimeDelta,
     /// Whether a filter of the list that leads to nobody is 400; else the list is empty.
     pub strict_filters: bool,
+    /// Names of groups: the key's agent may see their tickets alone, lists leave the others out
+    /// without a word. `None`: all tickets.
+    pub scope: Option<Vec<String>>,
     /// Whether open tickets escalate when they are overdue, which moves their `updated_at`.
     pub escalates: bool,
 }
@@ -98,6 +101,7 @@ impl Default for TicketOptions {
             job_polls: 1,
             job_time: TimeDelta::seconds(5),
             strict_filters: true,
+            scope: None,
             escalates: true,
         }
     }
@@ -112,6 +116,16 @@ impl TicketOptions {
     pub fn group_id(&self, name: &str) -> Option<u64> {
         let mut groups = self.groups();
         groups.find(|(_, it)| *it == name).map(|(id, _)| id)
+    }
+
+    /// Whether the key's agent may see a ticket of this group.
+    pub(super) fn may_see(&self, group: Option<u64>) -> bool {
+        let Some(scope) = &self.scope else {
+            return true;
+        };
+        scope
+            .iter()
+            .any(|name| group.is_some() && self.group_id(name) == group)
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = (u64, &str)> {

@@ -123,6 +123,11 @@ impl FreshdeskSim {
         self.move_ticket(id, TicketStanding::Spam, TicketStanding::Live)
     }
 
+    /// A closed ticket was left alone for long: it is in no list any more. No stamp moves.
+    pub fn archive_ticket(&self, id: u64) -> Result<(), Refused> {
+        self.move_ticket(id, TicketStanding::Live, TicketStanding::Archived)
+    }
+
     fn move_ticket(
         &self,
         id: u64,
@@ -187,6 +192,8 @@ impl FreshdeskSim {
     /// Fills the account quickly: nothing is validated, nothing is set off. Returns the ids in the
     /// order given.
     pub fn populate_tickets(&self, seeds: impl IntoIterator<Item = TicketSeed>) -> Vec<u64> {
+        // Seeds may ask the account while they are made.
+        let seeds: Vec<TicketSeed> = seeds.into_iter().collect();
         self.shared.with(|service| {
             let seeds = seeds.into_iter();
             let tickets: Vec<Ticket> = seeds.map(|seed| service.planted(seed)).collect();
@@ -242,7 +249,7 @@ impl FreshdeskSim {
     }
 
     /// How many mails calls of the API sent to customers: replies, public notes, notes that notify,
-    /// tickets made, resolved or closed.
+    /// tickets made, resolved or closed, and invitations.
     #[must_use]
     pub fn mails(&self) -> u64 {
         self.shared.with(|service| service.account.mails)

@@ -11,6 +11,8 @@ pub enum TicketStanding {
     Deleted,
     /// `filter=spam`.
     Spam,
+    /// Closed long ago: in no list, readable under `/tickets/archived` alone.
+    Archived,
 }
 
 /// One ticket. Times are whole seconds since 1970, UTC.

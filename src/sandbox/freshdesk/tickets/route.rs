@@ -17,6 +17,7 @@ pub(crate) enum TicketCall {
     List,
     Create,
     View(u64),
+    ViewArchived(u64),
     Update(u64),
     Delete(u64),
     Restore(u64),
@@ -38,6 +39,7 @@ impl TicketCall {
             Self::List => "tickets.list",
             Self::Create => "tickets.create",
             Self::View(_) => "tickets.view",
+            Self::ViewArchived(_) => "tickets.archived",
             Self::Update(_) => "tickets.update",
             Self::Delete(_) => "tickets.delete",
             Self::Restore(_) => "tickets.restore",
@@ -67,11 +69,26 @@ impl TicketCall {
     pub(crate) fn credits(self, query: &Query) -> u32 {
         let view = match self {
             Self::List => false,
-            Self::View(_) => true,
+            Self::View(_) | Self::ViewArchived(_) => true,
             _ => return 1,
         };
         let includes = query.iter().filter(|(name, _)| name == "include");
         1 + includes.map(|(_, value)| cost(value, view)).sum::<u32>()
+    }
+
+    /// The one ticket that it is about.
+    const fn ticket(self) -> Option<u64> {
+        match self {
+            Self::View(id)
+            | Self::ViewArchived(id)
+            | Self::Update(id)
+            | Self::Delete(id)
+            | Self::Restore(id)
+            | Self::Note(id)
+            | Self::Reply(id)
+            | Self::Conversations(id) => Some(id),
+            _ => None,
+        }
     }
 
     /// Whether it needs a JSON body.
@@ -104,6 +121,7 @@ pub(crate) fn route(method: &Method, segments: &[&str]) -> Option<Result<TicketC
             ];
             pick(method, &table, "GET, PUT, DELETE")
         }
+        ["tickets", "archived", one] => get(TicketCall::ViewArchived(id(one)?)),
         ["tickets", one, "restore"] => {
             let table = [("PUT", TicketCall::Restore(id(one)?))];
             pick(method, &table, "PUT")
@@ -122,6 +140,15 @@ pub(crate) fn route(method: &Method, segments: &[&str]) -> Option<Result<TicketC
 }
 
 impl Service<'_> {
+    /// 403 for a ticket that the key's agent may not see.
+    fn within_scope(&self, call: TicketCall) -> Result<(), Reply> {
+        let ticket = call.ticket().and_then(|id| self.account.tickets.get(id));
+        if ticket.is_none_or(|it| self.options.tickets.may_see(it.group_id)) {
+            return Ok(());
+        }
+        Err(Reply::denied())
+    }
+
     /// `root` is the scheme and host by which the client knows the account, `path` that of the call.
     pub(crate) fn carry_out_ticket(
         &mut self,
@@ -132,10 +159,12 @@ impl Service<'_> {
     ) -> Result<Reply, Reply> {
         use TicketStanding::{Deleted, Live};
         let url = format!("{root}{path}");
+        self.within_scope(call)?;
         match call {
             TicketCall::List => self.list_tickets(query, &url),
             TicketCall::Create => self.create_ticket(body),
-            TicketCall::View(id) => self.view_ticket(id, query),
+            TicketCall::View(id) => self.view_ticket(id, false, query),
+            TicketCall::ViewArchived(id) => self.view_ticket(id, true, query),
             TicketCall::Update(id) => self.update_ticket(id, body),
             TicketCall::Delete(id) => self.place_ticket(id, Live, Deleted),
             TicketCall::Restore(id) => self.place_ticket(id, Deleted, Live),

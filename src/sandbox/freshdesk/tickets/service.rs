@@ -205,10 +205,11 @@ impl Service<'_> {
     /// A ticket that can be written: neither in the trash nor in spam.
     pub(super) fn writable_ticket(&self, id: u64, verb: &str) -> Result<Ticket, Reply> {
         let ticket = self.account.tickets.get(id).ok_or_else(Reply::missing)?;
-        if ticket.standing == TicketStanding::Live {
-            return Ok(ticket.clone());
+        match ticket.standing {
+            TicketStanding::Live => Ok(ticket.clone()),
+            TicketStanding::Archived => Err(Reply::missing()),
+            _ => Err(Reply::wrong_verb(verb, "GET")),
         }
-        Err(Reply::wrong_verb(verb, "GET"))
     }
 
     /// Moves a ticket between the list, the trash and spam.
@@ -220,14 +221,15 @@ impl Service<'_> {
     ) -> Result<Reply, Reply> {
         let ticket = self.account.tickets.get(id).ok_or_else(Reply::missing)?;
         if ticket.standing != from {
-            return Err(match from {
-                TicketStanding::Live => Reply::wrong_verb("DELETE", "GET"),
-                _ => Reply::missing(),
-            });
+            let refused = self.writable_ticket(id, "DELETE").err();
+            let refused = refused.filter(|_| from == TicketStanding::Live);
+            return Err(refused.unwrap_or_else(Reply::missing));
         }
         let mut ticket = ticket.clone();
         ticket.standing = to;
-        ticket.updated_at = self.second();
+        if to != TicketStanding::Archived {
+            ticket.updated_at = self.second();
+        }
         self.store_ticket(ticket, false);
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     }
@@ -252,6 +254,16 @@ impl Service<'_> {
         for id in self.account.tickets.of_requester(requester) {
             self.account.tickets.take(id);
             self.account.talk.forget(id);
+        }
+    }
+
+    /// The company is gone for good: its tickets stay without it, and so do their stamps.
+    pub(crate) fn release_tickets_of(&mut self, company: u64) {
+        for id in self.account.tickets.of_company(company) {
+            if let Some(mut ticket) = self.account.tickets.get(id).cloned() {
+                ticket.company_id = None;
+                self.account.tickets.put(ticket);
+            }
         }
     }
 

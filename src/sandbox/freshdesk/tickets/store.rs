@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
     rows: HashMap<u64, Ticket>,
-    /// Live, deleted, spam.
-    shelves: [Shelf; 3],
+    /// Live, deleted, spam, archived.
+    shelves: [Shelf; 4],
     by_requester: BTreeSet<(u64, u64)>,
     by_company: BTreeSet<(u64, u64)>,
     /// Open and not yet escalated, by the time when they will be.
@@ -66,6 +66,7 @@ impl Tickets {
             TicketStanding::Live,
             TicketStanding::Deleted,
             TicketStanding::Spam,
+            TicketStanding::Archived,
         ] {
             let theirs = || tickets.iter().filter(|it| it.standing == standing);
             let own = self.shelf_mut(standing);
@@ -117,20 +118,22 @@ impl Tickets {
     }
 
     pub(super) const fn shelf(&self, standing: TicketStanding) -> &Shelf {
-        let [live, deleted, spam] = &self.shelves;
+        let [live, deleted, spam, archived] = &self.shelves;
         match standing {
             TicketStanding::Live => live,
             TicketStanding::Deleted => deleted,
             TicketStanding::Spam => spam,
+            TicketStanding::Archived => archived,
         }
     }
 
     const fn shelf_mut(&mut self, standing: TicketStanding) -> &mut Shelf {
-        let [live, deleted, spam] = &mut self.shelves;
+        let [live, deleted, spam, archived] = &mut self.shelves;
         match standing {
             TicketStanding::Live => live,
             TicketStanding::Deleted => deleted,
             TicketStanding::Spam => spam,
+            TicketStanding::Archived => archived,
         }
     }
 }
