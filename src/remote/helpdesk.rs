@@ -36,6 +36,12 @@ pub trait Helpdesk: Send + Sync + std::fmt::Debug {
     async fn change(&self, id: &RecordId, change: &TicketChange) -> TicketOutcome;
 
     /// Asks for the same change to many tickets, up to [`TicketLimits::bulk`]; it is made later.
+    ///
+    /// # Errors
+    ///
+    /// Where it is [`ErrorKind::Rejected`](super::ErrorKind::Rejected): if `ids` are now more than
+    /// [`TicketLimits::bulk`], they were too many, and smaller parts may be taken. If they are not,
+    /// the change is refused, or one of the tickets: single changes tell which.
     async fn change_many(
         &self,
         ids: &[RecordId],

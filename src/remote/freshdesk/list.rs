@@ -311,7 +311,7 @@ fn list_call(kind: Kind, position: Position, since: Option<DateTime<Utc>>) -> Ca
 
 /// Whether the listing ends with this page: it says so by a `Link` without a next page; where it
 /// sends no `Link` at all, a page that is not full is the last one.
-fn ended(reply: &Reply, rows: usize) -> bool {
+pub(super) fn ended(reply: &Reply, rows: usize) -> bool {
     let links: Vec<&str> = reply
         .headers
         .get_all(header::LINK)

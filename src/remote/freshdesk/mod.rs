@@ -1,19 +1,26 @@
 //! The connector of Freshdesk (REST API v2).
 
 mod attribute;
+mod bulk;
 mod find;
+mod helpdesk;
 mod list;
+mod notes;
 mod read;
 mod row;
 mod schema;
+mod ticket_row;
+mod ticket_write;
+mod tickets;
 mod value;
+mod vocabulary;
 mod write;
 
 use super::http::{Auth, Call, Http, Reply, Settings};
 use super::pacer::Allowance;
 use super::{
-    Account, Caps, Connector, Cursor, ErrorKind, Fetched, Lookup, Op, Outcome, Page, PageRequest,
-    RemoteError, Schema,
+    Account, Caps, Connector, Cursor, ErrorKind, Fetched, Helpdesk, Lookup, Op, Outcome, Page,
+    PageRequest, RemoteError, Schema,
 };
 use crate::model::{Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -57,6 +64,8 @@ pub struct Freshdesk {
     filters: Mutex<BTreeMap<Kind, Filter>>,
     /// The last description of each kind: writes take the fields' types from it.
     schemas: Mutex<BTreeMap<Kind, Arc<Schema>>>,
+    /// How many tickets a bulk change takes.
+    job_size: bulk::JobSize,
 }
 
 impl Freshdesk {
@@ -101,6 +110,7 @@ impl Freshdesk {
             },
             filters: Mutex::default(),
             schemas: Mutex::default(),
+            job_size: bulk::JobSize::default(),
         })
     }
 
@@ -201,6 +211,10 @@ impl Connector for Freshdesk {
             Op::Delete { .. } => (endpoints.delete, ops),
         }
     }
+
+    fn helpdesk(&self) -> Option<&dyn Helpdesk> {
+        Some(self)
+    }
 }
 
 /// The path of a kind, and the classes that its calls count under.
@@ -245,19 +259,23 @@ impl Endpoints {
         }
     }
 
-    /// The path of one record. Ids are digits, so that nothing else can get into a path.
+    /// The path of one record.
     fn record(self, id: &RecordId) -> Result<String, RemoteError> {
-        if id.0.is_empty() || !id.0.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(RemoteError {
-                side: Side::Desk,
-                call: self.view.to_owned(),
-                kind: ErrorKind::Rejected(400),
-                detail: "the id is no id of this system".to_owned(),
-                request_id: None,
-            });
-        }
-        Ok(format!("{}/{}", self.path, id.0))
+        Ok(format!("{}/{}", self.path, numeric(self.view, id)?))
     }
+}
+
+/// An id as the number that it is here, so that nothing else can get into a path.
+fn numeric(endpoint: &str, id: &RecordId) -> Result<u64, RemoteError> {
+    let digits = id.0.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.then(|| id.0.parse().ok()).flatten();
+    number.ok_or_else(|| RemoteError {
+        side: Side::Desk,
+        call: endpoint.to_owned(),
+        kind: ErrorKind::Rejected(400),
+        detail: "the id is no id of this system".to_owned(),
+        request_id: None,
+    })
 }
 
 /// `X-RateLimit-Total` and `-Remaining`, which come as decimals (`50.0`). What is no sane number

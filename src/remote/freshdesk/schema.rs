@@ -144,7 +144,7 @@ fn words(choices: &Json) -> Option<Vec<String>> {
     (!words.is_empty()).then_some(words)
 }
 
-fn word(choice: &Json) -> Option<String> {
+pub(super) fn word(choice: &Json) -> Option<String> {
     match choice {
         Json::String(word) => Some(word.clone()),
         Json::Object(choice) => ["value", "label"]

@@ -221,18 +221,18 @@ fn encode(shape: Option<&Shape>, value: &Value) -> Json {
 
 /// What an error's body says that decides something.
 #[derive(Debug, Default)]
-struct Complaint {
+pub(super) struct Complaint {
     /// Whether the body is an error in one of the documented forms.
-    understood: bool,
+    pub(super) understood: bool,
     /// The first field that it names, by the payload's name.
-    field: Option<String>,
-    codes: Vec<String>,
+    pub(super) field: Option<String>,
+    pub(super) codes: Vec<String>,
     /// The record that has the unique value already.
     holder: Option<RecordId>,
 }
 
 impl Complaint {
-    fn of(reply: &Reply) -> Self {
+    pub(super) fn of(reply: &Reply) -> Self {
         serde_json::from_slice::<Json>(&reply.body)
             .map_or_else(|_| Self::default(), |json| Self::read(&json))
     }
