@@ -11,9 +11,16 @@ pub(super) fn place(
     part: &Range<usize>,
 ) -> Range<usize> {
     let literal = source.get(span.clone()).unwrap_or_default();
-    let Some(marks) = marks(literal).filter(|marks| text(marks) == value) else {
+    let Some(mut marks) = marks(literal) else {
         return span.clone();
     };
+    // A parser may make every line's end the same.
+    if text(&marks) != value {
+        marks.retain(|mark| mark.character != '\r');
+    }
+    if text(&marks) != value {
+        return span.clone();
+    }
     // Where in the literal the character begins that holds this byte of the value.
     let find = |byte: usize| {
         let mut at = 0;
@@ -66,7 +73,6 @@ fn marks(literal: &str) -> Option<Vec<Mark>> {
         let start = end - rest.len();
         let (character, length) = match first {
             '\\' if escapes => escape(rest)?,
-            '\r' if rest.starts_with("\r\n") => (Some('\n'), 2),
             _ => (Some(first), first.len_utf8()),
         };
         if let Some(character) = character {

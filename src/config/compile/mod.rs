@@ -156,7 +156,9 @@ fn unknown_key(document: &DeTable<'_>, path: &[String]) -> Diagnostic {
 fn home_of(key: &str) -> Option<String> {
     let schema = json_schema();
     let tables = schema.get("properties")?.as_object()?;
-    let mut homes = tables.iter().filter_map(|(name, table)| {
+    // The keys of the support summary are kinds of records, and nobody's hint for another table.
+    let tables = tables.iter().filter(|(name, _)| *name != "support_summary");
+    let mut homes = tables.filter_map(|(name, table)| {
         let (table, shown) = match table.get("items") {
             Some(items) => (items, format!("[[{name}]]")),
             None => (table, format!("[{name}]")),
