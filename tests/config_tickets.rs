@@ -198,6 +198,38 @@ fn a_note_that_does_not_render_is_shown_in_its_line_of_the_file() {
            = help: did you mean `ticket.priority`? Allowed: `ticket.id`, `ticket.priority`, `ticket.status`, `ticket.type`, `ticket.tags`"#]].assert_eq(&errors.render(&source, "sync.toml", false));
 }
 
+/// What the shipped file shows in a comment, from the line that begins so up to an empty one.
+fn example(first: &str) -> String {
+    let shipped = include_str!("../sync.toml");
+    let lines = shipped
+        .lines()
+        .skip_while(|line| !line.starts_with(first))
+        .take_while(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("# ")).collect();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn an_example_that_is_taken_over_from_the_shipped_file_works() {
+    let rule = example("# [[ticket_rule]]");
+    let summary = example("# [support_summary]");
+    let config = compiled(&format!("{rule}{summary}"));
+    assert!(config.ticket_rules[0].note.is_some());
+    assert_eq!(config.support_summary.unwrap().company.len(), 3);
+    let about = example("# A condition looks").replace("],\n  ", "], ");
+    let keys: Vec<&str> = about
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .collect();
+    assert_eq!(keys.len(), 8, "{keys:#?}");
+    for key in keys {
+        let when = if key.starts_with("when") { "" } else { WHEN };
+        compiled(&format!(
+            "[[ticket_rule]]\nname = \"r\"\npriority = \"high\"\n{when}\n{key}\n"
+        ));
+    }
+}
+
 #[test]
 fn a_rule_may_do_and_ask_for_everything_that_the_file_can_say() {
     let config = compiled(
@@ -312,9 +344,10 @@ fn a_summary_that_would_fight_with_a_mapping_is_refused() {
         .into_iter()
         .map(|one| format!("{}:{} {}", one.line, one.column, one.message))
         .collect();
-    expect![[r#"
+    expect![[r"
         23:12 `company.name` is not read: there is no [companies]
-        25:11 companies are not read: there is no [companies]"#]].assert_eq(&said.join("\n"));
+        25:11 companies are not read: there is no [companies]"]]
+    .assert_eq(&said.join("\n"));
 }
 
 /// The note of a rule over a small population.
@@ -416,5 +449,6 @@ fn a_note_that_fails_on_a_value_does_not_tell_the_value_to_the_log() {
     };
     let note = note("x\n{{ contact.n | default('1') | int }}");
     let error = note.render(&facts).unwrap_err().to_string();
-    expect!["the note cannot be made: invalid operation, in line 2 of the template"].assert_eq(&error);
+    expect!["the note cannot be made: invalid operation, in line 2 of the template"]
+        .assert_eq(&error);
 }

@@ -97,6 +97,8 @@ pub struct NoteFlaw {
 pub enum NoteFlawKind {
     /// It is no template, or does what cannot be done; in words.
     Broken(String),
+    /// It fails where a field is empty, in words, and else does not.
+    FailsEmpty(String),
     /// It names what is not there.
     Unknown {
         /// As written.
@@ -201,7 +203,7 @@ impl Note {
         }
     }
 
-    /// Renders it with nothing, and with something that has to fit at least as text or as number.
+    /// Renders it with something that has to fit at least as text or as number, and with nothing.
     fn tried(&self) -> Result<(), NoteFlaw> {
         let with = |filler: &Value| {
             self.machine.attempt(&self.reads, |fact| match fact {
@@ -210,8 +212,14 @@ impl Note {
                 NoteFact::Ticket(_) | NoteFact::Rule => Value::text("1"),
             })
         };
-        with(&Value::Empty)?;
-        with(&Value::text("1")).or_else(|flaw| with(&Value::from(1)).map_err(|_| flaw))
+        with(&Value::text("1")).or_else(|flaw| with(&Value::from(1)).map_err(|_| flaw))?;
+        with(&Value::Empty).map_err(|flaw| NoteFlaw {
+            at: flaw.at,
+            kind: match flaw.kind {
+                NoteFlawKind::Broken(what) => NoteFlawKind::FailsEmpty(what),
+                other => other,
+            },
+        })
     }
 }
 
@@ -277,13 +285,8 @@ fn fact(name: &str, names: NoteNames<'_>) -> Result<NoteFact, NoteFlawKind> {
         "rule" if rest == "name" => return Ok(NoteFact::Rule),
         "rule" => return Err(unknown(vec!["rule.name".to_owned()])),
         _ => {
-            let nouns = [
-                "contact.FIELD",
-                "company.FIELD",
-                "ticket.FIELD",
-                "rule.name",
-            ];
-            return Err(unknown(nouns.map(str::to_owned).to_vec()));
+            let field = if rest.is_empty() { name } else { rest };
+            return Err(unknown(likely(field, names)));
         }
     };
     if rest.is_empty() || rest == "custom_fields" {
@@ -300,6 +303,15 @@ fn fact(name: &str, names: NoteNames<'_>) -> Result<NoteFact, NoteFlawKind> {
         side,
         field: rest.to_owned(),
     })
+}
+
+/// What `field`, whose noun is missing or misspelt, would be of the nouns that there are.
+fn likely(field: &str, names: NoteNames<'_>) -> Vec<String> {
+    ["contact", "company", "ticket", "rule"]
+        .into_iter()
+        .map(|noun| format!("{noun}.{field}"))
+        .filter(|name| fact(name, names).is_ok())
+        .collect()
 }
 
 /// Where `name` first stands in `source` as a whole; all of `source` where it is spelt otherwise.

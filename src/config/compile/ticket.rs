@@ -46,9 +46,10 @@ fn rule(
 ) -> Option<TicketRule<Named>> {
     let (table, Table(raw)) = (at.span, at.value);
     let name = unique(raw.name, &table, names, "rules", found);
+    let tagless = matches!(&raw.tags, Slot::Here(at) if at.value.is_empty());
     let actions = [
         raw.priority.span(),
-        raw.tags.span(),
+        raw.tags.span().filter(|_| !tagless),
         raw.status.span(),
         raw.group.span(),
         raw.agent.span(),
@@ -116,7 +117,7 @@ fn set_status(slot: Slot<Cell>, found: &mut Diagnostics) -> Option<TicketStatus>
     let status = status(&value, &span, found)?;
     if status.ends() {
         let message =
-            "this mails customers: Freshdesk tells them when their ticket is resolved or closed";
+            "this may mail customers: Freshdesk tells them when their ticket is resolved or closed";
         let help = "turn that notification off in Freshdesk, or set another status";
         found.push(Diagnostic::warning(span, message).help(help));
     }

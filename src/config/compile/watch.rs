@@ -1,6 +1,6 @@
 //! Which fields of the CRM are read though they are not mapped.
 
-use crate::mapping::{Mapping, Named, NoteFact, SupportSummary, TicketRule};
+use crate::mapping::{Mapping, Named, Note, NoteFact, SupportSummary, TicketRule};
 use crate::model::Side;
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub(super) fn watch(
         if rule.record == mapping.kind {
             names.extend(rule.when.tests().iter().map(|test| test.field.clone()));
         }
-        for read in rule.note.iter().flat_map(|note| note.reads()) {
+        for read in rule.note.iter().flat_map(Note::reads) {
             if let NoteFact::Field { kind, side, field } = &read.fact
                 && *kind == mapping.kind
                 && *side == Side::Crm

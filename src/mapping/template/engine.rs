@@ -2,7 +2,7 @@
 
 use super::{NoteFact, NoteFlaw, NoteFlawKind, NoteRead, Tree};
 use crate::model::Value;
-use minijinja::value::{Rest, Value as Shown, ValueKind};
+use minijinja::value::{Value as Shown, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
 /// The name of the one template of a machine.
@@ -107,12 +107,9 @@ fn shown(tree: &Tree) -> Shown {
 }
 
 /// `default`: the other value where there is none, and here an empty text is none.
-fn or_else(value: &Shown, other: Rest<Shown>) -> Shown {
+fn or_else(value: &Shown, other: Option<Shown>, _lax: Option<bool>) -> Shown {
     let nothing = value.is_undefined() || value.is_none() || value.as_str() == Some("");
-    match other.first() {
-        Some(other) if nothing => other.clone(),
-        _ => value.clone(),
-    }
+    other.filter(|_| nothing).unwrap_or_else(|| value.clone())
 }
 
 /// Lists as people write them.

@@ -91,14 +91,12 @@ fn age(slot: Slot<DurationText>, key: &str, found: &mut Diagnostics) -> Option<A
             return None;
         }
     };
-    match value.filter(|length| *length > TimeDelta::zero()) {
-        Some(value) => Some(At { span, value }),
-        None => {
-            let message = format!("`{key}` has to be a time that can pass");
-            found.push(Diagnostic::error(span, message).help("write \"4h\" or \"30d\""));
-            None
-        }
+    let passes = value.filter(|length| *length > TimeDelta::zero());
+    if passes.is_none() {
+        let message = format!("`{key}` has to be a time that can pass");
+        found.push(Diagnostic::error(span.clone(), message).help("write \"4h\" or \"30d\""));
     }
+    passes.map(|value| At { span, value })
 }
 
 fn status_list(slot: Slot<Vec<Slot<Cell>>>, found: &mut Diagnostics) -> Vec<TicketStatus> {

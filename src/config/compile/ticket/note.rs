@@ -116,6 +116,10 @@ fn unsure(flaw: &NoteFlaw, kinds: Kinds<'_>) -> bool {
 fn words(flaw: &NoteFlaw) -> (String, Option<String>) {
     match &flaw.kind {
         NoteFlawKind::Broken(what) => (format!("this note cannot be made: {what}"), None),
+        NoteFlawKind::FailsEmpty(what) => (
+            format!("this note cannot be made where a field is empty: {what}"),
+            Some("guard it: {% if contact.FIELD %}…{% endif %}".to_owned()),
+        ),
         NoteFlawKind::Whole(name) => {
             let field = if name.ends_with("custom_fields") {
                 "NAME"

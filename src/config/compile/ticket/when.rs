@@ -92,10 +92,18 @@ fn conditions(
     key: &str,
     found: &mut Diagnostics,
 ) -> Option<Vec<Test>> {
-    let At { span, value } = slot.get(key, found)?;
+    let help = format!("write {key} = [{{ field = \"…\", in = [\"…\"] }}]");
+    let At { span, value } = match slot {
+        Slot::Here(at) => at,
+        Slot::Absent => return None,
+        Slot::Wrong(span) => {
+            let message = format!("`{key}` must be a list of conditions");
+            found.push(Diagnostic::error(span, message).help(help));
+            return None;
+        }
+    };
     if value.is_empty() {
         let message = format!("`{key}` is empty, so that the standing says nothing");
-        let help = format!("write {key} = [{{ field = \"…\", in = [\"…\"] }}]");
         found.push(Diagnostic::error(span, message).help(help));
         return None;
     }
