@@ -72,13 +72,17 @@ fn offline(
     tests: &[TestResult],
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let mapped: Vec<String> = config
+    let mut mapped: Vec<String> = config
         .mappings()
         .map(|mapping| {
             let fields = counted(mapping.fields.len() as u64, "field");
             format!("{fields} of a {}", mapping.kind)
         })
         .collect();
+    let rules = config.ticket_rules.len() as u64;
+    if rules > 0 {
+        mapped.push(counted(rules, "ticket rule"));
+    }
     let path = source.path.display();
     out.line(format_args!("{path}: {}", mapped.join(", ")))?;
     for sentence in config.inactive() {

@@ -6,6 +6,7 @@ mod diagnostic;
 mod digest;
 mod duration;
 mod example;
+mod literal;
 mod raw;
 mod schema;
 mod secret;

@@ -40,6 +40,8 @@ pub(super) struct Raw {
     pub(super) companies: Slot<Table<Section>>,
     /// What a customer's standing in the CRM does to their tickets.
     pub(super) ticket_rule: Tables<TicketRule>,
+    /// What a customer's tickets come to, written into the CRM; without it nothing is.
+    pub(super) support_summary: Slot<Table<SupportSummary>>,
     /// What an admin expects of the mappings, run by `deskbridge check`.
     pub(super) test: Tables<Test>,
     /// How it logs.
@@ -234,25 +236,64 @@ pub(super) struct TicketRule {
     pub(super) priority: Slot<Word<Priority>>,
     /// Added.
     pub(super) tags: Texts,
-    /// A private note's text.
+    /// Set once on a ticket: a name or number.
+    pub(super) status: Slot<Cell>,
+    /// Set once on a ticket: the group's name.
+    pub(super) group: Slot<String>,
+    /// Set once on a ticket: the agent's e-mail address or name.
+    pub(super) agent: Slot<String>,
+    /// Set once on a ticket.
+    #[serde(rename = "type")]
+    pub(super) category: Slot<String>,
+    /// The template of a private note, posted once on a ticket.
     pub(super) note: Slot<String>,
     /// The standing ends; restore where it is not said.
     pub(super) on_end: Slot<Word<OnEnd>>,
 }
 
-/// A standing: the record's CRM field has one of some values.
+/// A standing: one condition on the record, or several in `all` or `any`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields, extend("required" = ["record", "field", "in"]))]
+#[schemars(deny_unknown_fields, extend("required" = ["record"]))]
 pub(super) struct When {
-    /// Whose.
+    /// Whose: the ticket's requester, or the company that it was opened for.
     pub(super) record: Slot<Word<Kind>>,
     /// The CRM's name of the field.
     pub(super) field: Slot<String>,
-    /// The values.
+    /// The field has one of these values.
     #[serde(rename = "in")]
     #[schemars(length(min = 1))]
     pub(super) values: Slot<Vec<Slot<Cell>>>,
+    /// The field holds a number that is not less.
+    pub(super) at_least: Slot<f64>,
+    /// The field holds something, or nothing.
+    pub(super) is_set: Slot<bool>,
+    /// Each of these conditions holds.
+    #[schemars(length(min = 1))]
+    pub(super) all: Tables<Condition>,
+    /// One of these conditions holds.
+    #[schemars(length(min = 1))]
+    pub(super) any: Tables<Condition>,
+}
+
+/// A condition on one field: exactly one of `in`, `at_least` and `is_set`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(
+    deny_unknown_fields,
+    extend("required" = ["field"], "minProperties" = 2, "maxProperties" = 2)
+)]
+pub(super) struct Condition {
+    /// The CRM's name of the field.
+    pub(super) field: Slot<String>,
+    /// It has one of these values.
+    #[serde(rename = "in")]
+    #[schemars(length(min = 1))]
+    pub(super) values: Slot<Vec<Slot<Cell>>>,
+    /// It holds a number that is not less.
+    pub(super) at_least: Slot<f64>,
+    /// It holds something, or nothing.
+    pub(super) is_set: Slot<bool>,
 }
 
 /// Which tickets a rule looks at.
@@ -260,8 +301,49 @@ pub(super) struct When {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Tickets {
-    /// Names or numbers; open and pending where it is not said.
+    /// In one of these statuses, by name or number; open and pending where it is not said.
+    #[schemars(length(min = 1))]
     pub(super) status: Slot<Vec<Slot<Cell>>>,
+    /// Of one of these types.
+    #[serde(rename = "type")]
+    #[schemars(length(min = 1))]
+    pub(super) category: Texts,
+    /// In one of these groups.
+    #[schemars(length(min = 1))]
+    pub(super) group: Texts,
+    /// With one of these tags.
+    #[schemars(length(min = 1))]
+    pub(super) tags: Texts,
+    /// Opened at least this long ago.
+    pub(super) older_than: Slot<DurationText>,
+    /// Opened less than this long ago.
+    pub(super) newer_than: Slot<DurationText>,
+}
+
+/// What a customer's tickets come to, written into the CRM.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1))]
+pub(super) struct SupportSummary {
+    /// Into fields of the contact.
+    pub(super) contact: Slot<Table<SupportFields>>,
+    /// Into fields of the company.
+    pub(super) company: Slot<Table<SupportFields>>,
+}
+
+/// The CRM's field for each; what is not named is not written.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1))]
+pub(super) struct SupportFields {
+    /// How many tickets are neither resolved nor closed.
+    pub(super) open_tickets: Slot<String>,
+    /// When the latest ticket was opened.
+    pub(super) last_ticket: Slot<String>,
+    /// From a ticket's opening to its first answer in hours: the median of the last 90 days.
+    pub(super) first_response_hours: Slot<String>,
+    /// How content they said they were.
+    pub(super) satisfaction: Slot<String>,
 }
 
 /// An expectation: these values in the CRM are those in Freshdesk.

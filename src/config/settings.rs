@@ -1,7 +1,7 @@
 //! What the admins want, with nothing left to check.
 
 use super::secret::Secret;
-use crate::mapping::{Mapping, Named, TicketRule};
+use crate::mapping::{Mapping, Named, SupportSummary, TicketRule};
 use crate::model::{Kind, Value};
 use reqwest::Url;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub struct Config {
     pub companies: Option<Mapping>,
     /// What a customer's standing does to their tickets.
     pub ticket_rules: Vec<TicketRule<Named>>,
+    /// What their tickets come to, in the CRM; `None` where it is not wanted.
+    pub support_summary: Option<SupportSummary>,
     /// What the admin expects of the mappings.
     pub tests: Vec<TestCase>,
     /// How it logs.
@@ -57,12 +59,6 @@ impl Config {
         if self.guards_written {
             said.push(
                 "[guards] is read and checked but does not act in this version: no cycle is held for its size."
-                    .to_owned(),
-            );
-        }
-        if !self.ticket_rules.is_empty() {
-            said.push(
-                "[[ticket_rule]] is read and checked but does not act in this version: no ticket is touched."
                     .to_owned(),
             );
         }

@@ -25,6 +25,9 @@ impl Shape for String {
 impl Shape for i64 {
     const WANTED: &'static str = "a whole number";
 }
+impl Shape for bool {
+    const WANTED: &'static str = "true or false";
+}
 impl Shape for f64 {
     const WANTED: &'static str = "a number";
 }

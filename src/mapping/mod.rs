@@ -2,10 +2,17 @@
 
 mod lens;
 mod rule;
+mod support;
+mod template;
 
 pub use lens::{Half, Lens, Region, Untranslatable, ValueTable};
 pub use rule::{
     Check, Known, Named, Naming, OnEnd, Standing, Test, TicketFilter, TicketRule, TicketStatus,
+};
+pub use support::{SupportFact, SupportSummary};
+pub use template::{
+    LONGEST_NOTE, Note, NoteError, NoteFact, NoteFacts, NoteFlaw, NoteFlawKind, NoteNames,
+    NoteRead, TicketFact,
 };
 
 use crate::model::{COMPANY, Image, Kind, Pair, Side, Value};
@@ -178,7 +185,8 @@ pub struct Mapping {
     pub delete: DeletePolicy,
     /// Which records of each side take part.
     pub scope: Pair<Option<Scope>>,
-    /// Fields of each side that are read though they are not mapped: ticket rules look at them.
+    /// Fields of each side that are read though they are not mapped: ticket rules, notes and the support summary
+    /// look at them.
     pub watched: Pair<Vec<String>>,
 }
 

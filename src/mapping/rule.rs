@@ -1,5 +1,6 @@
 //! A ticket rule, compiled: whose standing, which tickets, and what is done to them. Pure.
 
+use super::Note;
 use crate::model::{Image, Kind, Priority, TicketImage, Value};
 use chrono::TimeDelta;
 use serde_json::Number;
@@ -31,7 +32,7 @@ pub struct TicketRule<N: Naming> {
     /// The type; set once on a ticket.
     pub category: Option<String>,
     /// The template of a private note, posted once on a ticket.
-    pub note: Option<String>,
+    pub note: Option<Note>,
     /// When the standing ends.
     pub on_end: OnEnd,
 }
@@ -69,6 +70,14 @@ pub enum TicketStatus {
     Number(u32),
     /// One of the account's own, by its name.
     Named(String),
+}
+
+impl TicketStatus {
+    /// Whether it says that the ticket is done: resolved or closed.
+    #[must_use]
+    pub const fn ends(&self) -> bool {
+        matches!(self, Self::Number(4 | 5))
+    }
 }
 
 /// What happens to a ticket that we touched when the standing ends.

@@ -15,6 +15,7 @@ pub mod execute;
 pub mod observe;
 pub mod preflight;
 pub mod rehearsal;
+pub mod vocabulary;
 
 mod cycle;
 mod heirs;

@@ -1,5 +1,9 @@
 //! Whether the accounts have what the mappings name: before the first write, not after it.
 
+mod support;
+
+pub use support::summary;
+
 use crate::mapping::{Field, Lens, Mapping};
 use crate::model::{COMPANY, Pair, Side};
 use crate::remote::{Connector, RemoteError, Schema, Shape};

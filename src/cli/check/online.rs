@@ -10,6 +10,7 @@ use crate::mapping::Mapping;
 use crate::model::{Pair, Side};
 use crate::remote::{Account, Connector, ErrorKind, Feed, PageRequest, RemoteError};
 use crate::sync::preflight::{self, Finding};
+use crate::sync::vocabulary;
 use serde::Serialize;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +73,10 @@ async fn examine(config: &Config, connectors: &Pair<Arc<dyn Connector>>) -> Onli
             crm: &crm,
             desk: &desk,
         };
-        let findings = preflight::compare(mapping, schemas);
+        let mut findings = preflight::compare(mapping, schemas);
+        if let Some(summary) = &config.support_summary {
+            findings.extend(preflight::summary(kind, summary.of(kind), &crm));
+        }
         let sound = findings.iter().all(|finding| !finding.error);
         online.findings.extend(findings.into_iter().map(Said::from));
         // A field that is not there would be refused, and say nothing about rights.
@@ -80,6 +84,7 @@ async fn examine(config: &Config, connectors: &Pair<Arc<dyn Connector>>) -> Onli
             online.read(mapping, connectors).await;
         }
     }
+    online.rules(config, connectors).await;
     online
 }
 
@@ -113,6 +118,19 @@ impl Online {
                 let page = connector.page(&request, None).await;
                 self.note(page);
             }
+        }
+    }
+
+    /// Whether the account has what the ticket rules name.
+    async fn rules(&mut self, config: &Config, connectors: &Pair<Arc<dyn Connector>>) {
+        let rules = config.ticket_rules.as_slice();
+        let (false, Some(helpdesk)) = (rules.is_empty(), connectors.desk.helpdesk()) else {
+            return;
+        };
+        let resolved = vocabulary::resolve(helpdesk, rules).await;
+        if let Some(resolved) = self.note(resolved) {
+            let findings = resolved.findings.into_iter().map(Said::from);
+            self.findings.extend(findings);
         }
     }
 

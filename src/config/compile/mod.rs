@@ -4,8 +4,10 @@
 mod expectation;
 mod field;
 mod mapping;
+mod support;
 mod system;
 mod ticket;
+mod watch;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::raw::{Raw, Section};
@@ -58,7 +60,7 @@ pub fn compile_with(
     options: CompileOptions,
 ) -> Result<(Config, Diagnostics), Diagnostics> {
     let (raw, mut found) = read(source)?;
-    let config = config(raw, env, options, &mut found);
+    let config = config(raw, source, env, options, &mut found);
     found.sort();
     match config {
         Some(config) if !found.has_errors() => Ok((config, found)),
@@ -154,7 +156,9 @@ fn unknown_key(document: &DeTable<'_>, path: &[String]) -> Diagnostic {
 fn home_of(key: &str) -> Option<String> {
     let schema = json_schema();
     let tables = schema.get("properties")?.as_object()?;
-    let mut homes = tables.iter().filter_map(|(name, table)| {
+    // The keys of the support summary are kinds of records, and nobody's hint for another table.
+    let tables = tables.iter().filter(|(name, _)| *name != "support_summary");
+    let mut homes = tables.filter_map(|(name, table)| {
         let (table, shown) = match table.get("items") {
             Some(items) => (items, format!("[[{name}]]")),
             None => (table, format!("[{name}]")),
@@ -199,6 +203,7 @@ fn locate(document: &DeTable<'_>, path: &[String]) -> Option<(Range<usize>, Rang
 /// Compiles all sections. `None` only where something is reported as well.
 fn config(
     raw: Raw,
+    source: &str,
     env: &dyn Environment,
     options: CompileOptions,
     found: &mut Diagnostics,
@@ -219,17 +224,22 @@ fn config(
 
     let has_companies = raw.companies.span().is_some();
     let contacts: Option<At<Table<Section>>> = section(raw.contacts, "contacts", found);
-    let contacts = contacts.map(|at| mapping::mapping(Kind::Contact, at, has_companies, found));
-    let companies = raw
+    let mut contacts = contacts.map(|at| mapping::mapping(Kind::Contact, at, has_companies, found));
+    let mut companies = raw
         .companies
         .get("companies", found)
         .map(|at| mapping::mapping(Kind::Company, at, has_companies, found));
     let kinds = Kinds {
         contacts: contacts.as_ref(),
         companies: companies.as_ref(),
+        has_companies,
     };
-    let ticket_rules = ticket::rules(raw.ticket_rule, has_companies, found);
+    let ticket_rules = ticket::rules(raw.ticket_rule, source, kinds, found);
+    let support_summary = support::summary(raw.support_summary, kinds, found);
     let tests = expectation::tests(raw.test, kinds, found);
+    for mapping in contacts.iter_mut().chain(&mut companies) {
+        watch::watch(mapping, &ticket_rules, support_summary.as_ref());
+    }
     Some(Config {
         crm: crm?,
         freshdesk: freshdesk?,
@@ -239,6 +249,7 @@ fn config(
         contacts: contacts?,
         companies,
         ticket_rules,
+        support_summary,
         tests,
         log,
         guards_written,
@@ -259,6 +270,8 @@ fn section<T>(slot: Slot<Table<T>>, name: &str, found: &mut Diagnostics) -> Opti
 struct Kinds<'a> {
     contacts: Option<&'a Mapping>,
     companies: Option<&'a Mapping>,
+    /// Whether the file has a section for companies, whatever is in it.
+    has_companies: bool,
 }
 
 impl<'a> Kinds<'a> {

@@ -1,25 +1,25 @@
 //! `[[ticket_rule]]`: what a customer's standing does to their tickets.
 
+mod filter;
+mod note;
+mod when;
+
 use super::super::diagnostic::{Diagnostic, Diagnostics};
 use super::super::raw;
 use super::super::slot::{At, Cell, Slot, Table};
-use super::super::words::nearest;
-use super::field::crm_name;
-use super::{solid, values};
-use crate::mapping::{Check, Named, OnEnd, Standing, Test, TicketFilter, TicketRule, TicketStatus};
-use crate::model::{Kind, Value};
+use super::{Kinds, solid};
+use crate::mapping::{Named, OnEnd, TicketRule, TicketStatus};
+use filter::{filter, status, tag};
+use note::template;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use when::standing;
 
-/// The statuses that every account has (API reference, "Ticket properties").
-const STATUSES: [(&str, u32); 4] = [("open", 2), ("pending", 3), ("resolved", 4), ("closed", 5)];
-/// The longest tag that Freshdesk takes, in characters (API reference, "Create a Ticket").
-const LONGEST_TAG: usize = 32;
-
-/// Compiles all rules.
+/// Compiles all rules; `source` is the text of the file.
 pub(super) fn rules(
     slot: raw::Tables<raw::TicketRule>,
-    has_companies: bool,
+    source: &str,
+    kinds: Kinds<'_>,
     found: &mut Diagnostics,
 ) -> Vec<TicketRule<Named>> {
     let mut names: BTreeMap<String, Range<usize>> = BTreeMap::new();
@@ -29,61 +29,69 @@ pub(super) fn rules(
         .map(|at| at.value)
         .unwrap_or_default()
     {
-        let Some(At {
-            span: table,
-            value: Table(raw),
-        }) = slot.get("ticket_rule", found)
-        else {
-            continue;
-        };
-        let name = unique(raw.name, &table, &mut names, "rules", found);
-        if raw.priority.span().is_none() && raw.tags.span().is_none() && raw.note.span().is_none() {
-            let error = Diagnostic::error(table.clone(), "this rule does nothing to a ticket");
-            found.push(error.help("add `priority`, `tags` or `note`"));
+        if let Some(at) = slot.get("ticket_rule", found) {
+            rules.extend(rule(at, source, kinds, &mut names, found));
         }
-        let when = raw.when.require("when", &table, found);
-        let when = when.and_then(|at| when_part(at, has_companies, found));
-        let statuses = raw.tickets.get("tickets", found);
-        let statuses = statuses.map(|at| at.value.0.status);
-        let statuses = status_list(statuses.unwrap_or_default(), found);
-        let priority = raw.priority.word("priority", found).map(|at| at.value);
-        let tags = tag_list(raw.tags, found);
-        let note = raw.note.get("note", found);
-        let note = note.and_then(|at| solid(at, "note", found));
-        let note = note.map(|at| note_text(at, found));
-        let on_end = raw
-            .on_end
-            .word("on_end", found)
-            .map_or(OnEnd::Restore, |at| at.value);
-        let (Some(name), Some((record, field, values))) = (name, when) else {
-            continue;
-        };
-        rules.push(TicketRule {
-            name,
-            record,
-            when: Standing::All(vec![Test {
-                field,
-                check: Check::In(values),
-            }]),
-            tickets: TicketFilter {
-                status: statuses,
-                category: Vec::new(),
-                group: Vec::new(),
-                tags: Vec::new(),
-                older_than: None,
-                newer_than: None,
-            },
-            priority,
-            tags,
-            status: None,
-            group: None,
-            agent: None,
-            category: None,
-            note,
-            on_end,
-        });
     }
     rules
+}
+
+/// One rule; `None` where its name or its standing is wrong.
+fn rule(
+    at: At<Table<raw::TicketRule>>,
+    source: &str,
+    kinds: Kinds<'_>,
+    names: &mut BTreeMap<String, Range<usize>>,
+    found: &mut Diagnostics,
+) -> Option<TicketRule<Named>> {
+    let (table, Table(raw)) = (at.span, at.value);
+    let name = unique(raw.name, &table, names, "rules", found);
+    let tagless = matches!(&raw.tags, Slot::Here(at) if at.value.is_empty());
+    let actions = [
+        raw.priority.span(),
+        raw.tags.span().filter(|_| !tagless),
+        raw.status.span(),
+        raw.group.span(),
+        raw.agent.span(),
+        raw.category.span(),
+        raw.note.span(),
+    ];
+    if actions.iter().all(Option::is_none) {
+        let error = Diagnostic::error(table.clone(), "this rule does nothing to a ticket");
+        found.push(
+            error.help("add `priority`, `tags`, `status`, `group`, `agent`, `type` or `note`"),
+        );
+    }
+    let when = raw.when.require("when", &table, found);
+    let when = when.and_then(|at| standing(at, kinds.has_companies, found));
+    let tickets = filter(raw.tickets, found);
+    let priority = raw.priority.word("priority", found).map(|at| at.value);
+    let tags = raw.tags.get("tags", found).map(|at| at.value);
+    let tags = tags.into_iter().flatten();
+    let tags = tags.filter_map(|slot| tag(slot, found)).collect();
+    let status = set_status(raw.status, found);
+    let group = assigned(raw.group, "group", "the agents of a group", found);
+    let agent = assigned(raw.agent, "agent", "an agent", found);
+    let category = raw.category.get("type", found);
+    let category = category.and_then(|at| solid(at, "type", found));
+    let note = raw.note.get("note", found);
+    let note = note.and_then(|at| template(at, source, kinds, found));
+    let on_end = raw.on_end.word("on_end", found);
+    let (record, when) = when?;
+    Some(TicketRule {
+        name: name?,
+        record,
+        when,
+        tickets,
+        priority,
+        tags,
+        status,
+        group,
+        agent,
+        category: category.map(|at| at.value),
+        note,
+        on_end: on_end.map_or(OnEnd::Restore, |at| at.value),
+    })
 }
 
 /// A name that no other of `what` has.
@@ -103,140 +111,26 @@ pub(super) fn unique(
     Some(value)
 }
 
-fn when_part(
-    at: At<Table<raw::When>>,
-    has_companies: bool,
-    found: &mut Diagnostics,
-) -> Option<(Kind, String, Vec<Value>)> {
-    let (table, Table(raw)) = (at.span, at.value);
-    if matches!(raw.record, Slot::Absent) {
-        let error = Diagnostic::error(table.clone(), "`record` is missing here");
-        found.push(error.help("write record = \"contact\" or record = \"company\""));
+/// The status that a rule sets. That of a ticket which is done tells the customer so.
+fn set_status(slot: Slot<Cell>, found: &mut Diagnostics) -> Option<TicketStatus> {
+    let At { span, value } = slot.get("status", found)?;
+    let status = status(&value, &span, found)?;
+    if status.ends() {
+        let message =
+            "this may mail customers: Freshdesk tells them when their ticket is resolved or closed";
+        let help = "turn that notification off in Freshdesk, or set another status";
+        found.push(Diagnostic::warning(span, message).help(help));
     }
-    let record = raw.record.word("record", found);
-    if let Some(At {
-        span,
-        value: Kind::Company,
-    }) = &record
-        && !has_companies
-    {
-        let error = Diagnostic::error(
-            span.clone(),
-            "companies are not read: there is no [companies]",
-        );
-        found.push(error.help("add a section [companies], or look at the contact"));
-    }
-    let field = raw.field.require("field", &table, found);
-    let field = field.and_then(|at| crm_name(at, "field", found));
-    let values = values(raw.values, &table, found);
-    Some((record?.value, field?.value, values))
+    Some(status)
 }
 
-fn status_list(slot: Slot<Vec<Slot<Cell>>>, found: &mut Diagnostics) -> Vec<TicketStatus> {
-    let Some(At { span, value }) = slot.get("status", found) else {
-        return vec![TicketStatus::Number(2), TicketStatus::Number(3)];
-    };
-    if value.is_empty() {
-        let error = Diagnostic::error(
-            span,
-            "`status` is empty, so that no ticket would be looked at",
-        );
-        found.push(error.help("write status = [\"open\", \"pending\"]"));
-    }
-    let mut statuses: Vec<TicketStatus> = Vec::new();
-    for cell in value {
-        let Some(At { span, value }) = cell.get("status", found) else {
-            continue;
-        };
-        let Some(status) = status(&value, &span, found) else {
-            continue;
-        };
-        if statuses.contains(&status) {
-            found.push(Diagnostic::warning(span, "this status is named twice"));
-        } else {
-            statuses.push(status);
-        }
-    }
-    statuses
-}
-
-fn status(cell: &Cell, span: &Range<usize>, found: &mut Diagnostics) -> Option<TicketStatus> {
-    match cell {
-        Cell::Whole(number) => {
-            let number = u32::try_from(*number).ok().filter(|number| *number >= 2);
-            if number.is_none() {
-                let error = Diagnostic::error(span.clone(), "Freshdesk's statuses begin at 2");
-                found.push(
-                    error.help("2 open, 3 pending, 4 resolved, 5 closed, the account's own above"),
-                );
-            }
-            number.map(TicketStatus::Number)
-        }
-        Cell::Text(name) if !name.trim().is_empty() => {
-            let name = name.trim();
-            let known = |(word, _): &&(&str, u32)| word.eq_ignore_ascii_case(name);
-            if let Some((_, number)) = STATUSES.iter().find(known) {
-                return Some(TicketStatus::Number(*number));
-            }
-            let words = STATUSES.map(|(word, _)| word);
-            if let Some(near) = nearest(name, &words) {
-                let message = format!("`{name}` is taken for a status of the account's own");
-                let warning = Diagnostic::warning(span.clone(), message);
-                found.push(warning.help(format!("did you mean `{near}`?")));
-            }
-            Some(TicketStatus::Named(name.to_owned()))
-        }
-        _ => {
-            let message = "a status is a name or a number: \"open\" or 2";
-            found.push(Diagnostic::error(span.clone(), message));
-            None
-        }
-    }
-}
-
-fn tag_list(slot: raw::Texts, found: &mut Diagnostics) -> Vec<String> {
-    let tags = slot
-        .get("tags", found)
-        .map(|at| at.value)
-        .unwrap_or_default();
-    let mut texts = Vec::new();
-    for tag in tags {
-        let Some(at) = tag
-            .get("tags", found)
-            .and_then(|at| solid(at, "tags", found))
-        else {
-            continue;
-        };
-        if at.value.contains(',') || at.value.chars().count() > LONGEST_TAG {
-            let message = format!("a tag has no comma and at most {LONGEST_TAG} characters");
-            found.push(Diagnostic::error(at.span, message));
-            continue;
-        }
-        texts.push(at.value);
-    }
-    texts
-}
-
-/// A note's text with its `{{ … }}` checked.
-fn note_text(at: At<String>, found: &mut Diagnostics) -> String {
-    let mut rest = at.value.as_str();
-    while let Some((_, behind)) = rest.split_once("{{") {
-        let Some((name, behind)) = behind.split_once("}}") else {
-            let error = Diagnostic::error(at.span.clone(), "a `{{` is not closed by `}}`");
-            found.push(error.help("write {{ contact.name }}"));
-            break;
-        };
-        let name = name.trim();
-        let field = ["contact.", "company.", "ticket."]
-            .iter()
-            .find_map(|noun| name.strip_prefix(noun))
-            .filter(|field| !field.is_empty() && !field.contains(char::is_whitespace));
-        if field.is_none() {
-            let message = format!("`{name}` is nothing that a note can show");
-            let help = "write {{ contact.FIELD }}, {{ company.FIELD }} or {{ ticket.FIELD }}";
-            found.push(Diagnostic::error(at.span.clone(), message).help(help));
-        }
-        rest = behind;
-    }
-    at.value
+/// The group or agent that a rule hands a ticket to.
+fn assigned(slot: Slot<String>, key: &str, whom: &str, found: &mut Diagnostics) -> Option<String> {
+    let at = slot.get(key, found)?;
+    let At { span, value } = solid(at, key, found)?;
+    let message =
+        format!("this may mail {whom}: Freshdesk tells them of a ticket assigned to them");
+    let help = "that notification can be turned off in Freshdesk";
+    found.push(Diagnostic::warning(span, message).help(help));
+    Some(value)
 }
