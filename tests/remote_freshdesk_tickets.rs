@@ -15,7 +15,7 @@ use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{
-    self as sim, FreshdeskSim, Quirks, Status, TicketOptions, TicketSeed, TicketStanding,
+    self as sim, FreshdeskSim, Status, TicketOptions, TicketSeed, TicketStanding,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -608,9 +608,9 @@ async fn rules_can_name_what_the_account_itself_has() {
 #[tokio::test]
 async fn a_plain_agents_key_is_told_so_only_where_a_rule_needs_more() {
     let desk = Desk::with(sim::Options {
-        quirks: Quirks {
+        tickets: TicketOptions {
             plain_agent: true,
-            ..Quirks::default()
+            ..TicketOptions::default()
         },
         ..sim::Options::default()
     })

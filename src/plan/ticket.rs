@@ -351,7 +351,9 @@ impl<'a> Desk<'a> {
         mine.status = change.status.filter(|it| *it != image.status);
         mine.group = change.group.filter(|it| Some(*it) != image.group);
         mine.agent = change.agent.filter(|it| Some(*it) != image.agent);
-        mine.category = change.category.filter(|it| Some(it) != image.category.as_ref());
+        mine.category = change
+            .category
+            .filter(|it| Some(it) != image.category.as_ref());
         for (field, rule) in reasons {
             let set = match field {
                 "status" => self.plan.change.status.is_some(),
@@ -402,7 +404,11 @@ impl<'a> Desk<'a> {
         self.rulings
             .iter()
             .filter(|it| it.holds == Some(true) && it.rule.tickets.admits(&self.ticket.image))
-            .filter_map(|it| self.ticket.created_at.checked_add_signed(it.rule.tickets.older_than?))
+            .filter_map(|it| {
+                self.ticket
+                    .created_at
+                    .checked_add_signed(it.rule.tickets.older_than?)
+            })
             .filter(|due| *due > now)
             .min()
     }
