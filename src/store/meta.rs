@@ -66,7 +66,7 @@ impl Store {
             .await?;
         for statement in [
             "DELETE FROM match_key",
-            "DELETE FROM pass",
+            "DELETE FROM pass WHERE kind <> 'ticket'",
             "DELETE FROM seen",
             "DELETE FROM notice",
             "DELETE FROM waiting",

@@ -416,25 +416,23 @@ async fn upsert_live(
     // search index that lags behind our own write must not look like an edit. Nor must one that
     // lags behind a deletion look like a return.
     let rewinds = page.feed != PassKind::Changes;
+    let (side, kind) = (page.side.word(), page.kind.word());
     let sql = format!(
         "INSERT INTO record (side, kind, remote_id, version, presence, image)
-         VALUES {}
+         VALUES {rows}
          ON CONFLICT (side, kind, remote_id) DO UPDATE SET
            base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
            dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
            standing = CASE WHEN standing NOT IN ('moved', 'converted') THEN standing END,
            version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
            presence = 'live', image = excluded.image
-         WHERE (?3 OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
+         WHERE ({rewinds} OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
            AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
          RETURNING id, remote_id",
-        bound_rows(rows.len(), "(?1,?2,%,%,'live',%)", 4)
+        rows = bound_rows(rows.len(), &format!("('{side}','{kind}',?,?,'live',?)"))
     );
-    // Nothing but the number of rows is in the statement's text.
-    let mut query = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(page.side.word())
-        .bind(page.kind.word())
-        .bind(rewinds);
+    // Nothing but words of ours and the number of rows is in the statement's text.
+    let mut query = sqlx::query_as(AssertSqlSafe(sql));
     for (id, version, image) in rows {
         query = query.bind(*id).bind(*version).bind(*image);
     }
@@ -478,9 +476,9 @@ pub(super) async fn rekey(
     for rows in in_bound(&keys) {
         let sql = format!(
             "INSERT OR IGNORE INTO match_key (kind, key, value, record) VALUES {}",
-            bound_rows(rows.len(), "(?1,%,%,%)", 2)
+            bound_rows(rows.len(), &format!("('{}',?,?,?)", kind.word()))
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(kind.word());
+        let mut query = sqlx::query(AssertSqlSafe(sql));
         for (key, value, row) in rows {
             let key = i64::try_from(**key).unwrap_or(i64::MAX);
             query = query.bind(key).bind(value.as_str()).bind(**row);
