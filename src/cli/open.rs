@@ -145,13 +145,9 @@ impl Systems {
         store.mapped_by(&config.digest()).await?;
         let mappings = config.mappings().cloned().collect();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Ok(Engine::new(
-            store,
-            self.connectors,
-            mappings,
-            clock,
-            stop.clone(),
-        ))
+        let mut engine = Engine::new(store, self.connectors, mappings, clock, stop.clone());
+        engine.rule(config.ticket_rules.clone());
+        Ok(engine)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A ticket rule, compiled: whose standing, which tickets, and what is done to them. Pure.
 
 use super::Note;
-use crate::model::{Image, Kind, Priority, TicketImage, Value};
+use crate::model::{Image, Kind, Priority, TicketImage, Value, fingerprint};
 use chrono::TimeDelta;
 use serde_json::Number;
 
@@ -104,6 +104,14 @@ pub struct TicketFilter<N: Naming> {
     pub older_than: Option<TimeDelta>,
     /// Opened less than this long ago.
     pub newer_than: Option<TimeDelta>,
+}
+
+impl TicketRule<Named> {
+    /// What tells the rule from an earlier one of the same name.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&format!("{self:?}"))
+    }
 }
 
 impl TicketFilter<Known> {

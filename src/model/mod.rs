@@ -1,9 +1,11 @@
 //! The nouns that every layer speaks of. No I/O and no clock.
 
+mod fingerprint;
 mod image;
 mod ticket;
 mod value;
 
+pub use fingerprint::fingerprint;
 pub use image::{COMPANY, Changes, Image};
 pub use ticket::{Priority, Ticket, TicketChange, TicketImage};
 pub use value::Value;

@@ -5,7 +5,8 @@
 //! status becomes meanwhile. When nobody backs it any more it is given back.
 
 use crate::mapping::{Known, OnEnd, TicketRule};
-use crate::model::{Priority, Ticket, TicketChange, TicketImage};
+use super::{FieldChange, Rule};
+use crate::model::{Image, Priority, Ticket, TicketChange, TicketImage, Value};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,6 +174,69 @@ pub fn plan_ticket(
     desk.notes();
     desk.plan.wake_at = desk.wake_at(now);
     desk.plan
+}
+
+impl TicketPlan {
+    /// The change field by field, as the journal and plans show it.
+    #[must_use]
+    pub fn fields(&self, image: &TicketImage) -> Vec<FieldChange> {
+        let after = self.change.applied_to(image);
+        let fields = ["priority", "status", "type", "group", "agent", "tags"];
+        let shown = fields.into_iter().filter_map(|field| {
+            let mut reasons = self.reasons.iter().filter(|it| it.field == field);
+            let reason = reasons.next()?;
+            let others = reasons.any(|it| it.rule != reason.rule || it.restores != reason.restores);
+            let rule = match (others, reason.restores) {
+                (false, true) => Rule::Ended(reason.rule.clone()),
+                (false, false) => Rule::Standing(reason.rule.clone()),
+                (true, _) => Rule::Standing(self.rules_of(field)),
+            };
+            let before = self.before(field).unwrap_or_else(|| value(image, field));
+            Some(FieldChange {
+                field: field.to_owned(),
+                base: vec![before],
+                crm: Vec::new(),
+                freshdesk: vec![value(image, field)],
+                set: Image::from([(field, value(&after, field))]),
+                rule,
+            })
+        });
+        shown.collect()
+    }
+
+    /// What stood there before we touched it.
+    fn before(&self, field: &str) -> Option<Value> {
+        let raised = self.memory.priority.as_ref()?;
+        (field == "priority").then(|| Value::from(raised.before.word()))
+    }
+
+    fn rules_of(&self, field: &str) -> String {
+        let rules: BTreeSet<&str> = self
+            .reasons
+            .iter()
+            .filter(|it| it.field == field)
+            .map(|it| it.rule.as_str())
+            .collect();
+        rules.into_iter().collect::<Vec<_>>().join("`, `")
+    }
+
+    /// Whether anything is given back, and nothing raised.
+    #[must_use]
+    pub fn only_restores(&self) -> bool {
+        !self.reasons.is_empty() && self.reasons.iter().all(|it| it.restores)
+    }
+}
+
+fn value(image: &TicketImage, field: &str) -> Value {
+    let number = |it: Option<i64>| it.map_or(Value::Empty, Value::from);
+    match field {
+        "priority" => Value::from(image.priority.word()),
+        "status" => Value::from(i64::from(image.status)),
+        "type" => image.category.as_deref().map_or(Value::Empty, Value::from),
+        "group" => number(image.group),
+        "agent" => number(image.agent),
+        _ => Value::list(image.tags.clone()),
+    }
 }
 
 /// Notices what others decided after us: it is theirs from now on.

@@ -46,6 +46,10 @@ pub enum Rule {
     },
     /// The record is made on this occasion.
     Created,
+    /// The standing that this ticket rule names holds.
+    Standing(String),
+    /// The standing of this ticket rule has ended.
+    Ended(String),
 }
 
 impl fmt::Display for Rule {
@@ -62,6 +66,8 @@ impl fmt::Display for Rule {
                 versions.desk.time().format("%F %T"),
             ),
             Self::Created => f.write_str("new record"),
+            Self::Standing(rule) => write!(f, "ticket rule `{rule}`"),
+            Self::Ended(rule) => write!(f, "ticket rule `{rule}`: the standing has ended"),
         }
     }
 }

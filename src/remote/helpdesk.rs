@@ -33,7 +33,7 @@ pub trait Helpdesk: Send + Sync + std::fmt::Debug {
     async fn count(&self) -> Result<u64, RemoteError>;
 
     /// Changes one ticket, and nothing that `change` does not name.
-    async fn change(&self, id: &RecordId, change: &TicketChange) -> TicketOutcome;
+    async fn change(&self, ticket: &Ticket, change: &TicketChange) -> TicketOutcome;
 
     /// Asks for the same change to many tickets, up to [`TicketLimits::bulk`]; it is made later.
     ///

@@ -182,12 +182,14 @@ struct Waits {
     holds: bool,
     notices: bool,
     writes: bool,
+    standings: bool,
 }
 
 impl Waits {
     async fn look(tx: &mut SqliteConnection) -> Result<Self, StoreError> {
-        let (holds, notices, writes) = sqlx::query_as(
-            "SELECT EXISTS (SELECT 1 FROM hold), EXISTS (SELECT 1 FROM notice), EXISTS (SELECT 1 FROM outbox)",
+        let (holds, notices, writes, standings) = sqlx::query_as(
+            "SELECT EXISTS (SELECT 1 FROM hold), EXISTS (SELECT 1 FROM notice), EXISTS (SELECT 1 FROM outbox),
+                    EXISTS (SELECT 1 FROM standing)",
         )
         .fetch_one(tx)
         .await?;
@@ -195,6 +197,7 @@ impl Waits {
             holds,
             notices,
             writes,
+            standings,
         })
     }
 }
@@ -246,6 +249,9 @@ async fn make_links(
     .await?;
     if waits.holds {
         forget_duplicates(tx, &rows).await?;
+    }
+    if waits.standings {
+        super::standings::relinked(tx, &rows).await?;
     }
     if links.iter().any(|link| link.kind == Kind::Company) {
         release_contacts(tx, &rows).await?;

@@ -100,8 +100,12 @@ impl Store {
                     .filter(|(it, _)| it.kind == kind && it.side == side)
                     .copied()
                     .collect();
-                if !of.is_empty() {
-                    store(&mut tx, side, kind, &of, cycle, now).await?;
+                if of.is_empty() {
+                    continue;
+                }
+                let written = store(&mut tx, side, kind, &of, cycle, now).await?;
+                if side == Side::Crm && self.judged.contains(&kind) {
+                    super::standings::unjudge(&mut tx, &written).await?;
                 }
             }
         }
@@ -198,7 +202,7 @@ async fn store(
     done: &[(&Finish, &Stored)],
     cycle: i64,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<i64>, StoreError> {
     let mut rows = Vec::with_capacity(done.len());
     let mut sources = Vec::with_capacity(done.len());
     for (_, stored) in done {
@@ -247,7 +251,8 @@ async fn store(
         .iter()
         .map(|(_, stored)| stored.sighting.clone())
         .collect();
-    rekey(tx, kind, &sightings, &written, newest).await
+    rekey(tx, kind, &sightings, &written, newest).await?;
+    Ok(written.into_values().collect())
 }
 
 async fn new_links(
@@ -285,6 +290,7 @@ async fn new_links(
     .execute(&mut *tx)
     .await?;
     super::adopt::forget_duplicates(tx, &rows).await?;
+    super::standings::relinked(tx, &rows).await?;
     if kind == Kind::Company {
         super::adopt::release_contacts(tx, &rows).await?;
     }

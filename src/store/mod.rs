@@ -13,6 +13,8 @@ mod observe;
 mod outbox;
 mod report;
 mod rows;
+mod standings;
+mod tickets;
 mod work;
 
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
@@ -20,8 +22,13 @@ pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use report::{HoldView, JournalView, LinkView, Parked, RecordCounts, Report};
+pub use standings::{Begun, Judged, Unjudged};
+pub use tickets::{
+    ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
+};
 pub use work::{Fate, LooseRow, PairRow};
 
+use crate::model::Kind;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -85,6 +92,8 @@ pub struct Store {
     connection: SqliteConnection,
     next_link: i64,
     next_journal: i64,
+    /// The kinds whose standings in the CRM are kept up.
+    judged: Vec<Kind>,
     /// Held for as long as the store is open.
     _lock: Option<File>,
 }
@@ -159,6 +168,7 @@ impl Store {
             connection,
             next_link: next(link),
             next_journal: next(journal),
+            judged: Vec::new(),
             _lock: lock,
         })
     }

@@ -1,6 +1,7 @@
 //! What was read: pages, how far each feed has come, and what a complete listing did not show.
 
 use super::rows::{bound_rows, bulk, image_text, in_bound, presence_word};
+use super::standings::unjudge;
 use super::{Fate, Store, StoreError};
 use crate::model::{Image, Kind, Observed, Presence, RecordId, Side};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
@@ -166,7 +167,8 @@ impl Store {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut brought = Vec::with_capacity(pages.len());
         for page in pages {
-            brought.push(ingest(&mut tx, page).await?);
+            let judged = page.side == Side::Crm && self.judged.contains(&page.kind);
+            brought.push(ingest(&mut tx, page, judged).await?);
         }
         tx.commit().await?;
         Ok(brought)
@@ -268,6 +270,9 @@ impl Store {
         let newest = newest(&mut tx).await?;
         let changed = upsert(&mut tx, &page, &whole).await?;
         rekey(&mut tx, kind, sightings, &changed, newest).await?;
+        if side == Side::Crm && self.judged.contains(&kind) {
+            unjudge(&mut tx, &changed.values().copied().collect::<Vec<_>>()).await?;
+        }
         wake_members(&mut tx, kind, &changed).await?;
         Ok(tx.commit().await?)
     }
@@ -307,7 +312,11 @@ impl Store {
     }
 }
 
-async fn ingest(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Ingested, StoreError> {
+async fn ingest(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'_>,
+    judged: bool,
+) -> Result<Ingested, StoreError> {
     let mut ingested = Ingested::default();
     if !page.sightings.is_empty() {
         let whole = complete(tx, page).await?;
@@ -315,6 +324,9 @@ async fn ingest(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Ingested
         let changed = upsert(tx, page, &whole).await?;
         ingested.changed = changed.len() as u64;
         rekey(tx, page.kind, page.sightings, &changed, newest).await?;
+        if judged {
+            unjudge(tx, &changed.values().copied().collect::<Vec<_>>()).await?;
+        }
         if page.feed == PassKind::All && page.tick_off {
             meet(tx, page).await?;
         }

@@ -2,10 +2,10 @@
 
 use super::rows::{bulk, presence, presence_word, stamp};
 use super::{Store, StoreError};
-use crate::model::{Presence, RecordId, Ticket, TicketImage, Version};
+use crate::model::{Image, Kind, Pair, RecordId, Ticket, TicketImage, Version};
 use crate::plan::{FieldChange, Memory, Pending};
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use std::collections::BTreeSet;
 
 /// A ticket with everything that we know about it.
@@ -27,6 +27,8 @@ pub struct TicketRow {
     pub fought: bool,
     /// A change that failed (`failed`) or was refused (`refused`).
     pub parked: Option<ParkedTicket>,
+    /// Whether it has to be planned once more.
+    pub again: bool,
     /// Rules whose standing the requester has; `None` where the CRM does not know them.
     pub contact: Option<BTreeSet<String>>,
     /// Rules whose standing the company has; `None` where the CRM does not know it.
@@ -54,6 +56,7 @@ impl TicketRow {
             || self.pending.is_some()
             || self.wake_at.is_some()
             || self.noting.is_some()
+            || self.again
     }
 
     /// Whether a note is still to be posted.
@@ -210,7 +213,21 @@ impl Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<TicketRow>, StoreError> {
-        let sql = "SELECT t.id, t.requester, t.company, t.version, t.created_at, t.presence, t.image, t.memory,
+        let which = "t.id IN (SELECT id FROM ticket WHERE dirty = 1 UNION SELECT id FROM ticket WHERE wake_at <= ?1
+               UNION SELECT id FROM ticket WHERE due_at <= ?1 UNION SELECT id FROM ticket WHERE owes = 1)
+             AND t.id > ?2 AND t.presence = 'live' ORDER BY t.id LIMIT ?3";
+        self.tickets(which, now, after, limit).await
+    }
+
+    async fn tickets(
+        &mut self,
+        which: &'static str,
+        now: DateTime<Utc>,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<TicketRow>, StoreError> {
+        let sql = format!(
+            "SELECT t.id, t.requester, t.company, t.version, t.created_at, t.presence, t.image, t.memory,
                t.pending, t.journal, t.written_at, t.noting, t.wake_at, t.fought, t.state, t.attempts, t.due_at, t.error,
                (SELECT json_group_array(s.rule) FROM record AS d JOIN link AS l ON l.id = d.link
                   JOIN record AS c ON c.id = l.crm AND c.presence = 'live' LEFT JOIN standing AS s ON s.record = c.id
@@ -218,11 +235,10 @@ impl Store {
                (SELECT json_group_array(s.rule) FROM record AS d JOIN link AS l ON l.id = d.link
                   JOIN record AS c ON c.id = l.crm AND c.presence = 'live' LEFT JOIN standing AS s ON s.record = c.id
                 WHERE d.side = 'freshdesk' AND d.kind = 'company' AND d.remote_id = t.company HAVING count(*) > 0)
-             FROM (SELECT id FROM ticket WHERE dirty = 1 UNION SELECT id FROM ticket WHERE wake_at <= ?1
-                   UNION SELECT id FROM ticket WHERE due_at <= ?1 UNION SELECT id FROM ticket WHERE owes = 1) AS work
-             JOIN ticket AS t USING (id)
-             WHERE id > ?2 AND t.presence = 'live' ORDER BY id LIMIT ?3";
-        let rows = sqlx::query(sql)
+             FROM ticket AS t WHERE {which}"
+        );
+        // Both halves of the statement are texts of this file.
+        let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(now.timestamp_millis())
             .bind(after)
             .bind(limit)
@@ -342,6 +358,7 @@ async fn write_rows(tx: &mut SqliteConnection, rows: &[TicketRow]) -> Result<(),
                 i64::from(it.owes_notes()),
                 it.wake_at.map(|time| time.timestamp_millis()),
                 i64::from(it.fought),
+                i64::from(it.again),
             ),
             (
                 parked.map(|it| it.state),
@@ -356,7 +373,7 @@ async fn write_rows(tx: &mut SqliteConnection, rows: &[TicketRow]) -> Result<(),
            memory = v ->> '$[0][4]', pending = v ->> '$[1][0]', journal = v ->> '$[1][1]',
            written_at = v ->> '$[1][2]', noting = v ->> '$[1][3]', owes = v ->> '$[2][0]',
            wake_at = v ->> '$[2][1]', fought = v ->> '$[2][2]', state = v ->> '$[3][0]',
-           attempts = v ->> '$[3][1]', due_at = v ->> '$[3][2]', error = v ->> '$[3][3]', dirty = 0
+           attempts = v ->> '$[3][1]', due_at = v ->> '$[3][2]', error = v ->> '$[3][3]', dirty = v ->> '$[2][3]'
          FROM (SELECT value AS v FROM json_each(?1)) WHERE id = v ->> '$[0][0]'",
     )
     .bind(bulk(&kept)?)
@@ -460,6 +477,7 @@ fn ticket_row(row: &sqlx::sqlite::SqliteRow) -> Result<TicketRow, StoreError> {
         wake_at: row.get::<Option<i64>, _>(12).map(time),
         fought: row.get(13),
         parked,
+        again: false,
         contact: standings(18)?,
         company: standings(19)?,
     })
@@ -473,9 +491,9 @@ impl Store {
     /// Where the database fails.
     pub async fn images_of(
         &mut self,
-        kind: crate::model::Kind,
+        kind: Kind,
         desk: &RecordId,
-    ) -> Result<crate::model::Pair<Option<crate::model::Image>>, StoreError> {
+    ) -> Result<Pair<Option<Image>>, StoreError> {
         let row: Option<(String, Option<String>)> = sqlx::query_as(
             "SELECT d.image, c.image FROM record AS d LEFT JOIN link AS l ON l.id = d.link
              LEFT JOIN record AS c ON c.id = l.crm AND c.presence = 'live'
@@ -486,17 +504,42 @@ impl Store {
         .fetch_optional(&mut self.connection)
         .await?;
         let Some((desk, crm)) = row else {
-            return Ok(crate::model::Pair::default());
+            return Ok(Pair::default());
         };
-        Ok(crate::model::Pair {
+        Ok(Pair {
             crm: crm.as_deref().map(serde_json::from_str).transpose()?,
             desk: Some(serde_json::from_str(&desk)?),
         })
     }
 
-    /// A ticket that turned out to be in the trash, spam or gone is left alone until it comes back.
-    #[must_use]
-    pub const fn is_workable(presence: Presence) -> bool {
-        matches!(presence, Presence::Live)
+    /// Up to 500 tickets with a change of which nobody knows whether it was made, and which were not
+    /// seen to have changed since.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn tickets_in_doubt(&mut self) -> Result<Vec<Ticket>, StoreError> {
+        let rows = self
+            .tickets(
+                "t.pending IS NOT NULL AND t.dirty = 0 AND t.presence = 'live' AND ?1 <= t.version AND t.id > ?2 ORDER BY t.id LIMIT ?3",
+                DateTime::UNIX_EPOCH,
+                "",
+                500,
+            )
+            .await?;
+        Ok(rows.into_iter().map(|row| row.ticket).collect())
+    }
+
+    /// These tickets are planned again: a bulk change has left them as they were.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn replan_tickets(&mut self, ids: &[RecordId]) -> Result<(), StoreError> {
+        sqlx::query("UPDATE ticket SET dirty = 1 WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(bulk(ids)?)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
     }
 }

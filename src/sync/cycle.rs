@@ -37,11 +37,17 @@ impl Engine {
         if reconcile {
             self.audit().await?;
         }
+        // The tickets of customers whose standing changed go before everything else that is written.
+        self.tickets(&mut tally).await?;
         let mappings = self.mappings.clone();
         for mapping in &mappings {
             if self.sees(mapping.kind, &tally).await? {
                 self.reconcile(mapping, &mut tally).await?;
             }
+        }
+        if self.store.begun_count().await? > 0 {
+            // Customers who only now have a counterpart.
+            self.tickets(&mut tally).await?;
         }
         let report = self
             .report(reconcile, started_at, &before, &observation, tally)
@@ -144,6 +150,7 @@ impl Engine {
             created: tally.created,
             updated: tally.updated,
             deleted: tally.deleted,
+            tickets: tally.tickets,
             held: self.store.held().await?,
             failed: tally.failed + tally.refused,
             calls: Pair {

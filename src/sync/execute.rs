@@ -536,7 +536,7 @@ fn not_sent(side: Side) -> Outcome {
     })
 }
 
-fn pause(policy: &crate::remote::retry::RetryPolicy, attempts: u32) -> TimeDelta {
+pub(super) fn pause(policy: &crate::remote::retry::RetryPolicy, attempts: u32) -> TimeDelta {
     policy
         .wait(attempts.min(16))
         .and_then(|wait| TimeDelta::from_std(wait).ok())

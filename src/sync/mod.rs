@@ -22,9 +22,11 @@ mod heirs;
 mod inquire;
 mod reconcile;
 mod report;
+mod tickets;
 
 pub use cycle::CycleError;
 pub use report::{CycleOutcome, CycleReport, Tally, Trouble};
+pub use tickets::TicketTally;
 
 use crate::clock::Clock;
 use crate::mapping::Mapping;
@@ -54,6 +56,8 @@ pub struct Engine {
     pub progress: Arc<Progress>,
     /// The pauses of a record that a system refuses.
     refusals: RetryPolicy,
+    /// What a standing does to tickets.
+    rules: tickets::Rules,
     /// The pauses of a record whose write failed in passing.
     failures: RetryPolicy,
 }
@@ -93,6 +97,7 @@ impl Engine {
             clock,
             stop,
             progress: Arc::default(),
+            rules: tickets::Rules::default(),
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),

@@ -4,9 +4,11 @@
 //! not know the difference, so the plan is what a cycle would do, creates that others depend on
 //! included; the calls that it would take are counted.
 
-use crate::model::{Kind, Observed, Presence, RecordId, Side, Version};
+mod desk;
+
+use crate::model::{Kind, Observed, Presence, RecordId, Side, TicketChange, Version};
 use crate::remote::{
-    Account, Caps, Connector, Cursor, Fetched, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
+    Account, Caps, Connector, Cursor, Fetched, Helpdesk, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
     Schema,
 };
 use async_trait::async_trait;
@@ -20,6 +22,8 @@ pub struct Rehearsal {
     real: Arc<dyn Connector>,
     made: AtomicU64,
     writes: Mutex<BTreeMap<&'static str, u64>>,
+    /// How many tickets would get which change.
+    changes: Mutex<BTreeMap<TicketChange, u64>>,
 }
 
 impl Rehearsal {
@@ -30,16 +34,19 @@ impl Rehearsal {
             real,
             made: AtomicU64::new(0),
             writes: Mutex::default(),
+            changes: Mutex::default(),
         }
     }
 
     /// The calls that the writes would have taken, by endpoint class.
     #[must_use]
     pub fn writes(&self) -> BTreeMap<&'static str, u64> {
-        self.writes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writes = writes.clone();
+        for (endpoint, calls) in self.ticket_writes() {
+            *writes.entry(endpoint).or_default() += calls;
+        }
+        writes
     }
 
     fn answer(&self, op: &Op) -> Observed {
@@ -137,5 +144,9 @@ impl Connector for Rehearsal {
 
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize) {
         self.real.cost(kind, sort, ops)
+    }
+
+    fn helpdesk(&self) -> Option<&dyn Helpdesk> {
+        self.real.helpdesk().map(|_| self as &dyn Helpdesk)
     }
 }

@@ -35,6 +35,8 @@ pub struct Tally {
     pub failed: u64,
     /// Writes that were refused.
     pub refused: u64,
+    /// What was done about tickets.
+    pub tickets: super::TicketTally,
     /// What went wrong with the systems; one entry a side and sort of error.
     pub troubles: Vec<Trouble>,
     /// Sorts of writes that the key lacks the right for.
@@ -131,6 +133,8 @@ pub struct CycleReport {
     pub updated: u64,
     /// Records that were put into the trash.
     pub deleted: u64,
+    /// What was done about tickets.
+    pub tickets: super::TicketTally,
     /// What waits for a person, in all.
     pub held: u64,
     /// Writes that failed or were refused in this cycle.
@@ -161,6 +165,7 @@ impl CycleReport {
             + self.deleted
             + self.failed
             > 0
+            || self.tickets.any()
             || self.reconcile
             || self.outcome != CycleOutcome::Done
     }

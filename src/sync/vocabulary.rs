@@ -17,6 +17,8 @@ pub struct Resolved {
     pub rules: Vec<TicketRule<Known>>,
     /// What is wrong with the others, and what is odd with these.
     pub findings: Vec<Finding>,
+    /// The account's statuses: number → name.
+    pub statuses: Vec<(u32, String)>,
 }
 
 /// Asks the account for its words and finds in them what the rules name.
@@ -33,6 +35,7 @@ pub async fn resolve(
         return Ok(resolved);
     }
     let vocabulary = helpdesk.vocabulary(&wanted(rules)).await?;
+    resolved.statuses.clone_from(&vocabulary.statuses);
     for rule in rules {
         match known(rule, &vocabulary) {
             Ok(known) => {

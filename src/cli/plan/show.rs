@@ -182,12 +182,18 @@ fn linked(link: &LinkView) -> Change {
 fn written(write: &JournalView) -> Change {
     Change {
         record: write.kind.clone(),
-        action: write.action.clone(),
+        action: match write.kind.as_str() {
+            "ticket" => "ticket".to_owned(),
+            _ => write.action.clone(),
+        },
         side: Some(write.side.to_string()),
         crm_id: real(write.crm_id.as_ref()),
         freshdesk_id: real(write.desk_id.as_ref()),
         fields: write.fields.iter().map(field).collect(),
-        note: String::new(),
+        note: match write.action.as_str() {
+            "note" => "a private note is added".to_owned(),
+            _ => String::new(),
+        },
     }
 }
 

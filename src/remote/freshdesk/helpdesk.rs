@@ -39,8 +39,8 @@ impl Helpdesk for Freshdesk {
         self.count_tickets().await
     }
 
-    async fn change(&self, id: &RecordId, change: &TicketChange) -> TicketOutcome {
-        let outcome = self.update_ticket(id, change).await;
+    async fn change(&self, ticket: &Ticket, change: &TicketChange) -> TicketOutcome {
+        let outcome = self.update_ticket(&ticket.id, change).await;
         outcome.unwrap_or_else(TicketOutcome::Failed)
     }
 

@@ -35,6 +35,7 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
             self.attendant.during(compared, || true).await;
         }
         self.engine.mappings = mappings;
+        self.engine.rule(new.ticket_rules.clone());
         self.config = new;
         tracing::info!(event = "reloaded", "the new sync.toml is in use");
         Ok(())

@@ -55,7 +55,8 @@ where
         return Ok(None);
     }
     let stop = attendant.stop.clone();
-    let engine = Engine::new(store, connectors, mappings, clock, stop);
+    let mut engine = Engine::new(store, connectors, mappings, clock, stop);
+    engine.rule(config.ticket_rules.clone());
     attendant.supervisor.ready("working");
     Ok(Some((config, engine)))
 }

@@ -1,0 +1,265 @@
+//! Reading tickets into the state: what changed, and everything of those whose standing has begun.
+
+use super::Step;
+use crate::model::{Kind, Presence, RecordId, Ticket, Version};
+use crate::remote::{Connector, Cursor, ErrorKind, RemoteError, TicketFeed};
+use crate::store::{Begun, TicketProgress};
+use crate::sync::{CycleError, Engine};
+use chrono::{DateTime, TimeDelta};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Without a mark we look this far back: clocks differ.
+const FIRST_LOOK: TimeDelta = TimeDelta::minutes(5);
+/// From this many customers on it may be cheaper to read all tickets than each customer's.
+const MANY: u64 = 20;
+/// How many customers are read before the next ones are asked for.
+const CUSTOMERS: i64 = 200;
+/// How many pages are taken in together at the most.
+const PAGES_TOGETHER: usize = 16;
+
+/// What a reader of one customer's tickets hands on.
+enum Read {
+    /// A page; with the customer where it was their last.
+    Page(Vec<Ticket>, Option<i64>),
+    Failed(RemoteError),
+}
+
+type Outcome = Result<Result<(), RemoteError>, CycleError>;
+
+impl Engine {
+    pub(super) async fn read_tickets(&mut self, step: Step) -> Outcome {
+        match step {
+            Step::Changed => self.read_changed().await,
+            Step::Doubts => self.read_doubts().await,
+            Step::Begun => self.read_begun().await,
+        }
+    }
+
+    /// All that changed since the start of the last complete look.
+    pub(super) async fn read_changed(&mut self) -> Outcome {
+        let overlap = TimeDelta::from_std(self.connectors.desk.caps().overlap).unwrap_or_default();
+        let pass = self.store.ticket_pass("changes").await?;
+        let since = match pass.mark {
+            Some(mark) => Version(mark).time() - overlap,
+            None => self.clock.now() - FIRST_LOOK,
+        };
+        self.read_feed("changes", since, pass.running).await
+    }
+
+    async fn read_feed(
+        &mut self,
+        feed: &'static str,
+        since: DateTime<chrono::Utc>,
+        running: Option<(i64, String)>,
+    ) -> Outcome {
+        let desk = Arc::clone(&self.connectors.desk);
+        let Some(helpdesk) = desk.helpdesk() else {
+            return Ok(Ok(()));
+        };
+        let request = TicketFeed::Changed {
+            since,
+            answers: false,
+        };
+        let (mut started_at, mut cursor) = match running {
+            Some((started_at, cursor)) => (Some(started_at), Some(Cursor(cursor))),
+            None => (None, None),
+        };
+        loop {
+            if self.stop.is_cancelled() {
+                return Ok(Ok(()));
+            }
+            let page = match helpdesk.tickets(&request, cursor.as_ref()).await {
+                Ok(page) => page,
+                Err(error) => return Ok(Err(error)),
+            };
+            if page.next.is_some() && page.next == cursor {
+                return Ok(Err(stuck(desk.as_ref())));
+            }
+            let started_at = *started_at.get_or_insert(page.server_time.timestamp_millis());
+            let progress = TicketProgress {
+                feed,
+                started_at,
+                next: page.next.as_ref().map(|cursor| cursor.0.as_str()),
+            };
+            let tickets = self.weigh(page.tickets);
+            self.store
+                .take_tickets(&tickets, Some(progress), &[])
+                .await?;
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    /// Each ticket with whether a rule may want to act on it.
+    fn weigh(&self, tickets: Vec<Ticket>) -> Vec<(Ticket, bool)> {
+        let rules = self.rules.resolved.as_ref();
+        let weigh = |ticket: Ticket| {
+            let wanted = rules.is_some_and(|rules| rules.want(&ticket.image));
+            (ticket, wanted)
+        };
+        tickets.into_iter().map(weigh).collect()
+    }
+
+    /// Tickets with a change of which nobody knows whether it was made, each by itself: one that was
+    /// not made shows in no list of changes.
+    async fn read_doubts(&mut self) -> Outcome {
+        let desk = Arc::clone(&self.connectors.desk);
+        let Some(helpdesk) = desk.helpdesk() else {
+            return Ok(Ok(()));
+        };
+        for row in self.store.tickets_in_doubt().await? {
+            if self.stop.is_cancelled() {
+                return Ok(Ok(()));
+            }
+            let ticket = match helpdesk.ticket(&row.id).await {
+                Ok(Some(ticket)) => ticket,
+                Ok(None) => Ticket {
+                    presence: Presence::Gone,
+                    ..row
+                },
+                Err(error) => return Ok(Err(error)),
+            };
+            self.store
+                .take_tickets(&[(ticket, false)], None, &[])
+                .await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// All tickets of the customers whose standing has begun: each customer's, or, where that is
+    /// cheaper, all tickets that there are.
+    async fn read_begun(&mut self) -> Outcome {
+        let desk = Arc::clone(&self.connectors.desk);
+        let Some(helpdesk) = desk.helpdesk() else {
+            return Ok(Ok(()));
+        };
+        if let Some(running) = self.store.ticket_pass("all").await?.running {
+            if let Err(error) = self.sweep(Some(running)).await? {
+                return Ok(Err(error));
+            }
+        } else {
+            // A sweep that was interrupted before its first page has read nothing.
+            self.store.sweep_lapsed().await?;
+        }
+        let begun = self.store.begun_count().await?;
+        if begun > MANY {
+            let count = match helpdesk.count().await {
+                Ok(count) => count,
+                Err(error) => return Ok(Err(error)),
+            };
+            if count / (helpdesk.limits().page.max(1) as u64) < begun {
+                self.store.sweep_begins().await?;
+                return self.sweep(None).await;
+            }
+        }
+        let mut after = 0;
+        loop {
+            let customers = self.store.begun(after, CUSTOMERS).await?;
+            let Some(last) = customers.last() else {
+                return Ok(Ok(()));
+            };
+            after = last.row;
+            if let Err(error) = self.read_customers(&desk, customers).await? {
+                return Ok(Err(error));
+            }
+            if self.stop.is_cancelled() {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    async fn sweep(&mut self, running: Option<(i64, String)>) -> Outcome {
+        let outcome = self
+            .read_feed("all", DateTime::UNIX_EPOCH, running)
+            .await?;
+        if outcome.is_ok() && !self.stop.is_cancelled() {
+            self.store.sweep_ended().await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn read_customers(
+        &mut self,
+        desk: &Arc<dyn Connector>,
+        customers: Vec<Begun>,
+    ) -> Outcome {
+        let in_flight = desk.helpdesk().map_or(1, |it| it.limits().in_flight.max(1));
+        let (pages, mut inbox) = mpsc::channel(PAGES_TOGETHER);
+        let mut readers = JoinSet::new();
+        for mine in customers.chunks(customers.len().div_ceil(in_flight).max(1)) {
+            readers.spawn(read_each(Arc::clone(desk), mine.to_vec(), pages.clone()));
+        }
+        drop(pages);
+        let mut failed = None;
+        let mut reads = Vec::new();
+        while inbox.recv_many(&mut reads, PAGES_TOGETHER).await > 0 {
+            let (mut tickets, mut done) = (Vec::new(), Vec::new());
+            for read in reads.drain(..) {
+                match read {
+                    Read::Page(page, last) => {
+                        tickets.extend(page);
+                        done.extend(last);
+                    }
+                    Read::Failed(error) => failed = Some(error),
+                }
+            }
+            let tickets = self.weigh(tickets);
+            self.store.take_tickets(&tickets, None, &done).await?;
+        }
+        while readers.join_next().await.is_some() {}
+        Ok(failed.map_or(Ok(()), Err))
+    }
+}
+
+/// Reads the tickets of these customers, one after the other, page by page, until one fails.
+async fn read_each(desk: Arc<dyn Connector>, customers: Vec<Begun>, pages: mpsc::Sender<Read>) {
+    let Some(helpdesk) = desk.helpdesk() else {
+        return;
+    };
+    for Begun { row, kind, desk: id } in customers {
+        let feed = feed_of(kind, id);
+        let mut cursor: Option<Cursor> = None;
+        loop {
+            let read = match helpdesk.tickets(&feed, cursor.as_ref()).await {
+                Ok(page) if page.next.is_some() && page.next == cursor => {
+                    Read::Failed(stuck(desk.as_ref()))
+                }
+                Ok(page) => {
+                    cursor = page.next;
+                    Read::Page(page.tickets, cursor.is_none().then_some(row))
+                }
+                Err(error) => Read::Failed(error),
+            };
+            let failed = matches!(read, Read::Failed(_));
+            // The receiver is gone only when the state failed, and the engine says so.
+            if pages.send(read).await.is_err() || failed {
+                return;
+            }
+            if cursor.is_none() {
+                break;
+            }
+        }
+    }
+}
+
+fn feed_of(kind: Kind, id: RecordId) -> TicketFeed {
+    match kind {
+        Kind::Contact => TicketFeed::Requester(id),
+        Kind::Company => TicketFeed::Company(id),
+    }
+}
+
+/// A cursor that leads to itself would be read for ever.
+fn stuck(desk: &dyn Connector) -> RemoteError {
+    RemoteError {
+        side: desk.side(),
+        call: "next page of tickets".to_owned(),
+        kind: ErrorKind::Garbled,
+        detail: "the cursor leads to itself".to_owned(),
+        request_id: None,
+    }
+}
