@@ -32,6 +32,7 @@ CREATE TABLE ticket (
     noting     TEXT,                      -- the rule whose note was sent with an outcome that is not known
     owes       INTEGER NOT NULL DEFAULT 0,-- whether a note is still to be posted
     dirty      INTEGER NOT NULL DEFAULT 1,
+    ours       INTEGER NOT NULL DEFAULT 0,-- whether something of ours stands on it that may have to be given back
     wake_at    INTEGER,                   -- when age alone may change what the rules say
     fought     INTEGER NOT NULL DEFAULT 0,-- whether something undid our change at once
     state      TEXT CHECK (state IN ('failed', 'refused')),
@@ -45,3 +46,4 @@ CREATE INDEX ticket_dirty ON ticket (id) WHERE dirty = 1;
 CREATE INDEX ticket_wake ON ticket (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX ticket_due ON ticket (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ticket_owes ON ticket (id) WHERE owes = 1;
+CREATE INDEX ticket_ours ON ticket (id) WHERE ours = 1;

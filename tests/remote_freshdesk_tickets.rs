@@ -129,7 +129,9 @@ impl Desk {
     }
 
     async fn change(&self, ticket: u64, change: &TicketChange) -> TicketOutcome {
-        self.desk().change(&some_ticket(record(ticket)), change).await
+        self.desk()
+            .change(&some_ticket(record(ticket)), change)
+            .await
     }
 
     fn inject(&self, method: &str, path: &str, fault: Fault, times: u32) {

@@ -85,5 +85,4 @@ fn scope(scope: Option<&Scope>) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-
 }

@@ -65,6 +65,14 @@ pub struct TicketImage {
     pub tags: Vec<String>,
 }
 
+impl TicketImage {
+    /// Whether it is resolved or closed.
+    #[must_use]
+    pub const fn is_done_with(&self) -> bool {
+        matches!(self.status, 4 | 5)
+    }
+}
+
 /// A ticket as Freshdesk last showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {

@@ -4,15 +4,12 @@
 //! A rule *backs* what it did to a ticket for as long as its standing holds, whatever the ticket's
 //! status becomes meanwhile. When nobody backs it any more it is given back.
 
-use crate::mapping::{Known, OnEnd, TicketRule};
 use super::{FieldChange, Rule};
+use crate::mapping::{Known, OnEnd, TicketRule};
 use crate::model::{Image, Priority, Ticket, TicketChange, TicketImage, Value};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Resolved and closed: nothing is given back on a ticket that is done with.
-const DONE_WITH: [u32; 2] = [4, 5];
 
 /// A rule, and whether its standing holds for the ticket's customer; `None` where that is not
 /// known, which neither begins anything nor ends it.
@@ -316,8 +313,9 @@ impl<'a> Desk<'a> {
         ruling.is_some_and(|it| it.rule.on_end == OnEnd::Keep)
     }
 
+    /// Nothing is given back on a ticket that is done with.
     fn done_with(&self) -> bool {
-        DONE_WITH.contains(&self.ticket.image.status)
+        self.ticket.image.is_done_with()
     }
 
     fn priority(&mut self) {

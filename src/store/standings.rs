@@ -82,7 +82,10 @@ impl Store {
                 "INSERT OR IGNORE INTO unjudged (record) SELECT id FROM record WHERE side = 'crm' AND ?1 <> '[]'",
                 bulk(&other)?,
             ),
-            ("UPDATE ticket SET dirty = 1 WHERE ?1 <> ''", "all".to_owned()),
+            (
+                "UPDATE ticket SET dirty = 1 WHERE ?1 <> ''",
+                "all".to_owned(),
+            ),
             (
                 "INSERT INTO meta (key, value) VALUES ('ticket_rules', ?1)
                  ON CONFLICT DO UPDATE SET value = excluded.value",

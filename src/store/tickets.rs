@@ -59,6 +59,13 @@ impl TicketRow {
             || self.again
     }
 
+    /// Whether something of ours stands on it that may have to be given back. What stands on a ticket
+    /// that is done with is given back if it is opened again while anybody looks.
+    fn bears_ours(&self) -> bool {
+        let holds = self.memory.priority.is_some() || !self.memory.tags.is_empty();
+        self.pending.is_some() || self.owes_notes() || (holds && !self.ticket.image.is_done_with())
+    }
+
     /// Whether a note is still to be posted.
     #[must_use]
     pub fn owes_notes(&self) -> bool {
@@ -161,14 +168,16 @@ impl Store {
         Ok(())
     }
 
-    /// Whether any ticket matters to anybody: a customer has a standing, or a ticket is remembered.
+    /// Whether any ticket matters to anybody: a customer has a standing, or something of ours stands on
+    /// a ticket that somebody may still work on.
     ///
     /// # Errors
     ///
     /// Where the database fails.
     pub async fn tickets_matter(&mut self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM standing) OR EXISTS (SELECT 1 FROM ticket)",
+            "SELECT EXISTS (SELECT 1 FROM standing) OR EXISTS (SELECT 1 FROM ticket WHERE ours = 1)
+                    OR EXISTS (SELECT 1 FROM ticket WHERE dirty = 1)",
         )
         .fetch_one(&mut self.connection)
         .await?)
@@ -359,6 +368,7 @@ async fn write_rows(tx: &mut SqliteConnection, rows: &[TicketRow]) -> Result<(),
                 it.wake_at.map(|time| time.timestamp_millis()),
                 i64::from(it.fought),
                 i64::from(it.again),
+                i64::from(it.bears_ours()),
             ),
             (
                 parked.map(|it| it.state),
@@ -373,7 +383,8 @@ async fn write_rows(tx: &mut SqliteConnection, rows: &[TicketRow]) -> Result<(),
            memory = v ->> '$[0][4]', pending = v ->> '$[1][0]', journal = v ->> '$[1][1]',
            written_at = v ->> '$[1][2]', noting = v ->> '$[1][3]', owes = v ->> '$[2][0]',
            wake_at = v ->> '$[2][1]', fought = v ->> '$[2][2]', state = v ->> '$[3][0]',
-           attempts = v ->> '$[3][1]', due_at = v ->> '$[3][2]', error = v ->> '$[3][3]', dirty = v ->> '$[2][3]'
+           attempts = v ->> '$[3][1]', due_at = v ->> '$[3][2]', error = v ->> '$[3][3]', dirty = v ->> '$[2][3]',
+           ours = v ->> '$[2][4]'
          FROM (SELECT value AS v FROM json_each(?1)) WHERE id = v ->> '$[0][0]'",
     )
     .bind(bulk(&kept)?)
@@ -435,10 +446,7 @@ async fn close_journal(
 
 fn ticket_row(row: &sqlx::sqlite::SqliteRow) -> Result<TicketRow, StoreError> {
     let image: TicketImage = serde_json::from_str(row.get(6))?;
-    let pending = match (
-        row.get::<Option<&str>, _>(8),
-        row.get::<Option<i64>, _>(9),
-    ) {
+    let pending = match (row.get::<Option<&str>, _>(8), row.get::<Option<i64>, _>(9)) {
         (Some(text), Some(journal)) => Some((serde_json::from_str(text)?, journal)),
         _ => None,
     };
@@ -454,7 +462,11 @@ fn ticket_row(row: &sqlx::sqlite::SqliteRow) -> Result<TicketRow, StoreError> {
         .get::<Option<&str>, _>(14)
         .zip(row.get::<Option<i64>, _>(16))
         .map(|(state, due_at)| ParkedTicket {
-            state: if state == "refused" { "refused" } else { "failed" },
+            state: if state == "refused" {
+                "refused"
+            } else {
+                "failed"
+            },
             attempts: u32::try_from(row.get::<i64, _>(15)).unwrap_or(u32::MAX),
             due_at: time(due_at),
             error: row.get::<Option<String>, _>(17).unwrap_or_default(),

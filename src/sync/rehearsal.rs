@@ -8,8 +8,8 @@ mod desk;
 
 use crate::model::{Kind, Observed, Presence, RecordId, Side, TicketChange, Version};
 use crate::remote::{
-    Account, Caps, Connector, Cursor, Fetched, Helpdesk, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
-    Schema,
+    Account, Caps, Connector, Cursor, Fetched, Helpdesk, Lookup, Op, Outcome, Page, PageRequest,
+    RemoteError, Schema,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;

@@ -202,10 +202,7 @@ impl Engine {
                 }
             }
             let rows: Vec<i64> = customers.iter().map(|it| it.row).collect();
-            let (begun, ended) = self
-                .store
-                .judged(self.clock.now(), &rows, &judged)
-                .await?;
+            let (begun, ended) = self.store.judged(self.clock.now(), &rows, &judged).await?;
             tally.tickets.begun += begun;
             tally.tickets.ended += ended;
         }

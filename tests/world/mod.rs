@@ -224,7 +224,9 @@ impl World {
             connectors.desk.describe(kind).await.ok();
         }
         let mappings = config.mappings().cloned().collect();
-        Engine::new(store, connectors, mappings, clock, stop)
+        let mut engine = Engine::new(store, connectors, mappings, clock, stop);
+        engine.rule(config.ticket_rules.clone());
+        engine
     }
 
     /// An engine whose writes of `kind` to Freshdesk (`desk`) or the CRM a test can stand in the way of.

@@ -76,7 +76,10 @@ impl Engine {
         let Some(rules) = self.rules.resolved.as_ref() else {
             return Ok(Ok(false));
         };
-        let decided: Vec<Decided> = rows.into_iter().map(|row| decide(row, rules, now)).collect();
+        let decided: Vec<Decided> = rows
+            .into_iter()
+            .map(|row| decide(row, rules, now))
+            .collect();
         let (mut save, mut wanted) = (TicketSave::default(), Vec::new());
         for Decided {
             mut row,
@@ -126,7 +129,12 @@ fn decide(mut row: TicketRow, rules: &Settled, now: DateTime<Utc>) -> Decided {
             row.memory = pending.memory;
             row.written_at = Some(row.ticket.version);
         }
-        made = was_made.then(|| pending.change.priority.is_some_and(|it| it < pending.before.priority));
+        made = was_made.then(|| {
+            pending
+                .change
+                .priority
+                .is_some_and(|it| it < pending.before.priority)
+        });
         finished = Some(TicketFinish {
             journal,
             outcome: if was_made { "done" } else { "no_effect" },

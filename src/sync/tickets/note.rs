@@ -2,10 +2,10 @@
 
 use crate::mapping::NoteFacts;
 use crate::model::Kind;
+use crate::model::{Pair, Side};
 use crate::remote::{Applied, ErrorKind, Helpdesk, NoteOutcome, RemoteError};
 use crate::store::{TicketFinish, TicketIntent, TicketRow, TicketSave};
 use crate::sync::{CycleError, Engine, Tally, Trouble};
-use crate::model::{Pair, Side};
 use std::sync::Arc;
 
 /// What every note of ours ends with: people see who wrote it, and we find it again.

@@ -173,9 +173,7 @@ impl Engine {
     }
 
     async fn sweep(&mut self, running: Option<(i64, String)>) -> Outcome {
-        let outcome = self
-            .read_feed("all", DateTime::UNIX_EPOCH, running)
-            .await?;
+        let outcome = self.read_feed("all", DateTime::UNIX_EPOCH, running).await?;
         if outcome.is_ok() && !self.stop.is_cancelled() {
             self.store.sweep_ended().await?;
         }
@@ -220,7 +218,12 @@ async fn read_each(desk: Arc<dyn Connector>, customers: Vec<Begun>, pages: mpsc:
     let Some(helpdesk) = desk.helpdesk() else {
         return;
     };
-    for Begun { row, kind, desk: id } in customers {
+    for Begun {
+        row,
+        kind,
+        desk: id,
+    } in customers
+    {
         let feed = feed_of(kind, id);
         let mut cursor: Option<Cursor> = None;
         loop {

@@ -2,9 +2,7 @@
 
 use crate::model::{Presence, RecordId, Side, Ticket, TicketChange};
 use crate::plan::{Memory, Pending, TicketPlan};
-use crate::remote::{
-    Applied, ErrorKind, Helpdesk, Job, JobState, RemoteError, TicketOutcome,
-};
+use crate::remote::{Applied, ErrorKind, Helpdesk, Job, JobState, RemoteError, TicketOutcome};
 use crate::store::{ParkedTicket, TicketFinish, TicketRow, TicketSave};
 use crate::sync::execute::pause;
 use crate::sync::{CycleError, Engine, Tally, Trouble};
@@ -133,7 +131,11 @@ impl Engine {
     async fn wait_for(&self, helpdesk: &dyn Helpdesk, job: &Job) -> Result<(), RemoteError> {
         for wait in LOOKS {
             if let JobState::Ended(word) = helpdesk.job(job).await? {
-                tracing::debug!(event = "bulk_job", word, "a bulk change of tickets has ended");
+                tracing::debug!(
+                    event = "bulk_job",
+                    word,
+                    "a bulk change of tickets has ended"
+                );
                 return Ok(());
             }
             tokio::select! {
@@ -244,7 +246,12 @@ impl Engine {
                     error: error.to_string(),
                 });
                 tally.tickets.parked += 1;
-                Some(finish(wanted, "failed", request_id, Some(error.to_string())))
+                Some(finish(
+                    wanted,
+                    "failed",
+                    request_id,
+                    Some(error.to_string()),
+                ))
             }
         };
         if error.kind != ErrorKind::Stopped {
@@ -259,10 +266,7 @@ impl Engine {
 }
 
 /// Sends each change by itself, several at a time; a system that cannot be reached is left alone.
-async fn send_each(
-    helpdesk: &dyn Helpdesk,
-    singles: Vec<Wanted>,
-) -> Vec<(Wanted, TicketOutcome)> {
+async fn send_each(helpdesk: &dyn Helpdesk, singles: Vec<Wanted>) -> Vec<(Wanted, TicketOutcome)> {
     let halted = AtomicBool::new(false);
     futures_util::stream::iter(singles)
         .map(|wanted| {
