@@ -47,3 +47,6 @@ CREATE INDEX ticket_wake ON ticket (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX ticket_due ON ticket (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ticket_owes ON ticket (id) WHERE owes = 1;
 CREATE INDEX ticket_ours ON ticket (id) WHERE ours = 1;
+
+-- So that nobody who asks how many there were has to read the whole journal.
+CREATE INDEX journal_ticket ON journal (action, outcome) WHERE kind = 'ticket';

@@ -13,6 +13,7 @@ mod plan;
 mod run;
 mod status;
 mod sync;
+mod tickets;
 mod watch;
 
 use clap::{Parser, Subcommand};

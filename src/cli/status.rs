@@ -5,7 +5,7 @@ use super::open::Source;
 use super::output::{Output, counted, harmless, span};
 use crate::clock::{Clock as _, SystemClock};
 use crate::model::{Kind, Pair};
-use crate::store::{RecordCounts, Report};
+use crate::store::{RecordCounts, Report, TicketCounts, WaitingTicket};
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -28,15 +28,9 @@ struct Status {
     accounts: Pair<Option<String>>,
     last_cycle: Option<Json>,
     records: BTreeMap<&'static str, RecordCounts>,
-    tickets: Tickets,
+    tickets: TicketCounts,
     /// Seconds since the last complete reading of changes began, by side and kind.
     lag: BTreeMap<String, BTreeMap<String, i64>>,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Tickets {
-    raised: u64,
-    restored: u64,
 }
 
 pub(super) async fn status(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -68,7 +62,7 @@ async fn read(state: &mut Report) -> Result<Status, Failure> {
         accounts: state.accounts().await?,
         last_cycle: state.last_cycle().await?,
         records,
-        tickets: Tickets::default(),
+        tickets: state.tickets().await?,
         lag,
     })
 }
@@ -91,9 +85,11 @@ async fn text(status: &Status, state: &mut Report, out: &mut Output) -> Result<(
     for (side, kinds) in &status.lag {
         for (kind, seconds) in kinds {
             let since = span(*seconds);
-            out.line(format_args!(
-                "changes of {kind} records in {side}: read {since} ago"
-            ))?;
+            let of = match kind.as_str() {
+                "ticket" => "tickets".to_owned(),
+                kind => format!("{kind} records"),
+            };
+            out.line(format_args!("changes of {of} in {side}: read {since} ago"))?;
         }
     }
     out.line("\n           linked     held   failed   shadowed")?;
@@ -103,7 +99,24 @@ async fn text(status: &Status, state: &mut Report, out: &mut Output) -> Result<(
             counts.linked, counts.held, counts.failed, counts.shadowed
         ))?;
     }
+    tickets(&status.tickets, out)?;
     lists(status, state, out).await
+}
+
+/// What the ticket rules have come to, where they have come to anything.
+fn tickets(counts: &TicketCounts, out: &mut Output) -> Result<(), Failure> {
+    if *counts == TicketCounts::default() {
+        return Ok(());
+    }
+    out.line(format_args!(
+        "\ntickets: {} raised, {} given back, {} failed or refused, {} left alone after a fight",
+        counts.raised, counts.restored, counts.parked, counts.fought
+    ))?;
+    for (rule, customers) in &counts.standings {
+        let customers = counted(*customers, "customer");
+        out.line(format_args!("  rule {}: {customers}", harmless(rule)))?;
+    }
+    Ok(())
 }
 
 /// What is held, parked and shadowed, the oldest of each.
@@ -116,11 +129,12 @@ async fn lists(status: &Status, state: &mut Report, out: &mut Output) -> Result<
         out.line(format_args!("  {}", super::holds::line(hold)))?;
     }
     let parked = state.parked(limit).await?;
+    let waiting = state.waiting_tickets(limit).await?;
     head(
         out,
         "failed or refused, to be tried again",
-        parked.len(),
-        all(|it| it.failed),
+        parked.len() + waiting.len(),
+        all(|it| it.failed) + status.tickets.parked + status.tickets.in_doubt,
     )?;
     for write in &parked {
         out.line(format_args!(
@@ -140,6 +154,9 @@ async fn lists(status: &Status, state: &mut Report, out: &mut Output) -> Result<
             ),
         ))?;
     }
+    for ticket in &waiting {
+        out.line(format_args!("  {}", waits(ticket)))?;
+    }
     let shadowed = state.shadowed(limit).await?;
     head(
         out,
@@ -155,6 +172,21 @@ async fn lists(status: &Status, state: &mut Report, out: &mut Output) -> Result<
         ))?;
     }
     Ok(())
+}
+
+fn waits(ticket: &WaitingTicket) -> String {
+    let id = harmless(&ticket.id);
+    let error = ticket.error.as_deref();
+    let error = harmless(error.unwrap_or("the outcome is not known yet"));
+    let next = ticket.due_at.as_deref().unwrap_or("in the next cycle");
+    let tries = match ticket.attempts {
+        0 | 1 => String::new(),
+        tries => format!(" {tries} times"),
+    };
+    format!(
+        "change of ticket {id} in freshdesk, {}{tries}, next try {next}: {error}",
+        ticket.state
+    )
 }
 
 fn head(out: &mut Output, title: &str, shown: usize, all: u64) -> Result<(), Failure> {
@@ -188,6 +220,10 @@ fn last_cycle(cycle: &Json) -> String {
         calls("crm"),
         calls("freshdesk"),
     );
+    if let Some(tickets) = cycle.get("tickets").and_then(super::tickets::done) {
+        text.push_str("\n  ");
+        text.push_str(&tickets);
+    }
     for trouble in cycle
         .get("troubles")
         .and_then(Json::as_array)

@@ -7,6 +7,7 @@ use super::watch::{Picture, attended};
 use crate::model::Side;
 use crate::store::Store;
 use crate::sync::{CycleOutcome, CycleReport, preflight};
+use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -94,8 +95,11 @@ fn summary(report: &CycleReport, out: &mut Output) -> Result<(), Failure> {
         "  {} linked, {} created, {} updated, {} deleted",
         report.linked, report.created, report.updated, report.deleted
     ))?;
-    if report.failed > 0 {
-        let writes = counted(report.failed, "write");
+    if let Some(tickets) = super::tickets::done(&json!(report.tickets)) {
+        out.line(format_args!("  {tickets}"))?;
+    }
+    if report.failed + report.tickets.parked > 0 {
+        let writes = counted(report.failed + report.tickets.parked, "write");
         out.line(format_args!(
             "  {writes} failed or refused: see `deskbridge status`"
         ))?;

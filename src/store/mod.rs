@@ -21,7 +21,9 @@ pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing
 pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
-pub use report::{HoldView, JournalView, LinkView, Parked, RecordCounts, Report};
+pub use report::{
+    HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts, WaitingTicket,
+};
 pub use standings::{Begun, Judged, Unjudged};
 pub use tickets::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,

@@ -1,5 +1,9 @@
 //! What `status`, `holds` and `plan` show: read beside a running daemon, never written.
 
+mod tickets;
+
+pub use tickets::{TicketCounts, WaitingTicket};
+
 use super::{StoreError, connect, damage};
 use crate::model::{Kind, Pair, Side};
 use crate::plan::FieldChange;

@@ -26,6 +26,19 @@ pub(super) struct Change {
     fields: Vec<Field>,
     #[serde(skip)]
     note: String,
+    /// What is done to a ticket: `raise`, `restore` or `note`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<String>,
+}
+
+impl Change {
+    /// What it is counted as: a note on a ticket is not one more ticket.
+    fn counts_as(&self) -> &str {
+        match self.effect.as_deref() {
+            Some("note") => "note",
+            _ => &self.action,
+        }
+    }
 }
 
 /// One field of a row.
@@ -126,7 +139,7 @@ async fn each(
 ) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
     let mut take = |change: &Change| {
-        *counts.0.entry(change.action.clone()).or_default() += 1;
+        *counts.0.entry(change.counts_as().to_owned()).or_default() += 1;
         show(change)
     };
     let mut after = 0;
@@ -176,24 +189,24 @@ fn linked(link: &LinkView) -> Change {
         freshdesk_id: real(Some(&link.desk_id)),
         fields: Vec::new(),
         note: format!("found by {}", link.found),
+        effect: None,
     }
 }
 
 fn written(write: &JournalView) -> Change {
+    let is_ticket = write.kind == "ticket";
     Change {
         record: write.kind.clone(),
-        action: match write.kind.as_str() {
-            "ticket" => "ticket".to_owned(),
-            _ => write.action.clone(),
+        action: match is_ticket {
+            true => "ticket".to_owned(),
+            false => write.action.clone(),
         },
         side: Some(write.side.to_string()),
         crm_id: real(write.crm_id.as_ref()),
         freshdesk_id: real(write.desk_id.as_ref()),
         fields: write.fields.iter().map(field).collect(),
-        note: match write.action.as_str() {
-            "note" => "a private note is added".to_owned(),
-            _ => String::new(),
-        },
+        note: String::new(),
+        effect: is_ticket.then(|| write.action.clone()),
     }
 }
 
@@ -206,6 +219,7 @@ fn held(hold: &HoldView) -> Change {
         freshdesk_id: real(hold.freshdesk_id.as_ref()),
         fields: disputed(hold),
         note: hold.reason.clone(),
+        effect: None,
     }
 }
 
@@ -268,6 +282,9 @@ fn values(values: &[Value]) -> Json {
 }
 
 fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
+    if let Some(effect) = &change.effect {
+        return ticket(change, effect, out);
+    }
     let id = |id: &Option<String>| id.as_deref().map_or_else(|| "-".to_owned(), harmless);
     let place = match (change.action.as_str(), &change.side) {
         ("create" | "update" | "delete", Some(side)) => format!(" in {side}"),
@@ -293,6 +310,28 @@ fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
             shown(&field.crm),
             shown(&field.freshdesk),
             field.rule,
+        ))?;
+    }
+    Ok(())
+}
+
+/// A ticket is on one side only: what stands there, and what will.
+fn ticket(change: &Change, effect: &str, out: &mut Output) -> Result<(), Failure> {
+    let id = harmless(change.freshdesk_id.as_deref().unwrap_or("-"));
+    let verb = match effect {
+        "note" => "add a private note to",
+        effect => effect,
+    };
+    out.line(format_args!("{verb} ticket {id} in freshdesk"))?;
+    for field in &change.fields {
+        let (name, after) = (&field.name, shown(&field.result));
+        let before = match effect {
+            "note" => String::new(),
+            _ => format!("{} → ", shown(&field.freshdesk)),
+        };
+        out.line(format_args!(
+            "    {name}: {before}{after} ({})",
+            harmless(&field.rule)
         ))?;
     }
     Ok(())

@@ -148,6 +148,9 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
         let lag = self.lag().await?;
         let seconds = (report.finished_at - report.started_at).as_seconds_f64();
         let outcome = report.outcome.word();
+        // Said only where there is something to say: most cycles have to do with no ticket.
+        let some = |number: u64| (number > 0).then_some(number);
+        let tickets = &report.tickets;
         tracing::info!(
             event = "cycle",
             id = report.id,
@@ -161,6 +164,14 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
             deleted = report.deleted,
             held = report.held,
             failed = report.failed,
+            standings_begun = some(tickets.begun),
+            standings_ended = some(tickets.ended),
+            tickets_raised = some(tickets.raised),
+            tickets_restored = some(tickets.restored),
+            tickets_parked = some(tickets.parked),
+            tickets_yielded = some(tickets.yielded),
+            tickets_fought = some(tickets.fought),
+            notes = some(tickets.noted),
             calls_crm = report.calls.crm,
             calls_freshdesk = report.calls.desk,
             seconds,
@@ -169,11 +180,12 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
             "cycle finished"
         );
         let written = report.created + report.updated + report.deleted;
+        let written = written + tickets.raised + tickets.restored + tickets.noted;
         self.attendant.supervisor.status(&format!(
             "cycle {} {outcome}: {written} written, {} held, {} failed; next in {} s",
             report.id,
             report.held,
-            report.failed,
+            report.failed + tickets.parked,
             wait.as_secs()
         ));
         Ok(())

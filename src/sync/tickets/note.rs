@@ -1,8 +1,8 @@
 //! Private notes on tickets: each rule's once, and never twice after an answer that was lost.
 
 use crate::mapping::NoteFacts;
-use crate::model::Kind;
-use crate::model::{Pair, Side};
+use crate::model::{Image, Kind, Pair, Side, Value};
+use crate::plan::{FieldChange, Rule};
 use crate::remote::{Applied, ErrorKind, Helpdesk, NoteOutcome, RemoteError};
 use crate::store::{TicketFinish, TicketIntent, TicketRow, TicketSave};
 use crate::sync::{CycleError, Engine, Tally, Trouble};
@@ -78,7 +78,14 @@ impl Engine {
             journal,
             id: row.ticket.id.clone(),
             action: "note",
-            fields: Vec::new(),
+            fields: vec![FieldChange {
+                field: "note".to_owned(),
+                base: Vec::new(),
+                crm: Vec::new(),
+                freshdesk: Vec::new(),
+                set: Image::from([("note", Value::from(text.as_str()))]),
+                rule: Rule::Standing(rule.to_owned()),
+            }],
         };
         let save = TicketSave {
             rows: vec![row.clone()],

@@ -1,0 +1,115 @@
+//! What `status` shows of tickets.
+
+use super::Report;
+use crate::store::StoreError;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What ticket rules have come to, over the life of the state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TicketCounts {
+    /// Changes that rules made and Freshdesk has confirmed.
+    pub raised: u64,
+    /// Changes that only gave back what rules had set, confirmed by Freshdesk.
+    pub restored: u64,
+    /// Tickets with a change that failed or was refused and waits for its next try.
+    pub parked: u64,
+    /// Tickets with a change of which nobody knows yet whether it was made.
+    pub in_doubt: u64,
+    /// Tickets that are left alone because something undid our change at once.
+    pub fought: u64,
+    /// How many customers have the standing of each rule; a rule that nobody meets is left out.
+    pub standings: BTreeMap<String, u64>,
+}
+
+/// A change to a ticket that is not made yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitingTicket {
+    /// The ticket.
+    pub id: String,
+    /// `sent` (the outcome is not known), `failed` or `refused`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The next try; `None` where that is the next cycle.
+    pub due_at: Option<String>,
+    /// In the server's words.
+    pub error: Option<String>,
+}
+
+impl Report {
+    /// What ticket rules have come to.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn tickets(&mut self) -> Result<TicketCounts, StoreError> {
+        if !self.knows_tickets().await? {
+            return Ok(TicketCounts::default());
+        }
+        let row: (i64, i64, i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'raise'),
+                    (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'restore'),
+                    (SELECT count(*) FROM ticket WHERE state IS NOT NULL),
+                    (SELECT count(*) FROM ticket WHERE pending IS NOT NULL),
+                    (SELECT count(*) FROM ticket WHERE fought = 1)",
+        )
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(self.damaged())?;
+        let standings: Vec<(String, i64)> =
+            sqlx::query_as("SELECT rule, count(*) FROM standing GROUP BY rule")
+                .fetch_all(&mut self.connection)
+                .await
+                .map_err(self.damaged())?;
+        Ok(TicketCounts {
+            raised: row.0.unsigned_abs(),
+            restored: row.1.unsigned_abs(),
+            parked: row.2.unsigned_abs(),
+            in_doubt: row.3.unsigned_abs(),
+            fought: row.4.unsigned_abs(),
+            standings: standings
+                .into_iter()
+                .map(|(rule, customers)| (rule, customers.unsigned_abs()))
+                .collect(),
+        })
+    }
+
+    /// Changes to tickets that are not made yet, the next to be tried first; at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn waiting_tickets(&mut self, limit: i64) -> Result<Vec<WaitingTicket>, StoreError> {
+        if !self.knows_tickets().await? {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(String, String, i64, Option<String>, Option<String>)> = sqlx::query_as(
+            "SELECT id, coalesce(state, 'sent'), attempts,
+                    strftime('%Y-%m-%dT%H:%M:%SZ', due_at / 1000, 'unixepoch'), error FROM ticket
+             WHERE state IS NOT NULL OR pending IS NOT NULL ORDER BY due_at, id LIMIT ?1",
+        )
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(self.damaged())?;
+        let waiting = |(id, state, attempts, due_at, error): (_, _, i64, _, _)| WaitingTicket {
+            id,
+            state,
+            attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+            due_at,
+            error,
+        };
+        Ok(rows.into_iter().map(waiting).collect())
+    }
+
+    /// A state that an earlier version left has no tickets until it is opened for writing.
+    async fn knows_tickets(&mut self) -> Result<bool, StoreError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ticket')",
+        )
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(self.damaged())
+    }
+}
