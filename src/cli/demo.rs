@@ -5,6 +5,7 @@ mod keep;
 mod place;
 mod stage;
 mod tell;
+mod tickets;
 mod trouble;
 mod verdict;
 mod voice;
@@ -80,6 +81,7 @@ async fn play(args: &DemoArgs, place: &Place, stop: &CancellationToken) -> Resul
     acts::edits(&mut story).await?;
     acts::conflicts(&mut story).await?;
     acts::newcomers(&mut story).await?;
+    tickets::standing(&mut story).await?;
     trouble::refusal(&mut story).await?;
     trouble::deletion(&mut story).await?;
     trouble::outage(&mut story).await?;

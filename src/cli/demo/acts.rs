@@ -272,6 +272,7 @@ pub(super) async fn quiet(story: &mut Story) -> Result<(), Failure> {
             .aside(&format!("{:<25} {}", system(side), calls.join(", ")))?;
     }
     let writes = report.linked + report.created + report.updated + report.deleted + report.failed;
+    let writes = writes + report.tickets.raised + report.tickets.restored + report.tickets.noted;
     story
         .ledger
         .check("writes of a cycle in which nothing happened", 0, writes);

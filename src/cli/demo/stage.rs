@@ -1,24 +1,29 @@
 //! The two simulated systems, and the engine between them.
 
+mod look;
+mod rehearse;
+
+pub(super) use look::Couple;
+
 use super::DemoArgs;
 use super::place::Place;
 use crate::cli::exit::Failure;
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
 use crate::connect;
+use crate::mapping::{Named, TicketRule};
 use crate::model::Kind;
 use crate::sandbox::Backstage;
 use crate::sandbox::clock::SimClock;
 use crate::sandbox::freshdesk::{self, FreshdeskSim, Quirks};
-use crate::sandbox::hubspot::{self, HubspotSim, Kind as CrmKind};
-use crate::sandbox::population::{self, Census, Plan};
+use crate::sandbox::hubspot::{self, HubspotSim};
+use crate::sandbox::population::{self, Census, Plan, TicketPlan};
 use crate::store::{Report, Store};
 use crate::sync::{CycleReport, Engine};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +34,8 @@ pub(super) const HUBSPOT_TOKEN: &str = "pat-sandbox";
 pub(super) const FRESHDESK_API_KEY: &str = "freshdesk-sandbox-key";
 /// When the story begins.
 const MONDAY: &str = "2026-03-02T09:00:00Z";
+/// With how many tickets the story begins at the most.
+const MOST_TICKETS: usize = 5_000;
 /// From one cycle to the next, in the story's time.
 const POLL: TimeDelta = TimeDelta::seconds(60);
 
@@ -105,6 +112,12 @@ impl Systems {
             empty_freshdesk: args.empty_freshdesk,
         };
         let census = population::populate(&plan, &crm, &desk).map_err(bug)?;
+        let tickets = TicketPlan {
+            seed: args.seed,
+            tickets: plan.people.min(MOST_TICKETS),
+            ..TicketPlan::default()
+        };
+        population::populate_tickets(&tickets, &desk);
         Ok(Self { crm, desk, census })
     }
 
@@ -126,6 +139,10 @@ pub(super) struct Stage {
     pub(super) report: Report,
     clock: SimClock,
     engine: Engine,
+    rules: Vec<TicketRule<Named>>,
+    /// Where the engine's memory is, and where a copy of it may go.
+    state: PathBuf,
+    copy: PathBuf,
     next: DateTime<Utc>,
 }
 
@@ -156,6 +173,9 @@ impl Stage {
             report,
             clock,
             engine,
+            rules: config.ticket_rules,
+            state: place.state(),
+            copy: place.path().join("plan.db"),
             next: start,
         })
     }
@@ -204,13 +224,9 @@ async fn engine(
     }
     let mappings = config.mappings().cloned().collect();
     let clock = Arc::new(StoryClock(clock.clone()));
-    Ok(Engine::new(
-        store,
-        connectors,
-        mappings,
-        clock,
-        stop.clone(),
-    ))
+    let mut engine = Engine::new(store, connectors, mappings, clock, stop.clone());
+    engine.rule(config.ticket_rules.clone());
+    Ok(engine)
 }
 
 /// The story's time, for the engine.
@@ -244,108 +260,4 @@ impl Environment for DemoKeys {
 /// Something in the demo itself is wrong.
 pub(super) fn bug(error: impl fmt::Display) -> Failure {
     Failure::machine("playing the demo")(io::Error::other(error.to_string()))
-}
-
-/// One person as both systems know them.
-#[derive(Debug, Clone)]
-pub(super) struct Couple {
-    pub(super) crm: u64,
-    pub(super) desk: u64,
-    pub(super) name: String,
-}
-
-/// What there is to see in the systems.
-impl Stage {
-    /// A property of a record in HubSpot.
-    pub(super) fn crm_value(&self, kind: CrmKind, id: u64, property: &str) -> Option<String> {
-        let mut row = self.crm.portal().row(kind, id)?;
-        row.properties.remove(property)
-    }
-
-    /// What HubSpot calls a contact.
-    pub(super) fn crm_name(&self, id: u64) -> Option<String> {
-        let row = self.crm.portal().row(CrmKind::Contact, id)?;
-        let of = |property| row.properties.get(property).map_or("", String::as_str);
-        Some(
-            format!("{} {}", of("firstname"), of("lastname"))
-                .trim()
-                .to_owned(),
-        )
-    }
-
-    /// A contact that both systems have, a different one for each number below 70.
-    pub(super) fn couple(&self, number: usize) -> Result<Couple, Failure> {
-        let couples: Vec<Couple> = self
-            .crm
-            .portal()
-            .rows(CrmKind::Contact)
-            .into_iter()
-            .filter_map(|row| {
-                let there = self.desk.contact_by_email(row.properties.get("email")?)?;
-                there.phone.as_ref()?;
-                Some(Couple {
-                    crm: row.id,
-                    desk: there.id,
-                    name: self.crm_name(row.id)?,
-                })
-            })
-            .collect();
-        let at = number.checked_rem(couples.len()).unwrap_or(0);
-        couples
-            .get(at)
-            .cloned()
-            .ok_or_else(|| bug("nobody is in both systems"))
-    }
-
-    /// A company that both systems have, by its id in HubSpot and its name.
-    pub(super) fn company(&self) -> Result<(u64, String), Failure> {
-        let there: BTreeSet<String> = self
-            .desk
-            .companies()
-            .into_iter()
-            .map(|company| company.name)
-            .collect();
-        let twice = self.ambiguous_domains();
-        self.crm
-            .portal()
-            .rows(CrmKind::Company)
-            .into_iter()
-            .filter(|row| {
-                !row.properties
-                    .get("domain")
-                    .is_some_and(|it| twice.contains(it))
-            })
-            .filter_map(|row| Some((row.id, row.properties.get("name")?.clone())))
-            .find(|(_, name)| there.contains(name))
-            .ok_or_else(|| bug("no company is in both systems"))
-    }
-
-    /// The domains that more than one company of HubSpot has.
-    pub(super) fn ambiguous_domains(&self) -> BTreeSet<String> {
-        let (mut known, mut twice) = (BTreeSet::new(), BTreeSet::new());
-        for mut row in self.crm.portal().rows(CrmKind::Company) {
-            if let Some(domain) = row.properties.remove("domain")
-                && !known.insert(domain.clone())
-            {
-                twice.insert(domain);
-            }
-        }
-        twice
-    }
-
-    /// How many companies of both systems have such a domain.
-    pub(super) fn ambiguous_companies(&self) -> usize {
-        let twice = self.ambiguous_domains();
-        let here = self.crm.portal().rows(CrmKind::Company);
-        let here = here.iter().filter(|row| {
-            row.properties
-                .get("domain")
-                .is_some_and(|it| twice.contains(it))
-        });
-        let there = self.desk.companies();
-        let there = there
-            .iter()
-            .filter(|company| company.domains.iter().any(|it| twice.contains(it)));
-        here.count() + there.count()
-    }
 }

@@ -75,6 +75,11 @@ impl Story {
     /// One write: where, what, why.
     pub(super) fn write(&mut self, write: &JournalView) -> Result<(), Failure> {
         let who = format!("deskbridge → {}", system(write.side));
+        self.tell_of(&who, write)
+    }
+
+    /// One write: by whom, what, why.
+    pub(super) fn tell_of(&mut self, who: &str, write: &JournalView) -> Result<(), Failure> {
         let name = self.name(
             &write.kind,
             write.crm_id.as_deref(),
@@ -98,7 +103,13 @@ impl Story {
                 })
                 .collect();
             let text = format!("new {}: {}{outcome}", write.kind, fields.join(", "));
-            return self.voice.deed(Tone::Bridge, &who, &text);
+            return self.voice.deed(Tone::Bridge, who, &text);
+        }
+        if write.action == "note" {
+            let texts = write.fields.iter().flat_map(written);
+            let texts: Vec<String> = texts.filter_map(|it| first_line(&it)).collect();
+            let text = format!("{name}: private note \"{}\"{outcome}", texts.join(" "));
+            return self.voice.deed(Tone::Bridge, who, &text);
         }
         for change in &write.fields {
             let before = match write.side {
@@ -110,7 +121,7 @@ impl Story {
             let what = format!("{name}: {} {before} → {after}{outcome}", label(change));
             let conflict = matches!(change.rule, Rule::Newest { .. } | Rule::Preferred(_));
             if conflict {
-                self.voice.deed(Tone::Bridge, &who, &what)?;
+                self.voice.deed(Tone::Bridge, who, &what)?;
                 let why = format!("{:<25} because {}", "", change.rule);
                 self.voice.aside(&why)?;
                 let kept = format!("{:<25} {before} lost; the journal keeps it", "");
@@ -118,7 +129,7 @@ impl Story {
             } else {
                 let why = self.voice.toned(Tone::Aside, &format!("({})", change.rule));
                 self.voice
-                    .deed(Tone::Bridge, &who, &format!("{what}  {why}"))?;
+                    .deed(Tone::Bridge, who, &format!("{what}  {why}"))?;
             }
         }
         Ok(())
@@ -128,6 +139,9 @@ impl Story {
     pub(super) fn name(&self, kind: &str, crm: Option<&str>, desk: Option<&str>) -> String {
         let crm = crm.and_then(|id| id.parse().ok());
         let desk: Option<u64> = desk.and_then(|id| id.parse().ok());
+        if kind == "ticket" {
+            return format!("ticket {}", desk.unwrap_or_default());
+        }
         let name = if kind == "company" {
             desk.and_then(|id| self.stage.desk.company(id))
                 .map(|company| company.name)
@@ -148,6 +162,7 @@ impl Story {
                 Side::Desk => self.name("company", None, Some(id)),
             },
             Value::Text(text) => format!("\"{}\"", harmless(text)),
+            Value::List(members) if members.is_empty() => "nothing".to_owned(),
             Value::List(members) => format!("\"{}\"", harmless(&members.join(", "))),
             other => harmless(&other.to_json().to_string()),
         };
@@ -213,6 +228,11 @@ fn written(change: &FieldChange) -> Vec<Value> {
     change.set.0.values().cloned().collect()
 }
 
+/// What a note says; below it stands who wrote it.
+fn first_line(value: &Value) -> Option<String> {
+    Some(harmless(value.as_text()?.lines().next()?))
+}
+
 /// What a field is called.
 fn label(change: &FieldChange) -> &str {
     change
@@ -235,6 +255,9 @@ fn summary(report: &CycleReport) -> String {
             // Writing to a string cannot fail.
             let _ = write!(text, "{number} {what}, ");
         }
+    }
+    if let Some(tickets) = crate::cli::tickets::done(&json!(report.tickets)) {
+        let _ = write!(text, "{tickets}, ");
     }
     if text.is_empty() {
         text.push_str("nothing to do, ");

@@ -2,7 +2,7 @@
 //! any help of what is being judged.
 
 use super::stage::Stage;
-use crate::sandbox::freshdesk::Standing;
+use crate::sandbox::freshdesk::{Standing, Ticket, TicketStanding};
 use crate::sandbox::hubspot::{Kind, Row};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -71,6 +71,39 @@ pub(super) fn judge(stage: &Stage, ledger: &mut Ledger) {
     compare("companies", &crm, &desk, ledger);
     let (crm, desk) = contacts(stage, &ambiguous);
     compare("contacts", &crm, &desk, ledger);
+    tickets(stage, ledger);
+}
+
+/// Open and pending tickets of VIPs are urgent and say why; nobody else's say so.
+fn tickets(stage: &Stage, ledger: &mut Ledger) {
+    let is_vip = |ticket: &Ticket| {
+        let requester = stage.desk.contact(ticket.requester_id);
+        requester.is_some_and(|it| stage.desk.contact_field(&it, "tier") == "VIP")
+    };
+    let (mut rises, mut low, mut marked) = (0_u64, Vec::new(), Vec::new());
+    for ticket in stage.desk.tickets() {
+        let waits = ticket.standing == TicketStanding::Live && matches!(ticket.status, 2 | 3);
+        let tagged = ticket.tags.iter().any(|tag| tag == "vip");
+        match is_vip(&ticket) {
+            true if waits => {
+                rises += 1;
+                if ticket.priority != 4 || !tagged {
+                    low.push(ticket.id.to_string());
+                }
+            }
+            false if tagged => marked.push(ticket.id.to_string()),
+            _ => {}
+        }
+    }
+    let low = listed(low.iter().map(String::as_str).collect());
+    let title = format!("tickets of VIPs that did not rise, of {rises} open or pending");
+    ledger.check(&title, "none", low);
+    let marked = listed(marked.iter().map(String::as_str).collect());
+    ledger.check(
+        "tickets of others that are marked as a VIP's",
+        "none",
+        marked,
+    );
 }
 
 fn compare(what: &str, crm: &Register, desk: &Register, ledger: &mut Ledger) {
