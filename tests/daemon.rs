@@ -10,146 +10,14 @@ use deskbridge::sandbox::freshdesk::Options as DeskOptions;
 use deskbridge::sandbox::hubspot::{HubspotSim, Kind as CrmKind, Options as CrmOptions, Seed};
 use serde_json::{Value as Json, json};
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::process::Stdio;
 use std::time::Duration;
 use world::World;
-
-/// How long a test waits for something that has to come.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Looks often: a test must not wait for the next minute.
-const RHYTHM: &str = "\n[schedule]\npoll = \"5s\"\n";
-
-fn write_config(world: &World) {
-    let text = world.sync_toml() + RHYTHM;
-    fs::write(world.dir.path().join("sync.toml"), text).unwrap();
-}
-
-fn deskbridge(world: &World, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deskbridge"));
-    command
-        .args(arguments)
-        .current_dir(world.dir.path())
-        .env("HUBSPOT_TOKEN", "pat-sandbox")
-        .env("FRESHDESK_API_KEY", "freshdesk-sandbox-key")
-        .env("TMPDIR", world.dir.path())
-        .env_remove("RUST_LOG")
-        .env_remove("STATE_DIRECTORY")
-        .env_remove("NOTIFY_SOCKET");
-    command
-}
-
-/// A command to its end, while the simulators go on answering.
-fn output(world: &World, arguments: &[&str]) -> Output {
-    let mut command = deskbridge(world, arguments);
-    tokio::task::block_in_place(|| command.output().unwrap())
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
-}
-
-fn parsed(output: &Output) -> Json {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(output)))
-}
-
-/// `deskbridge run` and what it logs.
-struct Daemon {
-    child: Child,
-    lines: Receiver<Json>,
-    seen: Vec<Json>,
-}
-
-impl Daemon {
-    fn start(world: &World) -> Self {
-        Self::start_with(world, |_| ())
-    }
-
-    fn start_with(world: &World, set: impl FnOnce(&mut Command)) -> Self {
-        let mut command = deskbridge(world, &["run"]);
-        set(&mut command);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (send, lines) = channel();
-        thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let line = serde_json::from_str(&line).unwrap_or_else(|_| json!({"text": line}));
-                if send.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            child,
-            lines,
-            seen: Vec::new(),
-        }
-    }
-
-    /// The next line that `wanted` is content with.
-    fn until(&mut self, wanted: impl Fn(&Json) -> bool) -> Json {
-        tokio::task::block_in_place(|| {
-            loop {
-                match self.lines.recv_timeout(PATIENCE) {
-                    Ok(line) => {
-                        self.seen.push(line.clone());
-                        if wanted(&line) {
-                            return line;
-                        }
-                    }
-                    Err(error) => panic!("{error}; logged: {:#?}", self.seen),
-                }
-            }
-        })
-    }
-
-    fn event(&mut self, name: &str) -> Json {
-        self.until(|line| line["event"] == name)
-    }
-
-    fn signal(&self, name: &str) {
-        kill(name, &self.child);
-    }
-
-    /// SIGTERM; the exit code.
-    fn stop(mut self) -> i32 {
-        self.signal("TERM");
-        self.end()
-    }
-
-    fn end(&mut self) -> i32 {
-        let status = tokio::task::block_in_place(|| self.child.wait().unwrap());
-        status
-            .code()
-            .unwrap_or_else(|| panic!("killed: {:#?}", self.seen))
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn kill(signal: &str, child: &Child) {
-    let arguments = [format!("-{signal}"), child.id().to_string()];
-    let sent = Command::new("kill").args(arguments).status().unwrap();
-    assert!(sent.success());
-}
+use world::program::{
+    Daemon, PATIENCE, RHYTHM, code, deskbridge, kill, output, parsed, said, write_config, writes,
+};
 
 fn people(world: &World, numbers: std::ops::Range<usize>) {
     let seeds = numbers.map(|number| Seed {
@@ -166,19 +34,6 @@ fn people(world: &World, numbers: std::ops::Range<usize>) {
         .portal()
         .populate(CrmKind::Contact, at, seeds)
         .unwrap();
-}
-
-fn writes(log: &deskbridge::sandbox::log::RequestLog) -> usize {
-    let entries = log.entries();
-    let write = |method: &str, path: &str| match method {
-        "GET" => false,
-        "POST" => !path.ends_with("/search") && !path.ends_with("/read"),
-        _ => true,
-    };
-    entries
-        .iter()
-        .filter(|entry| write(&entry.method, &entry.path))
-        .count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,7 +63,8 @@ async fn a_first_run_brings_both_sides_together_and_can_be_watched_while_it_work
     assert_eq!(status["records"]["company"]["linked"], 0);
     assert_eq!(status["accounts"]["crm"], "hubspot:62515");
     assert!(status["last_cycle"]["calls"]["freshdesk"].is_number());
-    assert_eq!(status["tickets"], json!({"raised": 0, "restored": 0}));
+    assert_eq!(status["tickets"]["raised"], 0);
+    assert_eq!(status["tickets"]["restored"], 0);
     let text = output(&world, &["status"]);
     assert!(said(&text).contains("hubspot:62515"), "{}", said(&text));
 

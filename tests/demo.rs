@@ -18,7 +18,7 @@ fn deskbridge(temporary: &Path) -> Command {
 }
 
 /// What each act has to show, in order.
-const STORY: [&str; 30] = [
+const STORY: [&str; 42] = [
     "── 1. ",
     "linked, ",
     "(first sync: was empty there)",
@@ -38,16 +38,28 @@ const STORY: [&str; 30] = [
     "4 created, ",
     "new company: name \"Lighthouse Keepers\"",
     "── 5. ",
+    "deskbridge plan ",
+    "priority \"low\" → \"urgent\"",
+    "2 tickets raised",
+    "(ticket rule `vip`)",
+    "── 6. ",
+    "priority urgent → medium",
+    "1 ticket raised",
+    "the priority is the agent's now",
+    "── 7. ",
+    "1 standing ended, 3 tickets given back",
+    "priority \"urgent\" → \"medium\"",
+    "── 8. ",
     "\"Platinum\" [refused]",
     "It should be one of these values: 'Free,Team,Enterprise'",
     "→ \"Enterprise\"",
-    "── 6. ",
+    "── 9. ",
     "deskbridge status: held",
-    "── 7. ",
+    "── 10. ",
     "incomplete, ",
     "→ \"Chief Happiness Officer\"",
-    "── 8. ",
-    "── 9. ",
+    "── 11. ",
+    "── 12. ",
     "nothing to do, ",
 ];
 

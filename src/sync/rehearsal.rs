@@ -16,6 +16,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What the ids of records begin with that are only made in thought.
+const MADE: &str = "new:";
+
+/// Whether a record is only made in thought, so that no server knows it.
+fn made_here(id: &RecordId) -> bool {
+    id.0.starts_with(MADE)
+}
+
 /// A connector whose writes go nowhere.
 #[derive(Debug)]
 pub struct Rehearsal {
@@ -54,7 +62,7 @@ impl Rehearsal {
             Op::Create { fields } => {
                 let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
                 (
-                    RecordId(format!("new:{number}")),
+                    RecordId(format!("{MADE}{number}")),
                     fields.clone(),
                     Presence::Live,
                 )

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod hooked;
+pub(crate) mod program;
 
 use deskbridge::clock::{Clock, SystemClock};
 use deskbridge::config::{self, Config, Environment};
