@@ -11,7 +11,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(8000))]
 
     #[test]
     fn after_any_history_only_what_is_ours_was_touched_and_a_person_has_the_last_word(
