@@ -234,6 +234,15 @@ impl<'a> Desk<'a> {
             .cloned()
     }
 
+    /// How far this rule has raised it for good.
+    fn kept(&self, rule: &str) -> Option<Priority> {
+        let ruling = self.rulings.iter().find(|it| it.rule.name == rule);
+        ruling
+            .filter(|it| it.rule.on_end == OnEnd::Keep)?
+            .rule
+            .priority
+    }
+
     fn done_with(&self) -> bool {
         DONE_WITH.contains(&self.ticket.image.status)
     }
@@ -248,18 +257,19 @@ impl<'a> Desk<'a> {
             rule.priority.is_some()
         });
         let mut before = raised.as_ref().map_or(shown, |it| it.before);
-        if backing.ended.iter().any(|rule| self.keeps(rule)) {
-            // What a rule that keeps has raised is no longer ours to give back.
-            before = before.max(shown);
-        }
+        // What a rule that keeps has raised is no longer ours to give back.
+        let kept = backing.ended.iter().filter_map(|rule| self.kept(rule));
+        before = kept.fold(before, |before, kept| before.max(kept.min(shown)));
         let wanted = backing.rules.iter().filter_map(|rule| rule.priority).max();
         let target = wanted.map_or(before, |wanted| wanted.max(before));
         if target < shown && self.done_with() {
             // It is given back should the ticket be opened again; until then those who ended back it.
             backing.by.append(&mut backing.ended);
-            if let Some(raised) = &mut self.plan.memory_then.priority {
-                raised.by = backing.by;
-            }
+            self.plan.memory_then.priority = Some(Raised {
+                before,
+                set: shown,
+                by: backing.by,
+            });
             return;
         }
         if target != shown {

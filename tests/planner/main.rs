@@ -11,6 +11,7 @@ mod merge;
 mod mirror;
 mod population;
 mod spelling;
+mod ticket;
 mod ticket_history;
 mod ticket_laws;
 mod ticket_population;

@@ -11,7 +11,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn after_any_history_only_what_is_ours_was_touched_and_a_person_has_the_last_word(
@@ -46,6 +46,11 @@ proptest! {
         prop_assert_eq!(&history.memory.priority, &None);
         prop_assert!(history.memory.tags.is_empty());
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_standing_that_becomes_unknown_changes_no_ticket(
