@@ -189,12 +189,11 @@ impl Engine {
                 let Some(image) = &customer.image else {
                     continue;
                 };
-                for rule in self.rules.named.iter() {
-                    let holds = match rule.record == customer.kind {
-                        true => rule.when.holds(image),
-                        false => None,
-                    };
-                    match holds {
+                for rule in &self.rules.named {
+                    if rule.record != customer.kind {
+                        continue;
+                    }
+                    match rule.when.holds(image) {
                         Some(true) => judged.holds.push((customer.row, rule.name.clone())),
                         Some(false) => judged.ends.push((customer.row, rule.name.clone())),
                         None => {}
