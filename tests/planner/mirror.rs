@@ -40,7 +40,8 @@ fn change(change: FieldChange) -> FieldChange {
             | Rule::OneWay
             | Rule::Created
             | Rule::Standing(_)
-            | Rule::Ended(_)) => rule,
+            | Rule::Ended(_)
+            | Rule::Summary) => rule,
         },
         ..change
     }
