@@ -163,6 +163,22 @@ fn nothing_is_given_back_on_a_closed_ticket_until_it_is_opened_again() {
 }
 
 #[test]
+fn what_a_rule_kept_on_a_closed_ticket_stays_when_the_rule_leaves_the_configuration() {
+    let mut partner = partner();
+    partner.on_end = OnEnd::Keep;
+    let mut it = history(open_ticket(Priority::Low, &[]), vec![partner, vip()]);
+    it.cycle(Answer::Made);
+    it.image.status = 5;
+    it.stands[0].holds = Some(false);
+    it.stands[1].holds = Some(false);
+    it.cycle(Answer::Made);
+    it.stands[0].there = false;
+    it.image.status = 2;
+    it.cycle(Answer::Made);
+    assert_eq!(shown(&it), (Priority::Medium, vec!["vip"]));
+}
+
+#[test]
 fn a_ticket_that_gets_old_is_raised_in_time() {
     let mut late = partner();
     late.tickets.older_than = Some(TimeDelta::hours(24));
