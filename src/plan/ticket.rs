@@ -330,10 +330,7 @@ impl<'a> Desk<'a> {
     /// How far this rule has raised it for good.
     fn kept(&self, rule: &str) -> Option<Priority> {
         let ruling = self.rulings.iter().find(|it| it.rule.name == rule);
-        ruling
-            .filter(|it| it.rule.on_end == OnEnd::Keep)?
-            .rule
-            .priority
+        ruling.filter(|_| self.keeps(rule))?.rule.priority
     }
 
     /// Nothing is given back on a ticket that is done with.

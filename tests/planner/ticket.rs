@@ -138,6 +138,17 @@ fn what_a_rule_keeps_stays_and_no_more_than_that() {
 }
 
 #[test]
+fn a_rule_that_keeps_and_was_made_stricter_raises_nothing_when_its_standing_ends() {
+    let mut partner = partner();
+    partner.on_end = OnEnd::Keep;
+    let mut it = history(open_ticket(Priority::Low, &[]), vec![partner]);
+    it.cycle(Answer::Made);
+    it.stands[0].rule.priority = Some(Priority::Urgent);
+    it.stands[0].holds = Some(false);
+    assert!(it.cycle(Answer::Made).change.is_empty());
+}
+
+#[test]
 fn nothing_is_given_back_on_a_closed_ticket_until_it_is_opened_again() {
     for closed in [4, 5] {
         let mut it = history(open_ticket(Priority::Low, &[]), vec![vip()]);
@@ -152,6 +163,22 @@ fn nothing_is_given_back_on_a_closed_ticket_until_it_is_opened_again() {
 }
 
 #[test]
+fn what_a_rule_kept_on_a_closed_ticket_stays_when_the_rule_leaves_the_configuration() {
+    let mut partner = partner();
+    partner.on_end = OnEnd::Keep;
+    let mut it = history(open_ticket(Priority::Low, &[]), vec![partner, vip()]);
+    it.cycle(Answer::Made);
+    it.image.status = 5;
+    it.stands[0].holds = Some(false);
+    it.stands[1].holds = Some(false);
+    it.cycle(Answer::Made);
+    it.stands[0].there = false;
+    it.image.status = 2;
+    it.cycle(Answer::Made);
+    assert_eq!(shown(&it), (Priority::Medium, vec!["vip"]));
+}
+
+#[test]
 fn a_ticket_that_gets_old_is_raised_in_time() {
     let mut late = partner();
     late.tickets.older_than = Some(TimeDelta::hours(24));
@@ -162,6 +189,24 @@ fn a_ticket_that_gets_old_is_raised_in_time() {
     it.age = TimeDelta::hours(24);
     assert_eq!(it.cycle(Answer::Made).wake_at, None);
     assert_eq!(shown(&it), (Priority::Medium, vec!["vip"]));
+}
+
+#[test]
+fn of_two_ages_neither_is_slept_through() {
+    let aged = |rule: TicketRule<Known>, hours| {
+        let mut rule = rule;
+        rule.tickets.older_than = Some(TimeDelta::hours(hours));
+        rule
+    };
+    let rules = vec![aged(vip(), 24), aged(partner(), 4)];
+    let mut it = history(open_ticket(Priority::Low, &[]), rules);
+    for (hours, priority) in [(4, Priority::Medium), (24, Priority::Urgent)] {
+        let wake = it.cycle(Answer::Made).wake_at.unwrap();
+        assert_eq!(wake, opened() + TimeDelta::hours(hours));
+        it.age = wake - opened();
+        it.cycle(Answer::Made);
+        assert_eq!(it.image.priority, priority);
+    }
 }
 
 #[test]
