@@ -25,6 +25,9 @@ pub struct SupportRow {
     pub written: Option<String>,
 }
 
+/// `(record, link, CRM's id, Freshdesk's id, tickets, what was written)`.
+type DueRow = (i64, i64, String, String, String, Option<String>);
+
 /// A summary that is about to be written.
 #[derive(Debug, Clone)]
 pub struct SupportIntent {
@@ -189,8 +192,7 @@ impl Store {
                  WHERE due.kind = ?1 AND due.desk > ?3 ORDER BY due.desk LIMIT ?4"
             }
         };
-        type Row = (i64, i64, String, String, String, Option<String>);
-        let rows: Vec<Row> = sqlx::query_as(sql)
+        let rows: Vec<DueRow> = sqlx::query_as(sql)
             .bind(kind.word())
             .bind((now - OF_LATE).timestamp_millis())
             .bind(after)

@@ -146,7 +146,7 @@ impl Engine {
         for row in rows {
             match summarise(wanted, row) {
                 Ok(it) => news.push(it),
-                Err((row, facts)) => finished.push(settled(&row, None, facts, "same")),
+                Err(same) => finished.push(settled(&same.0, None, same.1, "same")),
             }
         }
         let mut intents = Vec::with_capacity(news.len());
@@ -193,7 +193,7 @@ impl Engine {
 fn summarise(
     wanted: &BTreeMap<SupportFact, String>,
     row: SupportRow,
-) -> Result<News, (SupportRow, String)> {
+) -> Result<News, Box<(SupportRow, String)>> {
     let facts = support_facts(&row.tickets);
     let known: BTreeMap<String, Value> = row
         .written
@@ -225,7 +225,7 @@ fn summarise(
         });
     }
     if fields.is_empty() {
-        return Err((row, text));
+        return Err(Box::new((row, text)));
     }
     Ok(News {
         row,
