@@ -81,7 +81,7 @@ impl Stage {
     }
 
     fn seed(&self, seed: TicketSeed) -> u64 {
-        self.world.desk.populate_tickets([seed])[0]
+        self.world.desk.populate_tickets([seed]).remove(0)
     }
 
     fn priority(&self, ticket: u64) -> u64 {

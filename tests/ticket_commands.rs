@@ -5,8 +5,8 @@
 
 mod world;
 
-use deskbridge::sandbox::faults::Fault;
-use deskbridge::sandbox::freshdesk::TicketSeed;
+use deskbridge::sandbox::freshdesk::{Options as DeskOptions, TicketOptions, TicketSeed};
+use deskbridge::sandbox::hubspot::Options as CrmOptions;
 use serde_json::{Value as Json, json};
 use world::World;
 use world::program::{Daemon, code, output, parsed, said, write_config, writes};
@@ -34,7 +34,15 @@ struct Stage {
 impl Stage {
     /// So many open tickets of the lowest priority, and one that is closed.
     async fn new(rules: &str, open: usize) -> Self {
-        let mut world = World::new().await;
+        Self::with(TicketOptions::default(), rules, open).await
+    }
+
+    async fn with(tickets: TicketOptions, rules: &str, open: usize) -> Self {
+        let desk = DeskOptions {
+            tickets,
+            ..DeskOptions::default()
+        };
+        let mut world = World::with(CrmOptions::default(), desk).await;
         let ada = world.crm_contact(&[
             ("email", "ada@example.com"),
             ("firstname", "Ada"),
@@ -187,25 +195,34 @@ async fn a_sync_and_the_status_count_what_was_raised_fought_over_and_given_back(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_that_is_refused_is_listed_with_the_servers_message() {
-    let stage = Stage::new(VIP, 2).await;
+    let form = TicketOptions {
+        required_for_agents: vec!["cf_reason".to_owned()],
+        ..TicketOptions::default()
+    };
+    let stage = Stage::with(form, VIP, 2).await;
+    let requester_id = stage.world.desk_by_email("ada@example.com").id;
+    let whole = stage.world.desk.populate_tickets([TicketSeed {
+        requester_id,
+        custom: vec![("cf_reason", json!("Delivery"))],
+        ..TicketSeed::default()
+    }]);
     stage.tier("vip");
-    let path = format!("/api/v2/tickets/{}", stage.tickets[0]);
-    let faults = &stage.world.desk.backstage().faults;
-    faults.inject("PUT", &path, Fault::Refuse(400), 1);
     let text = stage.tell(&["sync"]);
-    assert!(text.contains("1 ticket failed or refused"), "{text}");
-    assert!(text.contains("1 write failed or refused: see"), "{text}");
-    assert_eq!(stage.priorities(), [1, URGENT, 1]);
-    assert_eq!(stage.status()["parked"], 1);
+    assert!(text.contains("2 tickets failed or refused"), "{text}");
+    assert!(text.contains("2 writes failed or refused: see"), "{text}");
+    assert_eq!(stage.world.desk.ticket(whole[0]).unwrap().priority, URGENT);
+    assert_eq!(stage.priorities(), [1, 1, 1]);
+    assert_eq!(stage.status()["parked"], 2);
     let text = stage.tell(&["status"]);
     let line = format!(
         "  change of ticket {} in freshdesk, refused, next try 20",
         stage.tickets[0]
     );
     let (_, list) = text
-        .split_once("failed or refused, to be tried again (1):")
+        .split_once("failed or refused, to be tried again (2):")
         .unwrap();
     assert!(list.contains(&line), "{text}");
+    assert!(list.contains("cf_reason"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,7 +259,9 @@ priority = "high"
     let mut world = World::new().await;
     world.mapping.push_str(rules);
     write_config(&world);
+    let asks = json!({"name": "Ada King", "email": "ada@example.com"});
     world.desk.populate_tickets([TicketSeed {
+        requester_id: world.desk.add_contact(&asks).unwrap(),
         tags: vec!["billing".to_owned()],
         ..TicketSeed::default()
     }]);

@@ -14,6 +14,7 @@ mod outbox;
 mod report;
 mod rows;
 mod standings;
+mod support;
 mod tickets;
 mod work;
 
@@ -25,6 +26,7 @@ pub use report::{
     HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts, WaitingTicket,
 };
 pub use standings::{Begun, Judged, Unjudged};
+pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use tickets::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
 };

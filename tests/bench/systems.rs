@@ -1,6 +1,6 @@
 //! Both simulators with a population, limits off, taking orders for edits on standard input.
 
-use deskbridge::sandbox::freshdesk::{self, CompanySeed, ContactSeed, FreshdeskSim};
+use deskbridge::sandbox::freshdesk::{self, CompanySeed, ContactSeed, FreshdeskSim, TicketSeed};
 use deskbridge::sandbox::hubspot::{self, HubspotSim, Kind, Seed};
 use deskbridge::sandbox::log::Keep;
 use serde_json::json;
@@ -44,6 +44,9 @@ pub(crate) fn serve(args: &[String]) {
         desk.backstage().log.keep(Keep::Counts);
         let crm_ids = populate_crm(&crm, scenario, contacts, companies);
         let desk_ids = populate_desk(&desk, scenario, contacts, companies);
+        if scenario == "vips" {
+            populate_tickets(&desk, &desk_ids);
+        }
         println!("{} {}", crm.url(), desk.url());
         let orders = std::io::stdin().lock();
         for order in orders.lines() {
@@ -70,11 +73,38 @@ pub(crate) fn serve(args: &[String]) {
                             .unwrap();
                     }
                 }
+                "vips" => {
+                    for id in crm_ids.iter().take(how_many) {
+                        let vip = [("customer_tier", "vip")];
+                        crm.portal().edit(Kind::Contact, *id, &vip).unwrap();
+                    }
+                }
                 other => panic!("no order {other}"),
             }
             println!("done");
         }
     });
+}
+
+/// 50,000 tickets: five open ones of each of the first 1,000 contacts, and the others' solved ones.
+fn populate_tickets(desk: &FreshdeskSim, people: &[u64]) {
+    let seeds = (0..50_000).map(|number: usize| {
+        let open = number.is_multiple_of(10);
+        let among = if open {
+            &people[..1_000]
+        } else {
+            &people[1_000..]
+        };
+        let ago = i64::try_from(number).unwrap() * 60;
+        TicketSeed {
+            requester_id: among[(number / 10) % among.len()],
+            status: if open { 2 } else { 5 },
+            created_at: Some(LONG_AGO - ago),
+            updated_at: Some(LONG_AGO - ago),
+            ..TicketSeed::default()
+        }
+    });
+    desk.populate_tickets(seeds);
 }
 
 fn name(number: usize) -> (String, String) {

@@ -5,7 +5,7 @@ use super::{CHUNK, Settled};
 use crate::mapping::Known;
 use crate::model::{Kind, RecordId};
 use crate::plan::{Ruling, TicketPlan, Yielded, plan_ticket};
-use crate::remote::RemoteError;
+use crate::remote::{Job, RemoteError};
 use crate::store::{TicketFinish, TicketIntent, TicketRow, TicketSave};
 use crate::sync::{CycleError, Engine, Tally};
 use chrono::{DateTime, Utc};
@@ -36,7 +36,7 @@ impl Engine {
         let mut singly = HashSet::new();
         for _ in 0..ROUNDS {
             let mut after = String::new();
-            let mut jobs = false;
+            let mut jobs = Vec::new();
             loop {
                 let now = self.clock.now();
                 let rows = self.store.tickets_due(now, &after, CHUNK).await?;
@@ -46,11 +46,14 @@ impl Engine {
                     return Ok(Ok(()));
                 }
                 match self.act_on(rows, &mut singly, tally).await? {
-                    Ok(some) => jobs |= some,
+                    Ok(started) => jobs.extend(started),
                     Err(error) => return Ok(Err(error)),
                 }
             }
-            if jobs {
+            if !jobs.is_empty() {
+                if let Err(error) = self.wait_for_all(jobs).await {
+                    return Ok(Err(error));
+                }
                 // What bulk changes have made shows among what changed; what does not was passed by.
                 if let Err(error) = self.read_changed().await? {
                     return Ok(Err(error));
@@ -65,16 +68,16 @@ impl Engine {
         Ok(Ok(()))
     }
 
-    /// Plans these tickets and sends what they need. Returns whether bulk changes were made.
+    /// Plans these tickets and sends what they need. Returns the bulk changes that are under way.
     async fn act_on(
         &mut self,
         rows: Vec<TicketRow>,
         singly: &mut HashSet<RecordId>,
         tally: &mut Tally,
-    ) -> Result<Result<bool, RemoteError>, CycleError> {
+    ) -> Result<Result<Vec<Job>, RemoteError>, CycleError> {
         let now = self.clock.now();
         let Some(rules) = self.rules.resolved.as_ref() else {
-            return Ok(Ok(false));
+            return Ok(Ok(Vec::new()));
         };
         let decided: Vec<Decided> = rows
             .into_iter()

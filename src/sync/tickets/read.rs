@@ -43,6 +43,8 @@ impl Engine {
         let pass = self.store.ticket_pass("changes").await?;
         let since = match pass.mark {
             Some(mark) => Version(mark).time() - overlap,
+            // A summary is of all tickets.
+            None if self.summary.is_some() => DateTime::UNIX_EPOCH,
             None => self.clock.now() - FIRST_LOOK,
         };
         self.read_feed("changes", since, pass.running).await
@@ -60,7 +62,7 @@ impl Engine {
         };
         let request = TicketFeed::Changed {
             since,
-            answers: false,
+            answers: self.summary.is_some(),
         };
         let (mut started_at, mut cursor) = match running {
             Some((started_at, cursor)) => (Some(started_at), Some(Cursor(cursor))),
@@ -83,6 +85,9 @@ impl Engine {
                 started_at,
                 next: page.next.as_ref().map(|cursor| cursor.0.as_str()),
             };
+            if self.summary.is_some() {
+                self.store.take_support(&page.tickets).await?;
+            }
             let tickets = self.weigh(page.tickets);
             self.store
                 .take_tickets(&tickets, Some(progress), &[])

@@ -68,19 +68,19 @@ impl Wanted {
 }
 
 impl Engine {
-    /// Sends these changes. Returns whether bulk changes were made, which have to be looked for.
+    /// Sends these changes. Returns the bulk changes that are under way.
     pub(super) async fn change_tickets(
         &mut self,
         wanted: Vec<Wanted>,
         singly: &mut HashSet<RecordId>,
         tally: &mut Tally,
-    ) -> Result<Result<bool, RemoteError>, CycleError> {
+    ) -> Result<Result<Vec<Job>, RemoteError>, CycleError> {
         let desk = Arc::clone(&self.connectors.desk);
         let Some(helpdesk) = desk.helpdesk() else {
-            return Ok(Ok(false));
+            return Ok(Ok(Vec::new()));
         };
         if wanted.is_empty() {
-            return Ok(Ok(false));
+            return Ok(Ok(Vec::new()));
         }
         let (bulks, singles) = group(wanted, singly, helpdesk.limits().bulk);
         let mut jobs = Vec::new();
@@ -103,12 +103,7 @@ impl Engine {
         }
         let outcomes = send_each(helpdesk, singles).await;
         self.settle_tickets(outcomes, tally).await?;
-        for job in &jobs {
-            if let Err(error) = self.wait_for(helpdesk, job).await {
-                return Ok(Err(error));
-            }
-        }
-        Ok(Ok(!jobs.is_empty()))
+        Ok(Ok(jobs))
     }
 
     /// These were not changed: they are planned again.
@@ -127,21 +122,33 @@ impl Engine {
         Ok(self.store.save_tickets(tally.cycle, now, &save).await?)
     }
 
-    /// Waits until a job has ended, within reason.
-    async fn wait_for(&self, helpdesk: &dyn Helpdesk, job: &Job) -> Result<(), RemoteError> {
+    /// Waits until these jobs have ended, within reason, looking at all of them in turn.
+    pub(super) async fn wait_for_all(&self, mut jobs: Vec<Job>) -> Result<(), RemoteError> {
+        let Some(helpdesk) = self.connectors.desk.helpdesk() else {
+            return Ok(());
+        };
         for wait in LOOKS {
-            if let JobState::Ended(word) = helpdesk.job(job).await? {
-                tracing::debug!(
-                    event = "bulk_job",
-                    word,
-                    "a bulk change of tickets has ended"
-                );
-                return Ok(());
-            }
             tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(wait) => {}
             }
+            let mut running = Vec::new();
+            for job in jobs {
+                match helpdesk.job(&job).await? {
+                    JobState::Running => running.push(job),
+                    JobState::Ended(word) => {
+                        tracing::debug!(
+                            event = "bulk_job",
+                            word,
+                            "a bulk change of tickets has ended"
+                        );
+                    }
+                }
+            }
+            if running.is_empty() {
+                return Ok(());
+            }
+            jobs = running;
         }
         Ok(())
     }
@@ -154,7 +161,7 @@ impl Engine {
     ) -> Result<(), CycleError> {
         let mut save = TicketSave::default();
         for (wanted, outcome) in outcomes {
-            let (row, finished) = self.settle_ticket(wanted, outcome, tally);
+            let (row, finished) = self.settle_ticket(&wanted, outcome, tally);
             save.rows.push(row);
             save.finished.extend(finished);
         }
@@ -165,7 +172,7 @@ impl Engine {
 
     fn settle_ticket(
         &self,
-        wanted: Wanted,
+        wanted: &Wanted,
         outcome: TicketOutcome,
         tally: &mut Tally,
     ) -> (TicketRow, Option<TicketFinish>) {
@@ -184,7 +191,7 @@ impl Engine {
                     presence: Presence::Live,
                     ..stored
                 };
-                let finished = finish(&wanted, "done", request_id, None);
+                let finished = finish(wanted, "done", request_id, None);
                 (row, Some(finished))
             }
             TicketOutcome::Refused {
@@ -202,14 +209,14 @@ impl Engine {
                     due_at,
                     error: message.clone(),
                 });
-                let finished = finish(&wanted, "refused", request_id, Some(message));
+                let finished = finish(wanted, "refused", request_id, Some(message));
                 (row, Some(finished))
             }
             TicketOutcome::Trashed | TicketOutcome::Missing => {
                 row.ticket.presence = Presence::Trashed;
-                (row, Some(finish(&wanted, "not_there", None, None)))
+                (row, Some(finish(wanted, "not_there", None, None)))
             }
-            TicketOutcome::Failed(error) => self.settle_failure(row, &wanted, error, tally),
+            TicketOutcome::Failed(error) => self.settle_failure(row, wanted, error, tally),
         }
     }
 
