@@ -88,16 +88,13 @@ pub(crate) fn serve(args: &[String]) {
 
 /// 50,000 tickets: five open ones of each of the first 1,000 contacts, and the others' solved ones.
 fn populate_tickets(desk: &FreshdeskSim, people: &[u64]) {
+    let (vips, others) = people.split_at(1_000);
     let seeds = (0..50_000).map(|number: usize| {
         let open = number.is_multiple_of(10);
-        let among = if open {
-            &people[..1_000]
-        } else {
-            &people[1_000..]
-        };
+        let mut among = if open { vips } else { others }.iter().cycle();
         let ago = i64::try_from(number).unwrap() * 60;
         TicketSeed {
-            requester_id: among[(number / 10) % among.len()],
+            requester_id: *among.nth(number / 10 % 1_000).unwrap(),
             status: if open { 2 } else { 5 },
             created_at: Some(LONG_AGO - ago),
             updated_at: Some(LONG_AGO - ago),
