@@ -203,7 +203,7 @@ async fn a_ticket_that_is_refused_is_listed_with_the_servers_message() {
     let requester_id = stage.world.desk_by_email("ada@example.com").id;
     let whole = stage.world.desk.populate_tickets([TicketSeed {
         requester_id,
-        custom: vec![("cf_reason", json!("Delivery"))],
+        custom: vec![("cf_reason", json!("Late"))],
         ..TicketSeed::default()
     }]);
     stage.tier("vip");

@@ -56,6 +56,7 @@ impl TicketRow {
             || self.pending.is_some()
             || self.wake_at.is_some()
             || self.noting.is_some()
+            || self.parked.is_some()
             || self.again
     }
 
