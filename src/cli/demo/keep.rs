@@ -5,6 +5,7 @@ use super::place::Place;
 use super::stage::{FRESHDESK_API_KEY, HUBSPOT_TOKEN, Systems};
 use super::voice::{Voice, document};
 use crate::cli::exit::{Exit, Failure};
+use crate::sandbox::freshdesk::TicketStanding;
 use crate::sandbox::hubspot::Kind;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -66,11 +67,17 @@ fn explain(voice: &mut Voice, systems: &Systems, place: &Place) -> Result<(), Fa
         ))?;
     }
     voice.line("\nBe one of the people, then `sync` again:\n")?;
+    let edit = |id: u64, field: &str, value: &str| {
+        format!(
+            "  curl -X PATCH {crm}/crm/v3/objects/contacts/{id} -H \"Authorization: Bearer $HUBSPOT_TOKEN\" -H 'Content-Type: application/json' -d '{{\"properties\":{{\"{field}\":\"{value}\"}}}}'"
+        )
+    };
     if let Some(row) = systems.crm.portal().rows(Kind::Contact).first() {
-        voice.line(format!(
-            "  curl -X PATCH {crm}/crm/v3/objects/contacts/{} -H \"Authorization: Bearer $HUBSPOT_TOKEN\" -H 'Content-Type: application/json' -d '{{\"properties\":{{\"jobtitle\":\"Chief Executive\"}}}}'",
-            row.id
-        ))?;
+        voice.line(edit(row.id, "jobtitle", "Chief Executive"))?;
+    }
+    if let Some(id) = waiting(systems) {
+        let line = edit(id, "customer_tier", "vip");
+        voice.line(format!("{line}   # a VIP: their open tickets rise"))?;
     }
     let contact = systems.desk.contacts().first().map(|it| it.id);
     let (verb, path, body) = contact.map_or_else(
@@ -89,4 +96,17 @@ fn explain(voice: &mut Voice, systems: &Systems, place: &Place) -> Result<(), Fa
     voice.line(
         "\nCtrl-C ends both systems and removes the directory unless it was named with --dir.",
     )
+}
+
+/// Somebody in HubSpot who is no VIP and waits for an answer of support.
+fn waiting(systems: &Systems) -> Option<u64> {
+    let portal = systems.crm.portal();
+    let tickets = systems.desk.tickets().into_iter();
+    let mut open = tickets.filter(|it| it.standing == TicketStanding::Live && it.status == 2);
+    open.find_map(|ticket| {
+        let email = systems.desk.contact(ticket.requester_id)?.email?;
+        let row = portal.row(Kind::Contact, portal.contact_by_email(&email)?)?;
+        let tier = row.properties.get("customer_tier")?;
+        (tier == "standard").then_some(row.id)
+    })
 }
