@@ -79,7 +79,8 @@ impl Stage {
     }
 
     fn status(&self) -> Json {
-        parsed(&output(&self.world, &["status", "--json"]))["tickets"].clone()
+        let status = parsed(&output(&self.world, &["status", "--json"]));
+        status.get("tickets").cloned().unwrap()
     }
 
     /// What a command says that ends well.
@@ -318,11 +319,11 @@ async fn the_log_says_what_happened_to_tickets_and_of_a_wrong_rule_once() {
 async fn the_state_of_a_former_version_is_shown_before_it_is_opened_for_writing() {
     let stage = Stage::new("", 0).await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(stage.world.state());
-    let mut state = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let mut database = sqlx::ConnectOptions::connect(&options).await.unwrap();
     for table in ["DROP TABLE ticket", "DROP TABLE standing"] {
-        sqlx::query(table).execute(&mut state).await.unwrap();
+        sqlx::query(table).execute(&mut database).await.unwrap();
     }
-    sqlx::Connection::close(state).await.unwrap();
+    sqlx::Connection::close(database).await.unwrap();
     assert_eq!(stage.status()["raised"], 0);
     stage.tell(&["status"]);
 }

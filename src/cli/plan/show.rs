@@ -197,9 +197,10 @@ fn written(write: &JournalView) -> Change {
     let is_ticket = write.kind == "ticket";
     Change {
         record: write.kind.clone(),
-        action: match is_ticket {
-            true => "ticket".to_owned(),
-            false => write.action.clone(),
+        action: if is_ticket {
+            "ticket".to_owned()
+        } else {
+            write.action.clone()
         },
         side: Some(write.side.to_string()),
         crm_id: real(write.crm_id.as_ref()),

@@ -3,6 +3,7 @@
 use super::Report;
 use crate::store::StoreError;
 use serde::Serialize;
+use sqlx::Row as _;
 use std::collections::BTreeMap;
 
 /// What ticket rules have come to, over the life of the state.
@@ -84,7 +85,7 @@ impl Report {
         if !self.knows_tickets().await? {
             return Ok(Vec::new());
         }
-        let rows: Vec<(String, String, i64, Option<String>, Option<String>)> = sqlx::query_as(
+        let rows = sqlx::query(
             "SELECT id, coalesce(state, 'sent'), attempts,
                     strftime('%Y-%m-%dT%H:%M:%SZ', due_at / 1000, 'unixepoch'), error FROM ticket
              WHERE state IS NOT NULL OR pending IS NOT NULL ORDER BY due_at, id LIMIT ?1",
@@ -93,14 +94,14 @@ impl Report {
         .fetch_all(&mut self.connection)
         .await
         .map_err(self.damaged())?;
-        let waiting = |(id, state, attempts, due_at, error): (_, _, i64, _, _)| WaitingTicket {
-            id,
-            state,
-            attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-            due_at,
-            error,
-        };
-        Ok(rows.into_iter().map(waiting).collect())
+        let waiting = rows.iter().map(|row| WaitingTicket {
+            id: row.get(0),
+            state: row.get(1),
+            attempts: u32::try_from(row.get::<i64, _>(2)).unwrap_or(u32::MAX),
+            due_at: row.get(3),
+            error: row.get(4),
+        });
+        Ok(waiting.collect())
     }
 
     /// A state that an earlier version left has no tickets until it is opened for writing.
