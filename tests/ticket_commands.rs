@@ -5,6 +5,7 @@
 
 mod world;
 
+use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{Options as DeskOptions, TicketOptions, TicketSeed};
 use deskbridge::sandbox::hubspot::Options as CrmOptions;
 use serde_json::{Value as Json, json};
@@ -313,6 +314,35 @@ async fn the_log_says_what_happened_to_tickets_and_of_a_wrong_rule_once() {
         daemon.seen
     );
     assert_eq!(daemon.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_may_not_read_tickets_is_found_before_the_first_cycle() {
+    let stage = Stage::new(VIP, 1).await;
+    let faults = &stage.world.desk.backstage().faults;
+    faults.inject("GET", "/api/v2/tickets", Fault::Refuse(403), u32::MAX);
+    let check = output(&stage.world, &["check", "--online"]);
+    assert_eq!(code(&check), 77, "{}", said(&check));
+    assert!(
+        said(&check).contains("GET tickets.list"),
+        "{}",
+        said(&check)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_of_many_tickets_knows_what_they_cost() {
+    let stage = Stage::new(VIP, 12).await;
+    stage.tier("vip");
+    let plan = parsed(&output(&stage.world, &["plan", "--json"]));
+    let planned = &plan["calls"]["freshdesk"];
+    let synced = parsed(&output(&stage.world, &["sync", "--json"]));
+    let made = &synced["endpoints"]["freshdesk"];
+    assert_eq!(synced["tickets"]["raised"], 12, "{synced:#}");
+    for endpoint in ["tickets.bulk", "tickets.notes", "tickets.update"] {
+        assert_eq!(planned[endpoint], made[endpoint], "{planned:#} {made:#}");
+    }
+    assert_eq!(planned["tickets.bulk"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::connect::connect;
 use crate::mapping::Mapping;
 use crate::model::{Pair, Side};
-use crate::remote::{Account, Connector, ErrorKind, Feed, PageRequest, RemoteError};
+use crate::remote::{Account, Connector, ErrorKind, Feed, PageRequest, RemoteError, TicketFeed};
 use crate::sync::preflight::{self, Finding};
 use crate::sync::vocabulary;
 use serde::Serialize;
@@ -85,6 +85,7 @@ async fn examine(config: &Config, connectors: &Pair<Arc<dyn Connector>>) -> Onli
         }
     }
     online.rules(config, connectors).await;
+    online.tickets(config, connectors).await;
     online
 }
 
@@ -132,6 +133,20 @@ impl Online {
             let findings = resolved.findings.into_iter().map(Said::from);
             self.findings.extend(findings);
         }
+    }
+
+    /// Whether the key may read tickets, where anything has to do with them.
+    async fn tickets(&mut self, config: &Config, connectors: &Pair<Arc<dyn Connector>>) {
+        let wanted = !config.ticket_rules.is_empty() || config.support_summary.is_some();
+        let (true, Some(helpdesk)) = (wanted, connectors.desk.helpdesk()) else {
+            return;
+        };
+        let feed = TicketFeed::Changed {
+            since: SystemClock.now(),
+            answers: false,
+        };
+        let page = helpdesk.tickets(&feed, None).await;
+        self.note(page);
     }
 
     /// What it comes to.

@@ -1,5 +1,7 @@
 //! A plan on stdout, row by row: a first sync has tens of thousands.
 
+mod ticket;
+
 use super::Cost;
 use crate::cli::exit::Failure;
 use crate::cli::output::{Output, counted, harmless};
@@ -284,7 +286,7 @@ fn values(values: &[Value]) -> Json {
 
 fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
     if let Some(effect) = &change.effect {
-        return ticket(change, effect, out);
+        return ticket::row(change, effect, out);
     }
     let id = |id: &Option<String>| id.as_deref().map_or_else(|| "-".to_owned(), harmless);
     let place = match (change.action.as_str(), &change.side) {
@@ -311,28 +313,6 @@ fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
             shown(&field.crm),
             shown(&field.freshdesk),
             field.rule,
-        ))?;
-    }
-    Ok(())
-}
-
-/// A ticket is on one side only: what stands there, and what will.
-fn ticket(change: &Change, effect: &str, out: &mut Output) -> Result<(), Failure> {
-    let id = harmless(change.freshdesk_id.as_deref().unwrap_or("-"));
-    let verb = match effect {
-        "note" => "add a private note to",
-        effect => effect,
-    };
-    out.line(format_args!("{verb} ticket {id} in freshdesk"))?;
-    for field in &change.fields {
-        let (name, after) = (&field.name, shown(&field.result));
-        let before = match effect {
-            "note" => String::new(),
-            _ => format!("{} → ", shown(&field.freshdesk)),
-        };
-        out.line(format_args!(
-            "    {name}: {before}{after} ({})",
-            harmless(&field.rule)
         ))?;
     }
     Ok(())
