@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod hooked;
+pub(crate) mod stage;
 
 use deskbridge::clock::{Clock, SystemClock};
 use deskbridge::config::{self, Config, Environment};
@@ -81,7 +82,7 @@ via       = "list"
 #[derive(Debug)]
 pub struct World {
     pub crm: HubspotSim,
-    pub desk: FreshdeskSim,
+    pub desk: Arc<FreshdeskSim>,
     pub dir: TempDir,
     pub mapping: String,
 }
@@ -120,6 +121,11 @@ impl World {
 
     /// A world whose two systems and engine share one clock that tests move.
     pub async fn timed() -> (Self, SimClock) {
+        Self::timed_with(DeskOptions::default()).await
+    }
+
+    /// The same, with a Freshdesk of this sort.
+    pub async fn timed_with(desk: DeskOptions) -> (Self, SimClock) {
         let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
         let backstage = || Backstage {
             clock: clock.clone(),
@@ -132,7 +138,7 @@ impl World {
             },
             DeskOptions {
                 backstage: backstage(),
-                ..DeskOptions::default()
+                ..desk
             },
         )
         .await;
@@ -142,7 +148,7 @@ impl World {
     pub async fn with(crm: CrmOptions, desk: DeskOptions) -> Self {
         Self {
             crm: HubspotSim::start(crm).await.unwrap(),
-            desk: FreshdeskSim::start(desk).await.unwrap(),
+            desk: Arc::new(FreshdeskSim::start(desk).await.unwrap()),
             dir: tempfile::tempdir().unwrap(),
             mapping: MAPPING.to_owned(),
         }
@@ -297,6 +303,12 @@ impl World {
     pub async fn text(&self, sql: &'static str) -> Option<String> {
         let mut state = self.open_state().await;
         sqlx::query_scalar(sql).fetch_one(&mut state).await.unwrap()
+    }
+
+    /// Texts out of the state.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        let mut state = self.open_state().await;
+        sqlx::query_scalar(sql).fetch_all(&mut state).await.unwrap()
     }
 
     async fn open_state(&self) -> sqlx::SqliteConnection {
