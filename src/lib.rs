@@ -1,4 +1,5 @@
 //! Keeps the contacts and companies of a CRM and of Freshdesk in step, both ways.
+//! What a customer's standing in the CRM says about their tickets is done to them.
 //!
 //! One cycle of the engine goes from left to right, once:
 //!
@@ -28,7 +29,8 @@
 #![doc = include_str!("decisions/0001-each-side-against-its-own-past.md")]
 #![doc = include_str!("decisions/0002-what-is-intended-is-no-memory.md")]
 #![doc = include_str!("decisions/0003-a-plan-is-a-rehearsal.md")]
-#![doc = include_str!("decisions/0004-bulk-in-and-out-of-sqlite-is-json.md")]
+#![doc = include_str!("decisions/0004-bulk-in-and-out-of-sqlite.md")]
+#![doc = include_str!("decisions/0005-a-ticket-remembers-what-stood-there.md")]
 
 pub mod cli;
 pub mod clock;

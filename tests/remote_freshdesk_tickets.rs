@@ -5,7 +5,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deskbridge::model::{Presence, Priority, RecordId, Ticket, TicketChange};
+use deskbridge::model::{Presence, Priority, RecordId, Ticket, TicketChange, TicketImage, Version};
 use deskbridge::remote::freshdesk::{Freshdesk, Options};
 use deskbridge::remote::{
     Applied, Connector as _, ErrorKind, Helpdesk, Job, JobState, NoteOutcome, RemoteError,

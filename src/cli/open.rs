@@ -147,6 +147,7 @@ impl Systems {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut engine = Engine::new(store, self.connectors, mappings, clock, stop.clone());
         engine.rule(config.ticket_rules.clone());
+        engine.sum_up(config.support_summary.clone());
         Ok(engine)
     }
 }

@@ -81,8 +81,3 @@ fn scope(scope: Option<&Scope>) -> Json {
         json!([scope.field, values])
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-}

@@ -3,12 +3,14 @@
 mod identity;
 mod merge;
 mod pair;
+mod support;
 mod ticket;
 mod write;
 
 pub use identity::{Index, Known, Verdict, identify};
 pub use merge::{Merged, Notice, NoticeKind, merge};
 pub use pair::{DeleteReason, PairState, PairVerdict, decide};
+pub use support::{TicketsOf, support_facts};
 pub use ticket::{
     Memory, Pending, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket,
 };

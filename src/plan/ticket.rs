@@ -102,7 +102,8 @@ impl Pending {
 pub struct TicketPlan {
     /// What is to change.
     pub change: TicketChange,
-    /// Which rule wants what, one reason for each part of the change.
+    /// Which rule wants what: one reason for each field that changes, of the tags one for each that
+    /// comes or goes.
     pub reasons: Vec<Reason>,
     /// What is remembered at once, whether or not the change succeeds: what others decided.
     pub memory: Memory,
@@ -313,6 +314,25 @@ impl<'a> Desk<'a> {
         ruling.is_some_and(|it| it.rule.on_end == OnEnd::Keep)
     }
 
+    /// Which of these has raised it to `shown`: the one that says so, else one that says nothing any
+    /// more.
+    fn had_raised(&self, ended: &BTreeSet<String>, shown: Priority) -> Option<String> {
+        let says = |name: &&String| {
+            let ruling = self.rulings.iter().find(|it| it.rule.name == **name);
+            ruling.and_then(|it| it.rule.priority)
+        };
+        let by = ended.iter().find(|it| says(it) == Some(shown));
+        by.or_else(|| ended.iter().find(|it| says(it).is_none()))
+            .or_else(|| ended.first())
+            .cloned()
+    }
+
+    /// How far this rule has raised it for good.
+    fn kept(&self, rule: &str) -> Option<Priority> {
+        let ruling = self.rulings.iter().find(|it| it.rule.name == rule);
+        ruling.filter(|_| self.keeps(rule))?.rule.priority
+    }
+
     /// Nothing is given back on a ticket that is done with.
     fn done_with(&self) -> bool {
         self.ticket.image.is_done_with()
@@ -328,18 +348,19 @@ impl<'a> Desk<'a> {
             rule.priority.is_some()
         });
         let mut before = raised.as_ref().map_or(shown, |it| it.before);
-        if backing.ended.iter().any(|rule| self.keeps(rule)) {
-            // What a rule that keeps has raised is no longer ours to give back.
-            before = before.max(shown);
-        }
+        // What a rule that keeps has raised is no longer ours to give back.
+        let kept = backing.ended.iter().filter_map(|rule| self.kept(rule));
+        before = kept.fold(before, |before, kept| before.max(kept.min(shown)));
         let wanted = backing.rules.iter().filter_map(|rule| rule.priority).max();
         let target = wanted.map_or(before, |wanted| wanted.max(before));
         if target < shown && self.done_with() {
             // It is given back should the ticket be opened again; until then those who ended back it.
             backing.by.append(&mut backing.ended);
-            if let Some(raised) = &mut self.plan.memory_then.priority {
-                raised.by = backing.by;
-            }
+            self.plan.memory_then.priority = Some(Raised {
+                before,
+                set: shown,
+                by: backing.by,
+            });
             return;
         }
         if target != shown {
@@ -348,7 +369,7 @@ impl<'a> Desk<'a> {
                 let leads = |rule: &&&TicketRule<Known>| rule.priority == wanted;
                 backing.rules.iter().find(leads).map(|it| it.name.clone())
             } else {
-                backing.ended.first().cloned()
+                self.had_raised(&backing.ended, shown)
             };
             self.reason("priority", rule.unwrap_or_default(), target < shown);
         }
@@ -373,7 +394,9 @@ impl<'a> Desk<'a> {
                 has(&rule.tags, &tag)
             });
             let there = has(&shown, &tag);
-            let ours = known.as_ref().is_some_and(|it| it.ours);
+            // What a rule that keeps has added is no longer ours to give back.
+            let kept = backing.ended.iter().any(|rule| self.keeps(rule));
+            let ours = known.as_ref().is_some_and(|it| it.ours) && !kept;
             if let Some(rule) = backing.rules.first() {
                 let tagged = Tagged {
                     ours: ours || !there,
@@ -386,12 +409,10 @@ impl<'a> Desk<'a> {
                 self.plan.memory_then.tags.insert(tag, tagged);
                 continue;
             }
-            let Some(rule) = backing.ended.iter().find(|rule| !self.keeps(rule)) else {
-                self.plan.memory_then.tags.remove(&tag);
-                continue;
-            };
-            let kept = backing.ended.iter().any(|rule| self.keeps(rule));
-            if ours && there && !kept {
+            if let Some(rule) = backing.ended.first()
+                && ours
+                && there
+            {
                 if self.done_with() {
                     continue;
                 }

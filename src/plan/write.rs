@@ -50,6 +50,8 @@ pub enum Rule {
     Standing(String),
     /// The standing of this ticket rule has ended.
     Ended(String),
+    /// It is what the customer's tickets come to.
+    Summary,
 }
 
 impl fmt::Display for Rule {
@@ -67,6 +69,7 @@ impl fmt::Display for Rule {
             ),
             Self::Created => f.write_str("new record"),
             Self::Standing(rule) => write!(f, "ticket rule `{rule}`"),
+            Self::Summary => f.write_str("support summary"),
             Self::Ended(rule) => write!(f, "ticket rule `{rule}`: the standing has ended"),
         }
     }

@@ -54,6 +54,10 @@ pub trait Helpdesk: Send + Sync + std::fmt::Debug {
     /// The private notes of a ticket as plain text, latest last.
     async fn notes(&self, id: &RecordId) -> Result<Vec<String>, RemoteError>;
 
+    /// The satisfaction ratings given at or after `since`, with their tickets, the latest last: 100 is
+    /// neutral, above is content.
+    async fn ratings(&self, since: DateTime<Utc>) -> Result<Vec<(RecordId, i64)>, RemoteError>;
+
     /// Adds a private note, which nobody is mailed. `text` is plain: its markup is shown, not obeyed.
     async fn add_note(&self, id: &RecordId, text: &str) -> NoteOutcome;
 }

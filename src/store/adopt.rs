@@ -178,6 +178,10 @@ impl Store {
 
 /// Whether anything waits at all: mostly nothing does, and then nothing has to be looked for in it.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four questions, one answer each"
+)]
 struct Waits {
     holds: bool,
     notices: bool,

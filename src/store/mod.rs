@@ -15,6 +15,7 @@ mod outbox;
 mod report;
 mod rows;
 mod standings;
+mod support;
 mod tickets;
 mod work;
 
@@ -25,6 +26,7 @@ pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use report::{HoldView, JournalView, LinkView, Parked, RecordCounts, Report};
 pub use standings::{Begun, Judged, Unjudged};
+pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use tickets::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
 };

@@ -50,6 +50,7 @@ impl Engine {
             // Customers who only now have a counterpart.
             self.tickets(&mut tally).await?;
         }
+        self.support(reconcile, &mut tally).await?;
         let report = self
             .report(reconcile, started_at, &before, &observation, tally)
             .await?;
@@ -154,6 +155,7 @@ impl Engine {
             tickets: tally.tickets,
             held: self.store.held().await?,
             failed: tally.failed + tally.refused,
+            summed_up: tally.summed_up,
             calls: Pair {
                 crm: endpoints.crm.values().sum(),
                 desk: endpoints.desk.values().sum(),

@@ -22,6 +22,7 @@ mod heirs;
 mod inquire;
 mod reconcile;
 mod report;
+mod support;
 mod tickets;
 
 pub use cycle::CycleError;
@@ -29,7 +30,7 @@ pub use report::{CycleOutcome, CycleReport, Tally, Trouble};
 pub use tickets::TicketTally;
 
 use crate::clock::Clock;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, SupportSummary};
 use crate::model::{Kind, Pair, Side};
 use crate::remote::Connector;
 use crate::remote::retry::RetryPolicy;
@@ -60,6 +61,8 @@ pub struct Engine {
     refusals: RetryPolicy,
     /// What a standing does to tickets.
     rules: tickets::Rules,
+    /// What is told to the CRM about tickets.
+    summary: Option<SupportSummary>,
     /// The pauses of a record whose write failed in passing.
     failures: RetryPolicy,
 }
@@ -101,6 +104,7 @@ impl Engine {
             job_looks: tickets::JOB_LOOKS.to_vec(),
             progress: Arc::default(),
             rules: tickets::Rules::default(),
+            summary: None,
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),

@@ -31,6 +31,8 @@ pub struct Tally {
     pub updated: u64,
     /// Records that were put into the trash.
     pub deleted: u64,
+    /// Summaries that were written into the CRM.
+    pub summed_up: u64,
     /// Writes that failed in passing.
     pub failed: u64,
     /// Writes that were refused.
@@ -139,6 +141,8 @@ pub struct CycleReport {
     pub held: u64,
     /// Writes that failed or were refused in this cycle.
     pub failed: u64,
+    /// Support summaries that were written into the CRM.
+    pub summed_up: u64,
     /// Calls made, by side.
     pub calls: Pair<u64>,
     /// Calls made, by side and endpoint class.
@@ -164,6 +168,7 @@ impl CycleReport {
             + self.updated
             + self.deleted
             + self.failed
+            + self.summed_up
             > 0
             || self.tickets.any()
             || self.reconcile

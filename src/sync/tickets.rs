@@ -115,7 +115,10 @@ impl Engine {
         let prints = |rule: &TicketRule<Named>| (rule.name.clone(), rule.fingerprint());
         let prints: BTreeMap<_, _> = self.rules.named.iter().map(prints).collect();
         self.store.ruled_by(&prints).await?;
-        let skip = self.rules.named.is_empty() && !self.store.tickets_matter().await?;
+        self.store.sums_up(self.summary.is_some()).await?;
+        let skip = self.rules.named.is_empty()
+            && self.summary.is_none()
+            && !self.store.tickets_matter().await?;
         if skip || tally.is_down(Side::Desk) || self.stop.is_cancelled() {
             return Ok(());
         }
@@ -134,7 +137,7 @@ impl Engine {
         tally: &mut Tally,
     ) -> Result<Result<(), RemoteError>, CycleError> {
         self.judge_all(tally).await?;
-        if !self.store.tickets_matter().await? {
+        if self.summary.is_none() && !self.store.tickets_matter().await? {
             self.store.forget_ticket_passes().await?;
             return Ok(Ok(()));
         }
@@ -204,12 +207,11 @@ impl Engine {
                 let Some(image) = &customer.image else {
                     continue;
                 };
-                for rule in self.rules.named.iter() {
-                    let holds = match rule.record == customer.kind {
-                        true => rule.when.holds(image),
-                        false => None,
-                    };
-                    match holds {
+                for rule in &self.rules.named {
+                    if rule.record != customer.kind {
+                        continue;
+                    }
+                    match rule.when.holds(image) {
                         Some(true) => judged.holds.push((customer.row, rule.name.clone())),
                         Some(false) => judged.ends.push((customer.row, rule.name.clone())),
                         None => {}

@@ -22,6 +22,7 @@ const SCENARIOS: &[(&str, usize, usize)] = &[
     ("changed", 20_000, 2_000),
     ("changed", 200_000, 2_000),
     ("per_record", 20_000, 2_000),
+    ("vips", 20_000, 0),
     ("reconcile", 50_000, 0),
     ("reconcile", 100_000, 0),
     ("reconcile", 200_000, 0),

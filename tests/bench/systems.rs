@@ -1,6 +1,6 @@
 //! Both simulators with a population, limits off, taking orders for edits on standard input.
 
-use deskbridge::sandbox::freshdesk::{self, CompanySeed, ContactSeed, FreshdeskSim};
+use deskbridge::sandbox::freshdesk::{self, CompanySeed, ContactSeed, FreshdeskSim, TicketSeed};
 use deskbridge::sandbox::hubspot::{self, HubspotSim, Kind, Seed};
 use deskbridge::sandbox::log::Keep;
 use serde_json::json;
@@ -44,6 +44,9 @@ pub(crate) fn serve(args: &[String]) {
         desk.backstage().log.keep(Keep::Counts);
         let crm_ids = populate_crm(&crm, scenario, contacts, companies);
         let desk_ids = populate_desk(&desk, scenario, contacts, companies);
+        if scenario == "vips" {
+            populate_tickets(&desk, &desk_ids);
+        }
         println!("{} {}", crm.url(), desk.url());
         let orders = std::io::stdin().lock();
         for order in orders.lines() {
@@ -70,11 +73,35 @@ pub(crate) fn serve(args: &[String]) {
                             .unwrap();
                     }
                 }
+                "vips" => {
+                    for id in crm_ids.iter().take(how_many) {
+                        let vip = [("customer_tier", "vip")];
+                        crm.portal().edit(Kind::Contact, *id, &vip).unwrap();
+                    }
+                }
                 other => panic!("no order {other}"),
             }
             println!("done");
         }
     });
+}
+
+/// 50,000 tickets: five open ones of each of the first 1,000 contacts, and the others' solved ones.
+fn populate_tickets(desk: &FreshdeskSim, people: &[u64]) {
+    let (vips, others) = people.split_at(1_000);
+    let seeds = (0..50_000).map(|number: usize| {
+        let open = number.is_multiple_of(10);
+        let mut among = if open { vips } else { others }.iter().cycle();
+        let ago = i64::try_from(number).unwrap() * 60;
+        TicketSeed {
+            requester_id: *among.nth(number / 10 % 1_000).unwrap(),
+            status: if open { 2 } else { 5 },
+            created_at: Some(LONG_AGO - ago),
+            updated_at: Some(LONG_AGO - ago),
+            ..TicketSeed::default()
+        }
+    });
+    desk.populate_tickets(seeds);
 }
 
 fn name(number: usize) -> (String, String) {

@@ -36,7 +36,12 @@ fn change(change: FieldChange) -> FieldChange {
                 winner: winner.other(),
                 versions: versions.swap(),
             },
-            rule @ (Rule::Filled | Rule::OneWay | Rule::Created) => rule,
+            rule @ (Rule::Filled
+            | Rule::OneWay
+            | Rule::Created
+            | Rule::Standing(_)
+            | Rule::Ended(_)
+            | Rule::Summary) => rule,
         },
         ..change
     }

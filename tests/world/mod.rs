@@ -232,6 +232,7 @@ impl World {
         let mappings = config.mappings().cloned().collect();
         let mut engine = Engine::new(store, connectors, mappings, clock, stop);
         engine.rule(config.ticket_rules.clone());
+        engine.sum_up(config.support_summary.clone());
         engine
     }
 

@@ -89,7 +89,7 @@ impl Stage {
     }
 
     pub fn seed(&self, seed: TicketSeed) -> u64 {
-        self.world.desk.populate_tickets([seed])[0]
+        self.world.desk.populate_tickets([seed]).remove(0)
     }
 
     pub fn priority(&self, ticket: u64) -> u64 {

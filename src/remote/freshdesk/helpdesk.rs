@@ -8,6 +8,7 @@ use crate::remote::{
     TicketOutcome, TicketPage, Vocabulary, Wanted,
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 #[async_trait]
 impl Helpdesk for Freshdesk {
@@ -54,6 +55,10 @@ impl Helpdesk for Freshdesk {
 
     async fn job(&self, job: &Job) -> Result<JobState, RemoteError> {
         self.view_job(job).await
+    }
+
+    async fn ratings(&self, since: DateTime<Utc>) -> Result<Vec<(RecordId, i64)>, RemoteError> {
+        self.list_ratings(since).await
     }
 
     async fn notes(&self, id: &RecordId) -> Result<Vec<String>, RemoteError> {

@@ -6,6 +6,7 @@ mod find;
 mod helpdesk;
 mod list;
 mod notes;
+mod ratings;
 mod read;
 mod row;
 mod schema;

@@ -57,6 +57,7 @@ where
     let stop = attendant.stop.clone();
     let mut engine = Engine::new(store, connectors, mappings, clock, stop);
     engine.rule(config.ticket_rules.clone());
+    engine.sum_up(config.support_summary.clone());
     attendant.supervisor.ready("working");
     Ok(Some((config, engine)))
 }

@@ -7,6 +7,7 @@ use crate::remote::{
     TicketOutcome, TicketPage, Vocabulary, Wanted,
 };
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use std::sync::PoisonError;
 
 /// From this many tickets with the same change on, a cycle would change them in bulk.
@@ -100,6 +101,10 @@ impl Helpdesk for Rehearsal {
 
     async fn job(&self, _: &Job) -> Result<JobState, RemoteError> {
         Ok(JobState::Ended("rehearsed".to_owned()))
+    }
+
+    async fn ratings(&self, since: DateTime<Utc>) -> Result<Vec<(RecordId, i64)>, RemoteError> {
+        self.desk()?.ratings(since).await
     }
 
     async fn notes(&self, id: &RecordId) -> Result<Vec<String>, RemoteError> {

@@ -91,6 +91,10 @@ impl Engine {
             return Ok(Vec::new());
         };
         for wait in &self.job_looks {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = tokio::time::sleep(*wait) => {}
+            }
             let mut running = Vec::new();
             for job in jobs.drain(..) {
                 match helpdesk.job(&job).await {
@@ -109,10 +113,6 @@ impl Engine {
             *jobs = running;
             if jobs.is_empty() {
                 break;
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                () = tokio::time::sleep(*wait) => {}
             }
         }
         // Whoever has not ended is asked again in the next cycle.

@@ -13,6 +13,9 @@ use tokio::task::JoinSet;
 
 /// Without a mark we look this far back: clocks differ.
 const FIRST_LOOK: TimeDelta = TimeDelta::minutes(5);
+/// How far a look at what changed reaches back before the last one: stamps are whole seconds and may
+/// tick once more after an answer. Longer, and each bulk change of ours would be read twice.
+const OVERLAP: TimeDelta = TimeDelta::seconds(10);
 /// From this many customers on it may be cheaper to read all tickets than each customer's.
 const MANY: u64 = 20;
 /// How many customers are read before the next ones are asked for.
@@ -43,10 +46,11 @@ impl Engine {
 
     /// All that changed since the start of the last complete look.
     pub(super) async fn read_changed(&mut self) -> Outcome {
-        let overlap = TimeDelta::from_std(self.connectors.desk.caps().overlap).unwrap_or_default();
         let pass = self.store.ticket_pass("changes").await?;
         let since = match pass.mark {
-            Some(mark) => Version(mark).time() - overlap,
+            Some(mark) => Version(mark).time() - OVERLAP,
+            // A summary is of all tickets.
+            None if self.summary.is_some() => DateTime::UNIX_EPOCH,
             None => self.clock.now() - FIRST_LOOK,
         };
         self.read_feed("changes", since, pass.running).await
@@ -64,7 +68,7 @@ impl Engine {
         };
         let request = TicketFeed::Changed {
             since,
-            answers: false,
+            answers: self.summary.is_some(),
         };
         let (mut started_at, mut cursor) = match running {
             Some((started_at, cursor)) => (Some(started_at), Some(Cursor(cursor))),
@@ -87,6 +91,9 @@ impl Engine {
                 started_at,
                 next: page.next.as_ref().map(|cursor| cursor.0.as_str()),
             };
+            if self.summary.is_some() {
+                self.store.take_support(&page.tickets).await?;
+            }
             let tickets = self.weigh(page.tickets);
             self.store
                 .take_tickets(&tickets, Some(progress), &[])

@@ -1,0 +1,128 @@
+//! What the CRM is told about a customer's tickets, over real HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod world;
+
+use chrono::TimeDelta;
+use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::freshdesk::TicketSeed;
+use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
+use deskbridge::sync::{CycleReport, Engine};
+use serde_json::json;
+use world::{World, cycle};
+
+const SUMMARY: &str = r#"
+[support_summary]
+contact = { open_tickets = "open_tickets", last_ticket = "last_ticket", first_response_hours = "first_response", satisfaction = "csat" }
+"#;
+
+struct Stage {
+    world: World,
+    clock: SimClock,
+    engine: Engine,
+    ada: u64,
+    ada_desk: u64,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let (mut world, clock) = World::timed().await;
+        world.mapping.push_str(SUMMARY);
+        for (name, value_type) in [
+            ("open_tickets", ValueType::Number),
+            ("last_ticket", ValueType::Date),
+            ("first_response", ValueType::Number),
+            ("csat", ValueType::Number),
+        ] {
+            let property = Property::new(name, name, value_type);
+            world.crm.portal().add_property(Kind::Contact, property);
+        }
+        let ada = world.crm_contact(&[("email", "ada@example.com"), ("firstname", "Ada")]);
+        let mut engine = world.timed_engine(&clock).await;
+        cycle(&mut engine).await;
+        let ada_desk = world.desk_by_email("ada@example.com").id;
+        Self {
+            world,
+            clock,
+            engine,
+            ada,
+            ada_desk,
+        }
+    }
+
+    async fn later(&mut self, minutes: i64) -> CycleReport {
+        self.clock.advance(TimeDelta::minutes(minutes));
+        cycle(&mut self.engine).await
+    }
+
+    fn ticket(&self, days_ago: i64) -> u64 {
+        let created = self.clock.now() - TimeDelta::days(days_ago);
+        let seeds = [TicketSeed {
+            requester_id: self.ada_desk,
+            created_at: Some(created.timestamp()),
+            updated_at: Some(self.clock.now().timestamp()),
+            ..TicketSeed::default()
+        }];
+        self.world.desk.populate_tickets(seeds).remove(0)
+    }
+
+    /// What the CRM shows of Ada.
+    fn shown(&self, property: &str) -> String {
+        let row = self.world.crm_row(self.ada);
+        row.properties.get(property).cloned().unwrap_or_default()
+    }
+
+    async fn updates(&self) -> i64 {
+        let sql = "SELECT count(*) FROM journal WHERE side = 'crm' AND outcome = 'done'";
+        self.world.count(sql).await
+    }
+}
+
+#[tokio::test]
+async fn sales_sees_how_many_tickets_a_customer_has_open() {
+    let mut stage = Stage::new().await;
+    let (first, _second) = (stage.ticket(200), stage.ticket(3));
+    let report = stage.later(1).await;
+    assert_eq!(report.summed_up, 1);
+    assert_eq!(stage.shown("open_tickets"), "2");
+    assert_eq!(stage.shown("last_ticket"), "2026-02-27");
+    stage
+        .world
+        .desk
+        .edit_ticket(first, &json!({"status": 5}))
+        .unwrap();
+    stage.later(1).await;
+    assert_eq!(stage.shown("open_tickets"), "1");
+}
+
+#[tokio::test]
+async fn a_summary_is_written_when_it_changes_and_not_otherwise() {
+    let mut stage = Stage::new().await;
+    let ticket = stage.ticket(3);
+    stage.later(1).await;
+    assert_eq!(stage.updates().await, 1);
+    stage
+        .world
+        .desk
+        .edit_ticket(ticket, &json!({"priority": 2}))
+        .unwrap();
+    for _ in 0..3 {
+        stage.later(30).await;
+    }
+    assert_eq!(stage.updates().await, 1);
+}
+
+#[tokio::test]
+async fn deleted_tickets_and_ratings_count_within_the_hour() {
+    let mut stage = Stage::new().await;
+    let ticket = stage.ticket(3);
+    let other = stage.ticket(4);
+    stage.later(1).await;
+    assert_eq!(stage.shown("open_tickets"), "2");
+    stage.world.desk.delete_ticket(ticket).unwrap();
+    stage.world.desk.rate_ticket(other, 103, None);
+    stage.later(61).await;
+    assert_eq!(stage.shown("open_tickets"), "1");
+    assert_eq!(stage.shown("csat"), "100");
+}
