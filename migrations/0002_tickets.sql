@@ -28,15 +28,18 @@ CREATE TABLE ticket (
     memory     TEXT NOT NULL DEFAULT '{}',-- what we did to it, and what stood there before
     pending    TEXT,                      -- a change that was sent and whose outcome is not known
     journal    INTEGER,                   -- the journal row of that change
+    in_doubt   INTEGER NOT NULL DEFAULT 0,-- whether the ticket was not looked at since that change was sent
+    job        TEXT,                      -- the bulk job that makes that change
     written_at INTEGER,                   -- the version that our last confirmed change made
     noting     TEXT,                      -- the rule whose note was sent with an outcome that is not known
+    note_journal INTEGER,                 -- the journal row of that note
     owes       INTEGER NOT NULL DEFAULT 0,-- whether a note is still to be posted
     dirty      INTEGER NOT NULL DEFAULT 1,
     ours       INTEGER NOT NULL DEFAULT 0,-- whether something of ours stands on it that may have to be given back
     wake_at    INTEGER,                   -- when age alone may change what the rules say
     fought     INTEGER NOT NULL DEFAULT 0,-- whether something undid our change at once
     state      TEXT CHECK (state IN ('failed', 'refused')),
-    attempts   INTEGER NOT NULL DEFAULT 0,
+    attempts   INTEGER NOT NULL DEFAULT 0,-- changes in a row that came to nothing
     due_at     INTEGER,
     error      TEXT
 ) STRICT, WITHOUT ROWID;
@@ -50,3 +53,4 @@ CREATE INDEX ticket_ours ON ticket (id) WHERE ours = 1;
 
 -- So that nobody who asks how many there were has to read the whole journal.
 CREATE INDEX journal_ticket ON journal (action, outcome) WHERE kind = 'ticket';
+CREATE INDEX ticket_doubt ON ticket (id) WHERE in_doubt = 1;

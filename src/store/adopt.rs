@@ -193,7 +193,7 @@ impl Waits {
     async fn look(tx: &mut SqliteConnection) -> Result<Self, StoreError> {
         let (holds, notices, writes, standings) = sqlx::query_as(
             "SELECT EXISTS (SELECT 1 FROM hold), EXISTS (SELECT 1 FROM notice), EXISTS (SELECT 1 FROM outbox),
-                    EXISTS (SELECT 1 FROM standing)",
+                    EXISTS (SELECT 1 FROM standing) OR EXISTS (SELECT 1 FROM ticket)",
         )
         .fetch_one(tx)
         .await?;

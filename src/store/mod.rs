@@ -6,6 +6,7 @@
 //! way to `SQLite`'s thread than in it.
 
 mod adopt;
+mod doubts;
 mod finish;
 mod lookup;
 mod meta;
@@ -19,6 +20,7 @@ mod tickets;
 mod work;
 
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
+pub use doubts::TicketJob;
 pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};

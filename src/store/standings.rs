@@ -121,8 +121,8 @@ impl Store {
             .collect()
     }
 
-    /// Writes down what was found out about `looked_at`. Tickets of those whose standing has ended are
-    /// planned again. Returns how many standings have begun and how many have ended.
+    /// Writes down what was found out about `looked_at`. Tickets of those whose standing has begun or
+    /// ended are planned again. Returns how many standings have begun and how many have ended.
     ///
     /// # Errors
     ///
@@ -134,15 +134,14 @@ impl Store {
         judged: &Judged,
     ) -> Result<(u64, u64), StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let begun = sqlx::query(
+        let begun: Vec<i64> = sqlx::query_scalar(
             "INSERT OR IGNORE INTO standing (rule, record, phase, since)
-             SELECT value ->> 1, value ->> 0, 'begun', ?2 FROM json_each(?1)",
+             SELECT value ->> 1, value ->> 0, 'begun', ?2 FROM json_each(?1) RETURNING record",
         )
         .bind(bulk(&judged.holds)?)
         .bind(stamp(now))
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+        .fetch_all(&mut *tx)
+        .await?;
         let ended: Vec<i64> = sqlx::query_scalar(
             "DELETE FROM standing WHERE (record, rule) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))
              RETURNING record",
@@ -150,15 +149,15 @@ impl Store {
         .bind(bulk(&judged.ends)?)
         .fetch_all(&mut *tx)
         .await?;
-        if !ended.is_empty() {
-            replan(&mut tx, &bulk(&ended)?).await?;
-        }
+        // Those that are remembered show nothing new when they are read.
+        let changed: Vec<i64> = begun.iter().chain(&ended).copied().collect();
+        replan(&mut tx, &changed).await?;
         sqlx::query("DELETE FROM unjudged WHERE record IN (SELECT value FROM json_each(?1))")
             .bind(bulk(looked_at)?)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok((begun, ended.len() as u64))
+        Ok((begun.len() as u64, ended.len() as u64))
     }
 
     /// Customers whose tickets have to be read and who have a counterpart in Freshdesk, by record
@@ -241,7 +240,11 @@ impl Store {
 }
 
 /// Tickets of these customers of the CRM are planned again.
-async fn replan(tx: &mut SqliteConnection, records: &str) -> Result<(), StoreError> {
+async fn replan(tx: &mut SqliteConnection, records: &[i64]) -> Result<(), StoreError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let records = bulk(records)?;
     for sql in [
         "UPDATE ticket SET dirty = 1 WHERE requester IN (
            SELECT d.remote_id FROM json_each(?1) AS it JOIN link AS l ON l.crm = it.value
@@ -250,7 +253,7 @@ async fn replan(tx: &mut SqliteConnection, records: &str) -> Result<(), StoreErr
            SELECT d.remote_id FROM json_each(?1) AS it JOIN link AS l ON l.crm = it.value
            JOIN record AS d ON d.id = l.desk AND d.kind = 'company')",
     ] {
-        sqlx::query(sql).bind(records).execute(&mut *tx).await?;
+        sqlx::query(sql).bind(&records).execute(&mut *tx).await?;
     }
     Ok(())
 }
@@ -266,15 +269,22 @@ pub(super) async fn unjudge(tx: &mut SqliteConnection, records: &[i64]) -> Resul
     Ok(())
 }
 
-/// Customers who got another counterpart have other tickets.
+/// Customers who got another counterpart have other tickets, and tickets of which nobody knew whose
+/// they are have a customer.
 pub(super) async fn relinked(tx: &mut SqliteConnection, links: &str) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE standing SET phase = 'begun' WHERE record IN (SELECT value ->> 2 FROM json_each(?1))",
     )
     .bind(links)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    let customers: Vec<i64> = sqlx::query_scalar(
+        "SELECT value ->> 2 FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM ticket)",
+    )
+    .bind(links)
+    .fetch_all(&mut *tx)
+    .await?;
+    replan(tx, &customers).await
 }
 
 fn kind_of(word: &str) -> Kind {

@@ -19,14 +19,16 @@ pub struct TicketRow {
     pub pending: Option<(Pending, i64)>,
     /// The version that our last confirmed change made.
     pub written_at: Option<Version>,
-    /// The rule whose note was sent with an outcome that is not known.
-    pub noting: Option<String>,
+    /// The rule whose note was sent with an outcome that is not known, and its journal row.
+    pub noting: Option<(String, i64)>,
     /// When age alone may change what the rules say.
     pub wake_at: Option<DateTime<Utc>>,
     /// Whether something undid our change at once.
     pub fought: bool,
     /// A change that failed (`failed`) or was refused (`refused`).
     pub parked: Option<ParkedTicket>,
+    /// How many changes in a row came to nothing.
+    pub attempts: u32,
     /// Whether it has to be planned once more.
     pub again: bool,
     /// Rules whose standing the requester has; `None` where the CRM does not know them.
@@ -40,8 +42,6 @@ pub struct TicketRow {
 pub struct ParkedTicket {
     /// `failed` or `refused`.
     pub state: &'static str,
-    /// How often it was tried.
-    pub attempts: u32,
     /// The next try.
     pub due_at: DateTime<Utc>,
     /// In the server's words.
@@ -177,8 +177,9 @@ impl Store {
     /// Where the database fails.
     pub async fn tickets_matter(&mut self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM standing) OR EXISTS (SELECT 1 FROM ticket WHERE ours = 1)
-                    OR EXISTS (SELECT 1 FROM ticket WHERE dirty = 1)",
+            "SELECT EXISTS (SELECT 1 FROM standing)
+                    OR EXISTS (SELECT 1 FROM ticket WHERE ours = 1 AND presence = 'live')
+                    OR EXISTS (SELECT 1 FROM ticket WHERE dirty = 1 AND presence = 'live')",
         )
         .fetch_one(&mut self.connection)
         .await?)
@@ -212,7 +213,9 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Up to `limit` tickets that have to be planned, with ids above `after` in the order of text.
+    /// Up to `limit` tickets that have to be planned, with ids above `after` in the order of text. One
+    /// that was not looked at since a change was sent is not among them: what it showed before says
+    /// nothing about what became of the change.
     ///
     /// # Errors
     ///
@@ -225,11 +228,12 @@ impl Store {
     ) -> Result<Vec<TicketRow>, StoreError> {
         let which = "t.id IN (SELECT id FROM ticket WHERE dirty = 1 UNION SELECT id FROM ticket WHERE wake_at <= ?1
                UNION SELECT id FROM ticket WHERE due_at <= ?1 UNION SELECT id FROM ticket WHERE owes = 1)
-             AND t.id > ?2 AND t.presence = 'live' ORDER BY t.id LIMIT ?3";
+             AND t.id > ?2 AND t.presence = 'live' AND t.in_doubt = 0 ORDER BY t.id LIMIT ?3";
         self.tickets(which, now, after, limit).await
     }
 
-    async fn tickets(
+    /// The tickets that `which` says, by `?1` to `?3`: a time, an id and how many.
+    pub(super) async fn tickets(
         &mut self,
         which: &'static str,
         now: DateTime<Utc>,
@@ -238,7 +242,7 @@ impl Store {
     ) -> Result<Vec<TicketRow>, StoreError> {
         let sql = format!(
             "SELECT t.id, t.requester, t.company, t.version, t.created_at, t.presence, t.image, t.memory,
-               t.pending, t.journal, t.written_at, t.noting, t.wake_at, t.fought, t.state, t.attempts, t.due_at, t.error,
+               t.pending, t.journal, t.written_at, t.noting, t.wake_at, t.fought, t.state, t.attempts, t.due_at, t.error, t.note_journal,
                (SELECT json_group_array(s.rule) FROM record AS d JOIN link AS l ON l.id = d.link
                   JOIN record AS c ON c.id = l.crm AND c.presence = 'live' LEFT JOIN standing AS s ON s.record = c.id
                 WHERE d.side = 'freshdesk' AND d.kind = 'contact' AND d.remote_id = t.requester HAVING count(*) > 0),
@@ -300,7 +304,8 @@ async fn take(tx: &mut SqliteConnection, tickets: &[(Ticket, bool)]) -> Result<(
             wanted,
         ));
     }
-    // A lagging read must not look like an edit: what is older than what is known says nothing.
+    // A lagging read must not look like an edit: what is older than what is known says nothing. What
+    // was refused is tried again after any change, for what it lacked may be a field that we do not read.
     sqlx::query(
         "INSERT INTO ticket (id, requester, company, version, created_at, presence, image)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
@@ -312,10 +317,12 @@ async fn take(tx: &mut SqliteConnection, tickets: &[(Ticket, bool)]) -> Result<(
                                               OR (d.kind = 'company' AND d.remote_id = value ->> 2))))
          ON CONFLICT (id) DO UPDATE SET
            dirty = dirty OR pending IS NOT NULL OR image <> excluded.image OR requester <> excluded.requester
-                   OR company IS NOT excluded.company OR presence <> excluded.presence,
-           state = CASE WHEN image = excluded.image THEN state END,
-           due_at = CASE WHEN image = excluded.image THEN due_at END,
+                   OR company IS NOT excluded.company OR presence <> excluded.presence
+                   OR (state IS NOT NULL AND version < excluded.version),
+           state = CASE WHEN version = excluded.version THEN state END,
+           due_at = CASE WHEN version = excluded.version THEN due_at END,
            attempts = CASE WHEN image = excluded.image THEN attempts ELSE 0 END,
+           in_doubt = in_doubt AND job IS NOT NULL,
            requester = excluded.requester, company = excluded.company, version = excluded.version,
            presence = excluded.presence, image = excluded.image
          WHERE excluded.version >= version",
@@ -363,7 +370,13 @@ async fn write_rows(tx: &mut SqliteConnection, rows: &[TicketRow]) -> Result<(),
                 serde_json::to_string(&it.ticket.image)?,
                 serde_json::to_string(&it.memory)?,
             ),
-            (pending, journal, it.written_at, &it.noting),
+            (
+                pending,
+                journal,
+                it.written_at,
+                it.noting.as_ref().map(|(rule, _)| rule),
+                it.noting.as_ref().map(|(_, journal)| journal),
+            ),
             (
                 i64::from(it.owes_notes()),
                 it.wake_at.map(|time| time.timestamp_millis()),
@@ -373,7 +386,7 @@ async fn write_rows(tx: &mut SqliteConnection, rows: &[TicketRow]) -> Result<(),
             ),
             (
                 parked.map(|it| it.state),
-                parked.map_or(0, |it| it.attempts),
+                it.attempts,
                 parked.map(|it| it.due_at.timestamp_millis()),
                 parked.map(|it| &it.error),
             ),
@@ -385,7 +398,8 @@ async fn write_rows(tx: &mut SqliteConnection, rows: &[TicketRow]) -> Result<(),
            written_at = v ->> '$[1][2]', noting = v ->> '$[1][3]', owes = v ->> '$[2][0]',
            wake_at = v ->> '$[2][1]', fought = v ->> '$[2][2]', state = v ->> '$[3][0]',
            attempts = v ->> '$[3][1]', due_at = v ->> '$[3][2]', error = v ->> '$[3][3]', dirty = v ->> '$[2][3]',
-           ours = v ->> '$[2][4]'
+           ours = v ->> '$[2][4]', note_journal = v ->> '$[1][4]', in_doubt = v ->> '$[1][0]' IS NOT NULL,
+           job = CASE WHEN v ->> '$[1][0]' IS NOT NULL THEN job END
          FROM (SELECT value AS v FROM json_each(?1)) WHERE id = v ->> '$[0][0]'",
     )
     .bind(bulk(&kept)?)
@@ -468,15 +482,20 @@ fn ticket_row(row: &sqlx::sqlite::SqliteRow) -> Result<TicketRow, StoreError> {
             } else {
                 "failed"
             },
-            attempts: u32::try_from(row.get::<i64, _>(15)).unwrap_or(u32::MAX),
             due_at: time(due_at),
             error: row.get::<Option<String>, _>(17).unwrap_or_default(),
         });
+    let company = row.get::<Option<String>, _>(2).map(RecordId);
+    // A ticket that was opened for no company is no company's, whatever the CRM knows.
+    let standings_of_company = match company {
+        Some(_) => standings(20)?,
+        None => Some(BTreeSet::new()),
+    };
     Ok(TicketRow {
         ticket: Ticket {
             id: RecordId(row.get(0)),
             requester: RecordId(row.get(1)),
-            company: row.get::<Option<String>, _>(2).map(RecordId),
+            company,
             version: Version(row.get(3)),
             created_at: time(row.get(4)),
             presence: presence(row.get(5)),
@@ -486,13 +505,16 @@ fn ticket_row(row: &sqlx::sqlite::SqliteRow) -> Result<TicketRow, StoreError> {
         memory: serde_json::from_str(row.get(7))?,
         pending,
         written_at: row.get::<Option<i64>, _>(10).map(Version),
-        noting: row.get(11),
+        noting: row
+            .get::<Option<String>, _>(11)
+            .zip(row.get::<Option<i64>, _>(18)),
         wake_at: row.get::<Option<i64>, _>(12).map(time),
         fought: row.get(13),
         parked,
+        attempts: u32::try_from(row.get::<i64, _>(15)).unwrap_or(u32::MAX),
         again: false,
-        contact: standings(18)?,
-        company: standings(19)?,
+        contact: standings(19)?,
+        company: standings_of_company,
     })
 }
 
@@ -523,36 +545,5 @@ impl Store {
             crm: crm.as_deref().map(serde_json::from_str).transpose()?,
             desk: Some(serde_json::from_str(&desk)?),
         })
-    }
-
-    /// Up to 500 tickets with a change of which nobody knows whether it was made, and which were not
-    /// seen to have changed since.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn tickets_in_doubt(&mut self) -> Result<Vec<Ticket>, StoreError> {
-        let rows = self
-            .tickets(
-                "t.pending IS NOT NULL AND t.dirty = 0 AND t.presence = 'live' AND ?1 <= t.version AND t.id > ?2 ORDER BY t.id LIMIT ?3",
-                DateTime::UNIX_EPOCH,
-                "",
-                500,
-            )
-            .await?;
-        Ok(rows.into_iter().map(|row| row.ticket).collect())
-    }
-
-    /// These tickets are planned again: a bulk change has left them as they were.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn replan_tickets(&mut self, ids: &[RecordId]) -> Result<(), StoreError> {
-        sqlx::query("UPDATE ticket SET dirty = 1 WHERE id IN (SELECT value FROM json_each(?1))")
-            .bind(bulk(ids)?)
-            .execute(&mut self.connection)
-            .await?;
-        Ok(())
     }
 }

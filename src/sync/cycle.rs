@@ -39,13 +39,14 @@ impl Engine {
         }
         // The tickets of customers whose standing changed go before everything else that is written.
         self.tickets(&mut tally).await?;
+        let unread = self.store.begun_count().await?;
         let mappings = self.mappings.clone();
         for mapping in &mappings {
             if self.sees(mapping.kind, &tally).await? {
                 self.reconcile(mapping, &mut tally).await?;
             }
         }
-        if self.store.begun_count().await? > 0 {
+        if self.store.begun_count().await? > unread {
             // Customers who only now have a counterpart.
             self.tickets(&mut tally).await?;
         }

@@ -53,6 +53,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// Ends a cycle before its next step.
     pub stop: CancellationToken,
+    /// How long bulk jobs of the helpdesk are waited for within a cycle, look by look.
+    pub job_looks: Vec<Duration>,
     /// How far the cycle is, for those who watch.
     pub progress: Arc<Progress>,
     /// The pauses of a record that a system refuses.
@@ -99,6 +101,7 @@ impl Engine {
             mappings,
             clock,
             stop,
+            job_looks: tickets::JOB_LOOKS.to_vec(),
             progress: Arc::default(),
             rules: tickets::Rules::default(),
             summary: None,

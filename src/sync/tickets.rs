@@ -11,15 +11,18 @@
 //! for, not the one that its requester belongs to now.
 
 mod act;
+mod bulk;
 mod note;
 mod read;
 mod write;
+
+pub(super) use bulk::JOB_LOOKS;
 
 use super::vocabulary::{self, Resolved};
 use super::{CycleError, Engine, Tally, Trouble, preflight};
 use crate::mapping::{Known, Named, TicketFilter, TicketRule};
 use crate::model::{Kind, Side, TicketImage};
-use crate::remote::RemoteError;
+use crate::remote::{ErrorKind, RemoteError};
 use crate::store::Judged;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -109,6 +112,9 @@ impl Engine {
     ///
     /// Where the state fails. What a system says is counted in `tally`.
     pub(super) async fn tickets(&mut self, tally: &mut Tally) -> Result<(), CycleError> {
+        let prints = |rule: &TicketRule<Named>| (rule.name.clone(), rule.fingerprint());
+        let prints: BTreeMap<_, _> = self.rules.named.iter().map(prints).collect();
+        self.store.ruled_by(&prints).await?;
         self.store.sums_up(self.summary.is_some()).await?;
         let skip = self.rules.named.is_empty()
             && self.summary.is_none()
@@ -130,9 +136,6 @@ impl Engine {
         &mut self,
         tally: &mut Tally,
     ) -> Result<Result<(), RemoteError>, CycleError> {
-        let prints = |rule: &TicketRule<Named>| (rule.name.clone(), rule.fingerprint());
-        let prints: BTreeMap<_, _> = self.rules.named.iter().map(prints).collect();
-        self.store.ruled_by(&prints).await?;
         self.judge_all(tally).await?;
         if self.summary.is_none() && !self.store.tickets_matter().await? {
             self.store.forget_ticket_passes().await?;
@@ -141,8 +144,20 @@ impl Engine {
         if let Err(error) = self.settle_rules().await {
             return Ok(Err(error));
         }
-        for step in [Step::Changed, Step::Doubts, Step::Begun] {
-            if let Err(error) = self.read_tickets(step).await? {
+        let ended = match self.ended_jobs(tally).await? {
+            Ok(ended) => ended,
+            Err(error) => return Ok(Err(error)),
+        };
+        // On anything less than all that changed, somebody's decision would be overruled.
+        if let Err(error) = self.read_changed().await? {
+            return Ok(Err(error));
+        }
+        if self.stop.is_cancelled() {
+            return Ok(Ok(()));
+        }
+        self.store.ticket_jobs_ended(&ended).await?;
+        for step in [Step::Doubts, Step::Begun] {
+            if let Err(error) = self.read_tickets(step, tally).await? {
                 return Ok(Err(error));
             }
         }
@@ -211,11 +226,17 @@ impl Engine {
     }
 }
 
+/// Whether an error is about the system as a whole: there is no point in sending it more for now.
+fn is_system(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_) | ErrorKind::Stopped
+    )
+}
+
 /// A way of reading tickets.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// All that changed since we last looked.
-    Changed,
     /// Those with a change of which nobody knows whether it was made.
     Doubts,
     /// All of the customers whose standing has begun.

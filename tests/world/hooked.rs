@@ -1,10 +1,12 @@
 //! A connector that does as the real one does, except where a test stands in the way.
 
 use async_trait::async_trait;
-use deskbridge::model::{Kind, RecordId, Side};
+use chrono::{DateTime, Utc};
+use deskbridge::model::{Kind, RecordId, Side, Ticket, TicketChange};
 use deskbridge::remote::{
-    Account, Caps, Connector, Cursor, Feed, Fetched, Lookup, Op, Outcome, Page, PageRequest,
-    RemoteError, Schema,
+    Account, Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Helpdesk, Job, JobState, Lookup,
+    NoteOutcome, Op, Outcome, Page, PageRequest, RemoteError, Schema, TicketFeed, TicketLimits,
+    TicketOutcome, TicketPage, Vocabulary, Wanted,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,7 +44,19 @@ pub(crate) struct Hooked {
     kind: Kind,
     hook: Mutex<Hook>,
     after_page: Mutex<Hook>,
+    tickets: Mutex<Option<(TicketCall, Hook)>>,
+    denied: Mutex<Option<u64>>,
     lie: AtomicBool,
+}
+
+/// A call about tickets that a test can stand in the way of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TicketCall {
+    Change,
+    Bulk,
+    Job,
+    Note,
+    List,
 }
 
 impl Hooked {
@@ -53,12 +67,47 @@ impl Hooked {
             kind,
             hook: Mutex::new(Hook::Pass),
             after_page: Mutex::new(Hook::Pass),
+            tickets: Mutex::new(None),
+            denied: Mutex::new(None),
             lie: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn hook(&self, hook: Hook) {
         *self.hook.lock().unwrap() = hook;
+    }
+
+    /// Stands once in the way of a call about tickets.
+    pub(crate) fn hook_tickets(&self, call: TicketCall, hook: Hook) {
+        *self.tickets.lock().unwrap() = Some((call, hook));
+    }
+
+    /// From now on the tickets of this contact cannot be listed.
+    pub(crate) fn deny_tickets_of(&self, requester: Option<u64>) {
+        *self.denied.lock().unwrap() = requester;
+    }
+
+    /// Whether this call is to be carried out although its answer never comes: then that is said
+    /// here, once it is done. Comes back from nothing that was made to vanish.
+    async fn ticket_call(&self, call: TicketCall) -> Option<Arc<Notify>> {
+        let hook = {
+            let mut hooked = self.tickets.lock().unwrap();
+            hooked.take_if(|(of, _)| *of == call).map(|(_, hook)| hook)
+        };
+        match hook? {
+            Hook::Pass => {}
+            Hook::Before(act) => act(),
+            Hook::Vanish(done) => {
+                done.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Hook::Swallow(done) => return Some(done),
+        }
+        None
+    }
+
+    fn desk(&self) -> &dyn Helpdesk {
+        self.real.helpdesk().unwrap()
     }
 
     /// The next listing of everything is empty, and says that it is complete.
@@ -154,6 +203,10 @@ impl Connector for Hooked {
         self.real.write(kind, fields, ops).await
     }
 
+    fn helpdesk(&self) -> Option<&dyn Helpdesk> {
+        self.real.helpdesk().map(|_| self as &dyn Helpdesk)
+    }
+
     fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.real.calls()
     }
@@ -164,5 +217,93 @@ impl Connector for Hooked {
 
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize) {
         self.real.cost(kind, sort, ops)
+    }
+}
+
+/// Says that a call was carried out, and lets its answer never come.
+async fn swallow(swallowed: Option<Arc<Notify>>) {
+    if let Some(done) = swallowed {
+        done.notify_one();
+        std::future::pending::<()>().await;
+    }
+}
+
+#[async_trait]
+impl Helpdesk for Hooked {
+    fn limits(&self) -> TicketLimits {
+        self.desk().limits()
+    }
+
+    async fn vocabulary(&self, wanted: &Wanted) -> Result<Vocabulary, RemoteError> {
+        self.desk().vocabulary(wanted).await
+    }
+
+    async fn tickets(
+        &self,
+        feed: &TicketFeed,
+        cursor: Option<&Cursor>,
+    ) -> Result<TicketPage, RemoteError> {
+        let denied = *self.denied.lock().unwrap();
+        if denied.is_some_and(|id| *feed == TicketFeed::Requester(RecordId(id.to_string()))) {
+            return Err(RemoteError {
+                side: Side::Desk,
+                call: "GET tickets.list".to_owned(),
+                kind: ErrorKind::Fault(500),
+                detail: String::new(),
+                request_id: None,
+            });
+        }
+        let hook = self.ticket_call(TicketCall::List).await;
+        let page = self.desk().tickets(feed, cursor).await;
+        swallow(hook).await;
+        page
+    }
+
+    async fn ticket(&self, id: &RecordId) -> Result<Option<Ticket>, RemoteError> {
+        self.desk().ticket(id).await
+    }
+
+    async fn count(&self) -> Result<u64, RemoteError> {
+        self.desk().count().await
+    }
+
+    async fn change(&self, ticket: &Ticket, change: &TicketChange) -> TicketOutcome {
+        let hook = self.ticket_call(TicketCall::Change).await;
+        let outcome = self.desk().change(ticket, change).await;
+        swallow(hook).await;
+        outcome
+    }
+
+    async fn change_many(
+        &self,
+        ids: &[RecordId],
+        change: &TicketChange,
+    ) -> Result<Job, RemoteError> {
+        let hook = self.ticket_call(TicketCall::Bulk).await;
+        let job = self.desk().change_many(ids, change).await;
+        swallow(hook).await;
+        job
+    }
+
+    async fn job(&self, job: &Job) -> Result<JobState, RemoteError> {
+        let hook = self.ticket_call(TicketCall::Job).await;
+        let state = self.desk().job(job).await;
+        swallow(hook).await;
+        state
+    }
+
+    async fn ratings(&self, since: DateTime<Utc>) -> Result<Vec<(RecordId, i64)>, RemoteError> {
+        self.desk().ratings(since).await
+    }
+
+    async fn notes(&self, id: &RecordId) -> Result<Vec<String>, RemoteError> {
+        self.desk().notes(id).await
+    }
+
+    async fn add_note(&self, id: &RecordId, text: &str) -> NoteOutcome {
+        let hook = self.ticket_call(TicketCall::Note).await;
+        let outcome = self.desk().add_note(id, text).await;
+        swallow(hook).await;
+        outcome
     }
 }

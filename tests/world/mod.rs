@@ -8,6 +8,7 @@
 
 pub(crate) mod hooked;
 pub(crate) mod program;
+pub(crate) mod stage;
 
 use deskbridge::clock::{Clock, SystemClock};
 use deskbridge::config::{self, Config, Environment};
@@ -82,7 +83,7 @@ via       = "list"
 #[derive(Debug)]
 pub struct World {
     pub crm: HubspotSim,
-    pub desk: FreshdeskSim,
+    pub desk: Arc<FreshdeskSim>,
     pub dir: TempDir,
     pub mapping: String,
 }
@@ -121,6 +122,11 @@ impl World {
 
     /// A world whose two systems and engine share one clock that tests move.
     pub async fn timed() -> (Self, SimClock) {
+        Self::timed_with(DeskOptions::default()).await
+    }
+
+    /// The same, with a Freshdesk of this sort.
+    pub async fn timed_with(desk: DeskOptions) -> (Self, SimClock) {
         let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
         let backstage = || Backstage {
             clock: clock.clone(),
@@ -133,7 +139,7 @@ impl World {
             },
             DeskOptions {
                 backstage: backstage(),
-                ..DeskOptions::default()
+                ..desk
             },
         )
         .await;
@@ -143,7 +149,7 @@ impl World {
     pub async fn with(crm: CrmOptions, desk: DeskOptions) -> Self {
         Self {
             crm: HubspotSim::start(crm).await.unwrap(),
-            desk: FreshdeskSim::start(desk).await.unwrap(),
+            desk: Arc::new(FreshdeskSim::start(desk).await.unwrap()),
             dir: tempfile::tempdir().unwrap(),
             mapping: MAPPING.to_owned(),
         }
@@ -299,6 +305,12 @@ impl World {
     pub async fn text(&self, sql: &'static str) -> Option<String> {
         let mut state = self.open_state().await;
         sqlx::query_scalar(sql).fetch_one(&mut state).await.unwrap()
+    }
+
+    /// Texts out of the state.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        let mut state = self.open_state().await;
+        sqlx::query_scalar(sql).fetch_all(&mut state).await.unwrap()
     }
 
     async fn open_state(&self) -> sqlx::SqliteConnection {

@@ -3,10 +3,12 @@
 use super::write::Wanted;
 use super::{CHUNK, Settled};
 use crate::mapping::Known;
-use crate::model::{Kind, RecordId};
-use crate::plan::{Ruling, TicketPlan, Yielded, plan_ticket};
+use crate::model::{Kind, RecordId, Side, TicketChange};
+use crate::plan::{Pending, Ruling, TicketPlan, Yielded, plan_ticket};
+use crate::remote::retry::RetryPolicy;
 use crate::remote::{Job, RemoteError};
-use crate::store::{TicketFinish, TicketIntent, TicketRow, TicketSave};
+use crate::store::{ParkedTicket, TicketFinish, TicketIntent, TicketRow, TicketSave};
+use crate::sync::execute::pause;
 use crate::sync::{CycleError, Engine, Tally};
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
@@ -17,13 +19,28 @@ const ROUNDS: u32 = 4;
 /// What undoes our change within this time, in milliseconds, is no person.
 const AT_ONCE: i64 = 15_000;
 
+/// What is known of the tickets of one cycle beyond what the state holds.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    /// Tickets that are changed by themselves: a bulk change has come to nothing.
+    pub(super) singly: HashSet<RecordId>,
+    /// Tickets to which no note is posted any more in this cycle, since one has failed.
+    pub(super) unnoted: HashSet<RecordId>,
+    /// Bulk jobs that are under way.
+    pub(super) jobs: Vec<Job>,
+    /// Whether single changes were sent of which nobody knows whether they were made.
+    pub(super) doubts: bool,
+    /// Whether nothing more is sent in this cycle.
+    pub(super) halted: bool,
+}
+
 /// What was decided about one ticket.
 struct Decided {
     row: TicketRow,
     plan: TicketPlan,
     /// What became of a change that was in doubt.
     finished: Option<TicketFinish>,
-    /// Whether that change was made.
+    /// Whether that change was made, and then whether it only gave back.
     made: Option<bool>,
 }
 
@@ -33,55 +50,72 @@ impl Engine {
         &mut self,
         tally: &mut Tally,
     ) -> Result<Result<(), RemoteError>, CycleError> {
-        let mut singly = HashSet::new();
+        let mut turn = Turn::default();
         for _ in 0..ROUNDS {
             let mut after = String::new();
-            let mut jobs = Vec::new();
             loop {
                 let now = self.clock.now();
                 let rows = self.store.tickets_due(now, &after, CHUNK).await?;
                 let Some(last) = rows.last() else { break };
                 after.clone_from(&last.ticket.id.0);
-                if self.stop.is_cancelled() {
+                if turn.halted || tally.is_down(Side::Desk) || self.stop.is_cancelled() {
                     return Ok(Ok(()));
                 }
-                match self.act_on(rows, &mut singly, tally).await? {
-                    Ok(started) => jobs.extend(started),
-                    Err(error) => return Ok(Err(error)),
-                }
-            }
-            if !jobs.is_empty() {
-                if let Err(error) = self.wait_for_all(jobs).await {
-                    return Ok(Err(error));
-                }
-                // What bulk changes have made shows among what changed; what does not was passed by.
-                if let Err(error) = self.read_changed().await? {
-                    return Ok(Err(error));
-                }
-                let passed_by: Vec<RecordId> = singly.iter().cloned().collect();
-                self.store.replan_tickets(&passed_by).await?;
+                self.act_on(rows, &mut turn, tally).await?;
             }
             if after.is_empty() {
                 break;
+            }
+            if turn.halted || tally.is_down(Side::Desk) {
+                break;
+            }
+            if let Err(error) = self.look_back(&mut turn, tally).await? {
+                return Ok(Err(error));
             }
         }
         Ok(Ok(()))
     }
 
-    /// Plans these tickets and sends what they need. Returns the bulk changes that are under way.
+    /// Looks at what became of the changes of a round that did not say so themselves.
+    async fn look_back(
+        &mut self,
+        turn: &mut Turn,
+        tally: &mut Tally,
+    ) -> Result<Result<(), RemoteError>, CycleError> {
+        if !turn.jobs.is_empty() {
+            let ended = match self.wait_for_jobs(&mut turn.jobs, tally).await {
+                Ok(ended) => ended,
+                Err(error) => return Ok(Err(error)),
+            };
+            // What they have made shows among what changed; what does not was passed by.
+            if let Err(error) = self.read_changed().await? {
+                return Ok(Err(error));
+            }
+            if self.stop.is_cancelled() {
+                return Ok(Ok(()));
+            }
+            self.store.ticket_jobs_ended(&ended).await?;
+        }
+        if std::mem::take(&mut turn.doubts) {
+            return self.read_doubts(tally).await;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Plans these tickets, sends what they need and posts the notes that they are owed.
     async fn act_on(
         &mut self,
         rows: Vec<TicketRow>,
-        singly: &mut HashSet<RecordId>,
+        turn: &mut Turn,
         tally: &mut Tally,
-    ) -> Result<Result<Vec<Job>, RemoteError>, CycleError> {
+    ) -> Result<(), CycleError> {
         let now = self.clock.now();
         let Some(rules) = self.rules.resolved.as_ref() else {
-            return Ok(Ok(Vec::new()));
+            return Ok(());
         };
         let decided: Vec<Decided> = rows
             .into_iter()
-            .map(|row| decide(row, rules, now))
+            .map(|row| decide(row, rules, &self.failures, now))
             .collect();
         let (mut save, mut wanted) = (TicketSave::default(), Vec::new());
         for Decided {
@@ -91,6 +125,9 @@ impl Engine {
             made,
         } in decided
         {
+            if finished.is_some() && made.is_none() {
+                turn.singly.insert(row.ticket.id.clone());
+            }
             save.finished.extend(finished);
             tally.tickets.confirm(made);
             yielded(&mut row, &plan.yielded, tally);
@@ -100,44 +137,55 @@ impl Engine {
             if plan.change.is_empty() {
                 row.memory = plan.memory_then;
                 row.parked = None;
+                row.attempts = 0;
             } else if !waits {
                 let journal = self.store.number_journal();
-                let action = if plan.only_restores() {
-                    "restore"
-                } else {
-                    "raise"
-                };
-                save.intents.push(TicketIntent {
-                    journal,
-                    id: row.ticket.id.clone(),
-                    action,
-                    fields: plan.fields(&row.ticket.image),
-                });
+                save.intents.push(intent(&row, &plan, journal));
                 wanted.push(Wanted::new(&mut row, plan, journal));
             }
             save.rows.push(row);
         }
         self.store.save_tickets(tally.cycle, now, &save).await?;
-        self.post_notes(&mut save.rows, tally).await?;
-        self.change_tickets(wanted, singly, tally).await
+        self.change_tickets(wanted, turn, tally).await?;
+        self.post_notes(&mut save.rows, turn, tally).await
+    }
+}
+
+fn intent(row: &TicketRow, plan: &TicketPlan, journal: i64) -> TicketIntent {
+    TicketIntent {
+        journal,
+        id: row.ticket.id.clone(),
+        action: if plan.only_restores() {
+            "restore"
+        } else {
+            "raise"
+        },
+        fields: plan.fields(&row.ticket.image),
     }
 }
 
 /// Decides one ticket: what became of a change in doubt, then what the rules want now.
-fn decide(mut row: TicketRow, rules: &Settled, now: DateTime<Utc>) -> Decided {
+fn decide(
+    mut row: TicketRow,
+    rules: &Settled,
+    failures: &RetryPolicy,
+    now: DateTime<Utc>,
+) -> Decided {
     let (mut finished, mut made) = (None, None);
     if let Some((pending, journal)) = row.pending.take() {
         let was_made = pending.was_made(&row.ticket.image);
         if was_made {
+            made = Some(gives_back(&pending));
             row.memory = pending.memory;
             row.written_at = Some(row.ticket.version);
+            row.attempts = 0;
+        } else if row.attempts > 1 {
+            row.parked = Some(ParkedTicket {
+                state: "failed",
+                due_at: now + pause(failures, row.attempts),
+                error: "no answer, and the change was not made".to_owned(),
+            });
         }
-        made = was_made.then(|| {
-            pending
-                .change
-                .priority
-                .is_some_and(|it| it < pending.before.priority)
-        });
         finished = Some(TicketFinish {
             journal,
             outcome: if was_made { "done" } else { "no_effect" },
@@ -160,6 +208,20 @@ fn decide(mut row: TicketRow, rules: &Settled, now: DateTime<Utc>) -> Decided {
         finished,
         made,
     }
+}
+
+/// Whether the change that was in doubt only gave back.
+fn gives_back(pending: &Pending) -> bool {
+    let (change, before) = (&pending.change, &pending.before);
+    let fewer = |tags: &Vec<String>| tags.len() < before.tags.len();
+    let rest = TicketChange {
+        priority: None,
+        tags: None,
+        ..change.clone()
+    };
+    rest.is_empty()
+        && change.priority.is_none_or(|it| it < before.priority)
+        && change.tags.as_ref().is_none_or(fewer)
 }
 
 /// Whether the standing of `rule` holds for the customer whose ticket it is.

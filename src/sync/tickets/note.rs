@@ -1,11 +1,13 @@
 //! Private notes on tickets: each rule's once, and never twice after an answer that was lost.
 
+use super::act::Turn;
+use super::read::troubled;
 use crate::mapping::NoteFacts;
 use crate::model::{Image, Kind, Pair, Side, Value};
 use crate::plan::{FieldChange, Rule};
 use crate::remote::{Applied, ErrorKind, Helpdesk, NoteOutcome, RemoteError};
 use crate::store::{TicketFinish, TicketIntent, TicketRow, TicketSave};
-use crate::sync::{CycleError, Engine, Tally, Trouble};
+use crate::sync::{CycleError, Engine, Tally};
 use std::sync::Arc;
 
 /// What every note of ours ends with: people see who wrote it, and we find it again.
@@ -13,11 +15,27 @@ fn signature(rule: &str) -> String {
     format!("deskbridge, ticket rule \"{rule}\"")
 }
 
+/// Whether a note is the one of `rule`, however the server spells quotes and blanks.
+fn is_signed(note: &str, rule: &str) -> bool {
+    let plain = |text: &str| -> String {
+        let mut text = text.to_lowercase();
+        for entity in [
+            "&quot;", "&#34;", "&#39;", "&lt;", "&gt;", "&amp;", "&nbsp;",
+        ] {
+            text = text.replace(entity, "");
+        }
+        text.retain(char::is_alphanumeric);
+        text
+    };
+    plain(note).ends_with(&plain(&signature(rule)))
+}
+
 impl Engine {
     /// Posts the notes that these tickets are owed.
     pub(super) async fn post_notes(
         &mut self,
         rows: &mut [TicketRow],
+        turn: &mut Turn,
         tally: &mut Tally,
     ) -> Result<(), CycleError> {
         let desk = Arc::clone(&self.connectors.desk);
@@ -25,26 +43,18 @@ impl Engine {
             return Ok(());
         };
         for row in rows {
-            if row.pending.is_some() {
+            if row.pending.is_some() || turn.unnoted.contains(&row.ticket.id) {
                 continue;
             }
-            let owed: Vec<String> = row
-                .memory
-                .notes
-                .iter()
-                .filter(|(_, posted)| !**posted)
-                .map(|(rule, _)| rule.clone())
-                .collect();
-            for rule in owed {
+            for rule in owed(row) {
                 if self.stop.is_cancelled() || tally.is_down(Side::Desk) {
                     return Ok(());
                 }
                 if let Err(error) = self.post_note(helpdesk, row, &rule, tally).await? {
-                    tally.trouble(Trouble {
-                        side: Side::Desk,
-                        kind: None,
-                        error,
-                    });
+                    troubled(tally, error);
+                    // One doubt at a time, or the first would be forgotten and its note posted twice.
+                    turn.unnoted.insert(row.ticket.id.clone());
+                    break;
                 }
             }
         }
@@ -58,22 +68,25 @@ impl Engine {
         rule: &str,
         tally: &mut Tally,
     ) -> Result<Result<(), RemoteError>, CycleError> {
-        if row.noting.as_deref() == Some(rule) {
+        if let Some((_, journal)) = row.noting.clone().filter(|(of, _)| of == rule) {
             // Sent before, and nobody knows whether it arrived.
-            match helpdesk.notes(&row.ticket.id).await {
-                Ok(notes) => {
-                    if notes.iter().any(|note| note.contains(&signature(rule))) {
-                        return Ok(Ok(self.noted(row, rule, None, tally).await?));
-                    }
-                }
+            let there = match helpdesk.notes(&row.ticket.id).await {
+                Ok(notes) => notes.iter().any(|note| is_signed(note, rule)),
                 Err(error) => return Ok(Err(error)),
+            };
+            if there {
+                tally.tickets.noted += 1;
+                let finish = finished(journal, "done", None, None);
+                return Ok(Ok(self.noted(row, rule, Some(finish), tally).await?));
             }
+            self.not_noted(row, finished(journal, "no_effect", None, None), tally)
+                .await?;
         }
         let Some(text) = self.note_text(row, rule).await? else {
             return Ok(Ok(self.noted(row, rule, None, tally).await?));
         };
         let journal = self.store.number_journal();
-        row.noting = Some(rule.to_owned());
+        row.noting = Some((rule.to_owned(), journal));
         let intent = TicketIntent {
             journal,
             id: row.ticket.id.clone(),
@@ -112,20 +125,32 @@ impl Engine {
             }
             NoteOutcome::Failed(error) => {
                 if error.applied() == Applied::No {
-                    row.noting = None;
+                    let finish = finished(journal, "failed", None, Some(error.to_string()));
+                    self.not_noted(row, finish, tally).await?;
                 }
-                let save = TicketSave {
-                    rows: vec![row.clone()],
-                    finished: vec![finished(journal, "failed", None, Some(error.to_string()))],
-                    ..TicketSave::default()
-                };
-                self.store.save_tickets(tally.cycle, now, &save).await?;
                 if error.kind != ErrorKind::Stopped {
                     return Ok(Err(error));
                 }
             }
         }
         Ok(Ok(()))
+    }
+
+    /// A note that was sent does not stand there.
+    async fn not_noted(
+        &mut self,
+        row: &mut TicketRow,
+        finish: TicketFinish,
+        tally: &Tally,
+    ) -> Result<(), CycleError> {
+        row.noting = None;
+        let save = TicketSave {
+            rows: vec![row.clone()],
+            finished: vec![finish],
+            ..TicketSave::default()
+        };
+        let now = self.clock.now();
+        Ok(self.store.save_tickets(tally.cycle, now, &save).await?)
     }
 
     /// The rule's note stands there, or never will.
@@ -199,6 +224,15 @@ impl Engine {
     }
 }
 
+/// The rules whose note this ticket is owed; first the one of which nobody knows whether it arrived.
+fn owed(row: &TicketRow) -> Vec<String> {
+    let notes = row.memory.notes.iter().filter(|(_, posted)| !**posted);
+    let mut owed: Vec<String> = notes.map(|(rule, _)| rule.clone()).collect();
+    let sent = |rule: &String| row.noting.as_ref().is_some_and(|(of, _)| of == rule);
+    owed.sort_by_key(|rule| !sent(rule));
+    owed
+}
+
 fn finished(
     journal: i64,
     outcome: &'static str,
@@ -210,5 +244,23 @@ fn finished(
         outcome,
         request_id,
         message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_of_ours_is_known_again_however_the_server_spells_it_or_it_would_be_posted_twice() {
+        for rule in ["vip", "\"A\" & <B>'s"] {
+            let note = format!("Hello\n\n{}", signature(rule));
+            let escaped = note.replace('&', "&amp;").replace('"', "&quot;");
+            for spelt in [note.clone(), escaped, note.replace("\n\n", " ") + "\n"] {
+                assert!(is_signed(&spelt, rule), "{spelt}");
+                assert!(!is_signed(&spelt, "vi"), "{spelt}");
+                assert!(!is_signed(&spelt, "vip 2"), "{spelt}");
+            }
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Reading tickets into the state: what changed, and everything of those whose standing has begun.
 
-use super::Step;
-use crate::model::{Kind, Presence, RecordId, Ticket, Version};
+use super::{Step, is_system};
+use crate::model::{Kind, Presence, RecordId, Side, Ticket, Version};
 use crate::remote::{Connector, Cursor, ErrorKind, RemoteError, TicketFeed};
 use crate::store::{Begun, TicketProgress};
-use crate::sync::{CycleError, Engine};
+use crate::sync::{CycleError, Engine, Tally, Trouble};
 use chrono::{DateTime, TimeDelta};
+use futures_util::StreamExt as _;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -19,6 +20,10 @@ const OVERLAP: TimeDelta = TimeDelta::seconds(10);
 const MANY: u64 = 20;
 /// How many customers are read before the next ones are asked for.
 const CUSTOMERS: i64 = 200;
+/// How many tickets are looked at one by one before what they show is taken in.
+const LOOKS: i64 = 100;
+/// After so many failures in a row nothing else is tried of the same sort: it would fail as well.
+const ENOUGH: u32 = 3;
 /// How many pages are taken in together at the most.
 const PAGES_TOGETHER: usize = 16;
 
@@ -32,11 +37,10 @@ enum Read {
 type Outcome = Result<Result<(), RemoteError>, CycleError>;
 
 impl Engine {
-    pub(super) async fn read_tickets(&mut self, step: Step) -> Outcome {
+    pub(super) async fn read_tickets(&mut self, step: Step, tally: &mut Tally) -> Outcome {
         match step {
-            Step::Changed => self.read_changed().await,
-            Step::Doubts => self.read_doubts().await,
-            Step::Begun => self.read_begun().await,
+            Step::Doubts => self.read_doubts(tally).await,
+            Step::Begun => self.read_begun(tally).await,
         }
     }
 
@@ -113,33 +117,48 @@ impl Engine {
 
     /// Tickets with a change of which nobody knows whether it was made, each by itself: one that was
     /// not made shows in no list of changes.
-    async fn read_doubts(&mut self) -> Outcome {
+    pub(super) async fn read_doubts(&mut self, tally: &mut Tally) -> Outcome {
         let desk = Arc::clone(&self.connectors.desk);
         let Some(helpdesk) = desk.helpdesk() else {
             return Ok(Ok(()));
         };
-        for row in self.store.tickets_in_doubt().await? {
-            if self.stop.is_cancelled() {
+        let in_flight = helpdesk.limits().in_flight.max(1);
+        let (mut after, mut failures) = (String::new(), 0);
+        loop {
+            let rows = self.store.tickets_in_doubt(&after, LOOKS).await?;
+            let Some(last) = rows.last() else {
+                return Ok(Ok(()));
+            };
+            after.clone_from(&last.id.0);
+            let mut looks = futures_util::stream::iter(rows)
+                .map(|row| async move { (helpdesk.ticket(&row.id).await, row) })
+                .buffer_unordered(in_flight);
+            let mut tickets = Vec::new();
+            while let Some((look, row)) = looks.next().await {
+                match look {
+                    Ok(Some(ticket)) => tickets.push((ticket, false)),
+                    Ok(None) => tickets.push((gone(row), false)),
+                    Err(error) if is_system(error.kind) => return Ok(Err(error)),
+                    Err(error) => {
+                        failures += 1;
+                        troubled(tally, error);
+                    }
+                }
+                if failures >= ENOUGH {
+                    break;
+                }
+            }
+            drop(looks);
+            self.store.take_tickets(&tickets, None, &[]).await?;
+            if failures >= ENOUGH || self.stop.is_cancelled() {
                 return Ok(Ok(()));
             }
-            let ticket = match helpdesk.ticket(&row.id).await {
-                Ok(Some(ticket)) => ticket,
-                Ok(None) => Ticket {
-                    presence: Presence::Gone,
-                    ..row
-                },
-                Err(error) => return Ok(Err(error)),
-            };
-            self.store
-                .take_tickets(&[(ticket, false)], None, &[])
-                .await?;
         }
-        Ok(Ok(()))
     }
 
     /// All tickets of the customers whose standing has begun: each customer's, or, where that is
     /// cheaper, all tickets that there are.
-    async fn read_begun(&mut self) -> Outcome {
+    async fn read_begun(&mut self, tally: &mut Tally) -> Outcome {
         let desk = Arc::clone(&self.connectors.desk);
         let Some(helpdesk) = desk.helpdesk() else {
             return Ok(Ok(()));
@@ -170,7 +189,7 @@ impl Engine {
                 return Ok(Ok(()));
             };
             after = last.row;
-            if let Err(error) = self.read_customers(&desk, customers).await? {
+            if let Err(error) = self.read_customers(&desk, customers, tally).await? {
                 return Ok(Err(error));
             }
             if self.stop.is_cancelled() {
@@ -191,6 +210,7 @@ impl Engine {
         &mut self,
         desk: &Arc<dyn Connector>,
         customers: Vec<Begun>,
+        tally: &mut Tally,
     ) -> Outcome {
         let in_flight = desk.helpdesk().map_or(1, |it| it.limits().in_flight.max(1));
         let (pages, mut inbox) = mpsc::channel(PAGES_TOGETHER);
@@ -199,7 +219,7 @@ impl Engine {
             readers.spawn(read_each(Arc::clone(desk), mine.to_vec(), pages.clone()));
         }
         drop(pages);
-        let mut failed = None;
+        let mut down = None;
         let mut reads = Vec::new();
         while inbox.recv_many(&mut reads, PAGES_TOGETHER).await > 0 {
             let (mut tickets, mut done) = (Vec::new(), Vec::new());
@@ -209,22 +229,25 @@ impl Engine {
                         tickets.extend(page);
                         done.extend(last);
                     }
-                    Read::Failed(error) => failed = Some(error),
+                    Read::Failed(error) if is_system(error.kind) => down = Some(error),
+                    // The others are read, and act: whom it concerns is read again in the next cycle.
+                    Read::Failed(error) => troubled(tally, error),
                 }
             }
             let tickets = self.weigh(tickets);
             self.store.take_tickets(&tickets, None, &done).await?;
         }
         while readers.join_next().await.is_some() {}
-        Ok(failed.map_or(Ok(()), Err))
+        Ok(down.map_or(Ok(()), Err))
     }
 }
 
-/// Reads the tickets of these customers, one after the other, page by page, until one fails.
+/// Reads the tickets of these customers, one after the other, page by page, until the system fails.
 async fn read_each(desk: Arc<dyn Connector>, customers: Vec<Begun>, pages: mpsc::Sender<Read>) {
     let Some(helpdesk) = desk.helpdesk() else {
         return;
     };
+    let mut failures = 0;
     for Begun {
         row,
         kind,
@@ -244,12 +267,16 @@ async fn read_each(desk: Arc<dyn Connector>, customers: Vec<Begun>, pages: mpsc:
                 }
                 Err(error) => Read::Failed(error),
             };
-            let failed = matches!(read, Read::Failed(_));
+            let (failed, down) = match &read {
+                Read::Failed(error) => (true, is_system(error.kind)),
+                Read::Page(..) => (false, false),
+            };
+            failures = if failed { failures + 1 } else { 0 };
             // The receiver is gone only when the state failed, and the engine says so.
-            if pages.send(read).await.is_err() || failed {
+            if pages.send(read).await.is_err() || down || failures >= ENOUGH {
                 return;
             }
-            if cursor.is_none() {
+            if failed || cursor.is_none() {
                 break;
             }
         }
@@ -261,6 +288,23 @@ fn feed_of(kind: Kind, id: RecordId) -> TicketFeed {
         Kind::Contact => TicketFeed::Requester(id),
         Kind::Company => TicketFeed::Company(id),
     }
+}
+
+/// The ticket is not there any more.
+fn gone(row: Ticket) -> Ticket {
+    Ticket {
+        presence: Presence::Gone,
+        ..row
+    }
+}
+
+/// What went wrong with tickets.
+pub(super) fn troubled(tally: &mut Tally, error: RemoteError) {
+    tally.trouble(Trouble {
+        side: Side::Desk,
+        kind: None,
+        error,
+    });
 }
 
 /// A cursor that leads to itself would be read for ever.

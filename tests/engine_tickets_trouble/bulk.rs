@@ -1,0 +1,206 @@
+//! Changes to many tickets at once: sizes, jobs that fail, pass some by, or do not end.
+
+use crate::world::hooked::TicketCall;
+use crate::world::stage::{LOW, MEDIUM, Stage, URGENT, VIP, impatient};
+use chrono::TimeDelta;
+use deskbridge::sandbox::faults::Fault;
+use deskbridge::sandbox::freshdesk::{Options, TicketOptions, TicketSeed};
+use serde_json::json;
+
+fn account(tickets: TicketOptions) -> Options {
+    Options {
+        tickets,
+        ..Options::default()
+    }
+}
+
+/// No notes, so that calls can be counted.
+fn silent() -> String {
+    VIP.replace("note ", "# note ")
+}
+
+fn all_urgent(stage: &Stage, tickets: &[u64]) -> bool {
+    tickets.iter().all(|it| stage.priority(*it) == URGENT)
+}
+
+#[tokio::test]
+async fn an_account_that_takes_fewer_tickets_at_once_gets_them_in_smaller_parts() {
+    let desk = account(TicketOptions {
+        bulk_ids: 30,
+        job_polls: 0,
+        ..TicketOptions::default()
+    });
+    let mut stage = Stage::with(&silent(), desk).await;
+    let tickets: Vec<u64> = (0..90).map(|_| stage.ticket(2, LOW)).collect();
+    stage.vip();
+    stage.world.forget_calls();
+    let report = stage.turn().await;
+    assert!(all_urgent(&stage, &tickets));
+    assert_eq!(report.tickets.raised, 90);
+    let calls = stage.ticket_calls();
+    assert!(calls.len() <= 20, "{calls:#?}");
+}
+
+#[tokio::test]
+async fn an_account_that_takes_hardly_any_tickets_at_once_gets_them_one_by_one() {
+    let desk = account(TicketOptions {
+        bulk_ids: 2,
+        job_polls: 0,
+        ..TicketOptions::default()
+    });
+    let mut stage = Stage::with(&silent(), desk).await;
+    let tickets: Vec<u64> = (0..20).map(|_| stage.ticket(2, LOW)).collect();
+    stage.vip();
+    stage.turn().await;
+    assert!(all_urgent(&stage, &tickets));
+    stage.rests().await;
+}
+
+#[tokio::test]
+async fn tickets_that_a_job_passes_by_are_parked_with_the_servers_message() {
+    let desk = account(TicketOptions {
+        required_for_agents: vec!["cf_order_number".to_owned()],
+        job_polls: 0,
+        ..TicketOptions::default()
+    });
+    let mut stage = Stage::with(&silent(), desk).await;
+    let whole: Vec<u64> = (0..10)
+        .map(|_| {
+            stage.seed(TicketSeed {
+                requester_id: stage.ada_desk,
+                custom: vec![("cf_order_number", json!("7"))],
+                ..TicketSeed::default()
+            })
+        })
+        .collect();
+    let bare: Vec<u64> = (0..3).map(|_| stage.ticket(2, LOW)).collect();
+    stage.vip();
+    let report = stage.turn().await;
+    assert!(all_urgent(&stage, &whole));
+    assert_eq!((report.tickets.raised, report.tickets.parked), (10, 3));
+    let refused =
+        "SELECT count(*) FROM ticket WHERE state = 'refused' AND error LIKE '%cf_order_number%'";
+    assert_eq!(stage.world.count(refused).await, 3);
+    stage.rests().await;
+    stage.edit(bare[0], &json!({"custom_fields": {"cf_order_number": "8"}}));
+    stage.turn().await;
+    assert_eq!(stage.priority(bare[0]), URGENT);
+}
+
+#[tokio::test]
+async fn a_job_that_ends_cycles_later_is_waited_for_and_overrules_nobody() {
+    let desk = account(TicketOptions {
+        job_polls: 6,
+        job_time: TimeDelta::hours(1),
+        ..TicketOptions::default()
+    });
+    let mut stage = Stage::with(&silent(), desk).await;
+    impatient(&mut stage.engine);
+    let tickets: Vec<u64> = (0..10).map(|_| stage.ticket(2, LOW)).collect();
+    stage.vip();
+    stage.world.forget_calls();
+    stage.turn().await;
+    assert_eq!(stage.priority(tickets[0]), LOW);
+    stage.restart().await;
+    impatient(&mut stage.engine);
+    for _ in 0..5 {
+        stage.turn().await;
+    }
+    assert!(all_urgent(&stage, &tickets));
+    let writes = stage.world.writes();
+    assert_eq!(
+        writes.len(),
+        1,
+        "one job, and nothing on top of it: {writes:?}"
+    );
+    stage.edit(tickets[0], &json!({"priority": MEDIUM}));
+    stage.turn().await;
+    assert_eq!(stage.priority(tickets[0]), MEDIUM);
+    stage.rests().await;
+}
+
+#[tokio::test]
+async fn a_job_that_never_ends_does_not_keep_tickets_low_for_ever() {
+    let desk = account(TicketOptions {
+        job_polls: u32::MAX,
+        job_time: TimeDelta::weeks(1),
+        ..TicketOptions::default()
+    });
+    let mut stage = Stage::with(&silent(), desk).await;
+    impatient(&mut stage.engine);
+    let tickets: Vec<u64> = (0..10).map(|_| stage.ticket(2, LOW)).collect();
+    stage.vip();
+    for _ in 0..20 {
+        stage.turn().await;
+    }
+    assert!(all_urgent(&stage, &tickets));
+    stage.rests().await;
+}
+
+#[tokio::test]
+async fn a_bulk_change_that_is_refused_or_unanswered_is_still_made() {
+    for fault in [
+        Fault::Refuse(400),
+        Fault::Refuse(403),
+        Fault::Refuse(500),
+        Fault::ApplyThenFail(503),
+        Fault::DropAfter,
+        Fault::DropBefore,
+        Fault::TornBody,
+        Fault::Throttle(0),
+    ] {
+        for times in [1, 1000] {
+            let desk = account(TicketOptions {
+                job_polls: 0,
+                ..TicketOptions::default()
+            });
+            let mut stage = Stage::with(VIP, desk).await;
+            let tickets: Vec<u64> = (0..8).map(|_| stage.ticket(2, LOW)).collect();
+            let path = "/api/v2/tickets/bulk_update";
+            stage
+                .world
+                .desk
+                .backstage()
+                .faults
+                .inject("POST", path, fault, times);
+            if times > 1 && matches!(fault, Fault::Throttle(_)) {
+                continue;
+            }
+            stage.vip();
+            for _ in 0..3 {
+                stage.try_turn().await;
+            }
+            assert!(all_urgent(&stage, &tickets), "{fault:?} {times}");
+            assert!(tickets.iter().all(|it| stage.notes(*it) == 1), "{fault:?}");
+            stage.rests().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_death_around_a_bulk_change_loses_nothing_and_overrules_nobody() {
+    for call in [TicketCall::Bulk, TicketCall::Job] {
+        for carried_out in [false, true] {
+            let desk = account(TicketOptions {
+                job_polls: 0,
+                job_time: TimeDelta::seconds(1),
+                ..TicketOptions::default()
+            });
+            let mut stage = Stage::with(VIP, desk).await;
+            let tickets: Vec<u64> = (0..8).map(|_| stage.ticket(2, LOW)).collect();
+            stage.vip();
+            stage.die_at(call, carried_out).await;
+            stage.clock.advance(TimeDelta::seconds(2));
+            let made = stage.priority(tickets[0]) == URGENT;
+            stage.edit(tickets[0], &json!({"priority": MEDIUM}));
+            stage.turn().await;
+            stage.turn().await;
+            assert!(all_urgent(&stage, &tickets[1..]), "{call:?} {carried_out}");
+            if made {
+                assert_eq!(stage.priority(tickets[0]), MEDIUM, "{call:?} {carried_out}");
+            }
+            assert!(tickets.iter().all(|it| stage.notes(*it) <= 1));
+            stage.rests().await;
+        }
+    }
+}
