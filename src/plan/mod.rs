@@ -9,5 +9,7 @@ mod write;
 pub use identity::{Index, Known, Verdict, identify};
 pub use merge::{Merged, Notice, NoticeKind, merge};
 pub use pair::{DeleteReason, PairState, PairVerdict, decide};
-pub use ticket::{Memory, Pending, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket};
+pub use ticket::{
+    Memory, Pending, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket,
+};
 pub use write::{FieldChange, Rule, Settled, created, first_fields, settle};

@@ -152,6 +152,12 @@ impl Store {
         now: DateTime<Utc>,
         plan: &Adoption,
     ) -> Result<(Vec<i64>, Vec<NoticeRow>), StoreError> {
+        if !plan.dropped.is_empty() {
+            self.across.forget();
+        }
+        for link in &plan.links {
+            self.across.touched(link.kind);
+        }
         let sends = !plan.intents.is_empty();
         if sends {
             self.durable(true).await?;

@@ -1,6 +1,6 @@
 //! What became of the writes that were sent.
 
-use super::observe::{newest, rekey};
+use super::keys::{Written, by_id, newest, rekey};
 use super::rows::{base_text, bulk, image_text, presence_word, stamp};
 use super::{Sighting, Store, StoreError};
 use crate::model::{Image, Kind, LinkId, Pair, Side};
@@ -86,6 +86,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
+        }
+        for it in batch {
+            self.across.touched(it.kind);
         }
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         close_journal(&mut tx, batch).await?;
@@ -213,27 +216,30 @@ async fn store(
             base,
             link,
             i64::from(stored.dirty),
+            bulk(&stored.sighting.keys)?,
         ));
         let (source, base, image) = &stored.source;
         sources.push((source, base_text(base, image)?, link));
     }
     let newest = newest(tx).await?;
-    let written: Vec<(i64, String)> = sqlx::query_as(
-        "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty)
-         SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+    let written = sqlx::query_as(
+        "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty, keys)
+         SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           value ->> 7
          FROM json_each(?3) WHERE true
          ON CONFLICT (side, kind, remote_id) DO UPDATE SET
            version = max(version, excluded.version), presence = excluded.presence, image = excluded.image,
            base = excluded.base, link = coalesce(excluded.link, link), standing = NULL, because = NULL,
            dirty = excluded.dirty
-         RETURNING id, remote_id",
+         RETURNING id, remote_id, CASE WHEN id <= ?4 THEN keys END",
     )
     .bind(side.word())
     .bind(kind.word())
     .bind(bulk(&rows)?)
+    .bind(newest)
     .fetch_all(&mut *tx)
     .await?;
-    let written: HashMap<String, i64> = written.into_iter().map(|(row, id)| (id, row)).collect();
+    let written = by_id(written);
     sqlx::query(
         "UPDATE record SET base = news.value ->> 1, link = coalesce(news.value ->> 2, link),
            standing = CASE WHEN news.value ->> 2 IS NULL THEN standing END
@@ -247,7 +253,7 @@ async fn store(
         .iter()
         .map(|(_, stored)| stored.sighting.clone())
         .collect();
-    rekey(tx, kind, &sightings, &written, newest).await
+    rekey(tx, kind, &sightings, &written).await
 }
 
 async fn new_links(
@@ -255,7 +261,7 @@ async fn new_links(
     side: Side,
     kind: Kind,
     done: &[(&Finish, &Stored)],
-    written: &HashMap<String, i64>,
+    written: &HashMap<String, Written>,
     cycle: i64,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
@@ -264,8 +270,8 @@ async fn new_links(
         let made = written.get(&stored.sighting.observed.id.0);
         if let (Some((link, found)), Some(made)) = (&stored.new_link, made) {
             let mut rows = Pair {
-                crm: *made,
-                desk: *made,
+                crm: made.row,
+                desk: made.row,
             };
             *rows.of_mut(side.other()) = stored.source.0;
             links.push((*link, kind, rows.crm, rows.desk, found));

@@ -5,8 +5,10 @@
 //! Bulk goes in as one JSON parameter a statement: a statement a row would spend more time on the
 //! way to `SQLite`'s thread than in it.
 
+mod across;
 mod adopt;
 mod finish;
+mod keys;
 mod lookup;
 mod meta;
 mod observe;
@@ -22,6 +24,7 @@ pub use outbox::{Outboxed, SentRow};
 pub use report::{HoldView, JournalView, LinkView, Parked, RecordCounts, Report};
 pub use work::{Fate, LooseRow, PairRow};
 
+use across::Across;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -83,6 +86,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     connection: SqliteConnection,
+    across: Across,
     next_link: i64,
     next_journal: i64,
     /// Held for as long as the store is open.
@@ -157,6 +161,7 @@ impl Store {
             .await?;
         Ok(Self {
             connection,
+            across: Across::default(),
             next_link: next(link),
             next_journal: next(journal),
             _lock: lock,
@@ -178,6 +183,7 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn rest(&mut self) -> Result<(), StoreError> {
+        self.across.forget();
         sqlx::query("PRAGMA shrink_memory")
             .execute(&mut self.connection)
             .await?;

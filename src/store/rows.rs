@@ -4,6 +4,7 @@ use super::StoreError;
 use crate::model::{Image, Presence, Side};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// A time as the database writes it: of one width, so that text order is time order.
 pub(super) fn stamp(time: DateTime<Utc>) -> String {
@@ -13,6 +14,12 @@ pub(super) fn stamp(time: DateTime<Utc>) -> String {
 /// Rows as one JSON parameter.
 pub(super) fn bulk<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
     Ok(serde_json::to_string(rows)?)
+}
+
+/// Rows that `SQLite` put together as one JSON text: what a bulk read would otherwise spend on
+/// handing over value by value is more than the read itself.
+pub(super) fn parse<T: DeserializeOwned>(text: Option<String>) -> Result<Vec<T>, StoreError> {
+    text.map_or_else(|| Ok(Vec::new()), |text| Ok(serde_json::from_str(&text)?))
 }
 
 /// How many bound rows a statement has: few different statements, so that `SQLite` compiles each once.
