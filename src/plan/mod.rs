@@ -12,4 +12,4 @@ pub use pair::{DeleteReason, PairState, PairVerdict, decide};
 pub use ticket::{
     Memory, Pending, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket,
 };
-pub use write::{FieldChange, Rule, Settled, created, first_fields, settle};
+pub use write::{FieldChange, Rule, created, first_fields, settle};

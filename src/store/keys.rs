@@ -1,9 +1,9 @@
 //! Under which match keys each record stands: given and taken as its values change.
 
-use super::rows::{bound_rows, bulk, in_bound};
+use super::rows::{bulk, write};
 use super::{Sighting, StoreError};
 use crate::model::{Kind, Presence};
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::SqliteConnection;
 use std::collections::HashMap;
 
 /// A record that a statement has written.
@@ -50,7 +50,7 @@ pub(super) fn postings(
 pub(super) async fn rekey(
     tx: &mut SqliteConnection,
     kind: Kind,
-    sightings: &[Sighting],
+    sightings: impl Iterator<Item = &Sighting>,
     changed: &HashMap<String, Written>,
 ) -> Result<(), StoreError> {
     let mut gained: Vec<Posting<'_>> = Vec::new();
@@ -104,19 +104,19 @@ async fn give_keys(
     kind: Kind,
     gained: &[Posting<'_>],
 ) -> Result<(), StoreError> {
-    for rows in in_bound(gained) {
-        let sql = format!(
-            "INSERT OR IGNORE INTO match_key (kind, key, value, record) VALUES {}",
-            bound_rows(rows.len(), &format!("('{}',?,?,?)", kind.word()))
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (_, key, value, row) in rows {
+    let row = format!("('{}',?,?,?)", kind.word());
+    let insert = "INSERT OR IGNORE INTO match_key (kind, key, value, record) VALUES";
+    write(
+        tx,
+        gained,
+        &row,
+        |rows| format!("{insert} {rows}"),
+        |query, (_, key, value, row)| {
             let key = i64::try_from(*key).unwrap_or(i64::MAX);
-            query = query.bind(key).bind(*value).bind(*row);
-        }
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
+            query.bind(key).bind(*value).bind(*row)
+        },
+    )
+    .await
 }
 
 /// Takes keys from records. Unlinked records that shared one may be free now: they are planned again.

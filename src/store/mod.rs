@@ -184,6 +184,7 @@ impl Store {
     /// Where the database fails.
     pub async fn rest(&mut self) -> Result<(), StoreError> {
         self.across.forget();
+        self.connection.clear_cached_statements().await?;
         sqlx::query("PRAGMA shrink_memory")
             .execute(&mut self.connection)
             .await?;

@@ -344,7 +344,7 @@ async fn take_in(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Vec<i64
         let whole = complete(tx, &page).await?;
         let newest = newest(tx).await?;
         let changed = upsert(tx, &page, &whole, newest).await?;
-        rekey(tx, page.kind, sightings, &changed).await?;
+        rekey(tx, page.kind, sightings.iter(), &changed).await?;
         rows.extend(changed.into_values().map(|it| it.row));
     }
     Ok(rows)
