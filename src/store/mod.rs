@@ -82,6 +82,10 @@ pub enum StoreError {
     Absent(PathBuf),
 }
 
+/// How much of the file is kept in memory, in KiB (negative by `SQLite`'s convention): flat whatever
+/// the state's size, and given back after a cycle that needed it.
+const CACHE: &str = "PRAGMA cache_size = -8192";
+
 /// The state store. `&mut self` throughout: that there is one writer is checked by the compiler.
 #[derive(Debug)]
 pub struct Store {
@@ -136,6 +140,9 @@ impl Store {
         }
         let mut connection = connect(path, false).await?;
         if !fresh {
+            // The check reads the whole file once: what it keeps of it is of no use later, and memory
+            // that was needed once does not all come back.
+            pragma(&mut connection, "PRAGMA cache_size = -256").await?;
             let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
                 .fetch_one(&mut connection)
                 .await
@@ -146,11 +153,9 @@ impl Store {
                     detail: verdict,
                 });
             }
-            // The check has read the whole file through the cache.
-            sqlx::query("PRAGMA shrink_memory")
-                .execute(&mut connection)
-                .await?;
+            pragma(&mut connection, "PRAGMA shrink_memory").await?;
         }
+        pragma(&mut connection, CACHE).await?;
         sqlx::migrate!("./migrations").run(&mut connection).await?;
         let next = |table: i64| table + 1;
         let link: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM link")
@@ -185,23 +190,24 @@ impl Store {
     pub async fn rest(&mut self) -> Result<(), StoreError> {
         self.across.forget();
         self.connection.clear_cached_statements().await?;
-        sqlx::query("PRAGMA shrink_memory")
-            .execute(&mut self.connection)
-            .await?;
-        Ok(())
+        pragma(&mut self.connection, "PRAGMA shrink_memory").await
     }
 
     /// From now on a commit waits for the disk, or (`false`) may be lost with the power. Intents
     /// wait; what can be read again does not.
     async fn durable(&mut self, durable: bool) -> Result<(), StoreError> {
-        let pragma = if durable {
+        let wanted = if durable {
             "PRAGMA synchronous = FULL"
         } else {
             "PRAGMA synchronous = NORMAL"
         };
-        sqlx::query(pragma).execute(&mut self.connection).await?;
-        Ok(())
+        pragma(&mut self.connection, wanted).await
     }
+}
+
+async fn pragma(connection: &mut SqliteConnection, pragma: &'static str) -> Result<(), StoreError> {
+    sqlx::query(pragma).execute(connection).await?;
+    Ok(())
 }
 
 async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
@@ -216,9 +222,6 @@ async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, Store
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            // In KiB, negative by SQLite's convention: memory stays flat whatever the state's size,
-            // and is given back after a cycle that needed it.
-            .pragma("cache_size", "-8192")
             .pragma("wal_autocheckpoint", "8000")
             .pragma("temp_store", "memory");
     }
