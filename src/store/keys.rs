@@ -127,15 +127,93 @@ pub(super) async fn take_keys(
     if lost.is_empty() {
         return Ok(());
     }
-    let lost = bulk(lost)?;
-    for sql in [
-        "DELETE FROM match_key WHERE (kind, key, value, record) IN (
-           SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1))",
+    // One by one: of a list, `SQLite` would look up the kind alone, and go through all its keys.
+    for (kind, key, value, row) in lost {
+        sqlx::query(
+            "DELETE FROM match_key WHERE kind = ?1 AND key = ?2 AND value = ?3 AND record = ?4",
+        )
+        .bind(kind.word())
+        .bind(i64::try_from(*key).unwrap_or(i64::MAX))
+        .bind(*value)
+        .bind(row)
+        .execute(&mut *tx)
+        .await?;
+    }
+    sqlx::query(
         "UPDATE record SET dirty = 1 WHERE link IS NULL AND standing IS NOT NULL AND id IN (
            SELECT theirs.record FROM json_each(?1) AS lost CROSS JOIN match_key AS theirs
              ON theirs.kind = lost.value ->> 0 AND theirs.key = lost.value ->> 1 AND theirs.value = lost.value ->> 2)",
-    ] {
-        sqlx::query(sql).bind(&lost).execute(&mut *tx).await?;
-    }
+    )
+    .bind(bulk(lost)?)
+    .execute(tx)
+    .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Ingest, PassKind, Store};
+    use super::*;
+    use crate::model::{Image, Observed, RecordId, Side, Version};
+
+    fn seen(version: i64, addresses: &[&str]) -> Sighting {
+        let observed = Observed {
+            id: RecordId::from("1"),
+            version: Version(version),
+            presence: Presence::Live,
+            image: Image::from([("email", addresses.concat().as_str().into())]),
+        };
+        let keys = addresses.iter().map(|it| (0, (*it).to_owned()));
+        Sighting::new(observed, keys.collect())
+    }
+
+    async fn observe(store: &mut Store, sightings: &[Sighting]) {
+        let page = Ingest {
+            side: Side::Crm,
+            kind: Kind::Contact,
+            feed: PassKind::Changes,
+            sightings,
+            fields: &["email".to_owned()],
+            started_at: 0,
+            since: None,
+            next: None,
+            tick_off: false,
+        };
+        store.observe(&[page]).await.unwrap();
+    }
+
+    /// The values under which records can be found, and what the records say of that.
+    async fn found_by(store: &mut Store) -> (Vec<String>, Vec<String>) {
+        let keys = sqlx::query_scalar("SELECT value FROM match_key ORDER BY value")
+            .fetch_all(&mut store.connection)
+            .await;
+        let said = sqlx::query_scalar(
+            "SELECT key.value ->> 1 FROM record, json_each(record.keys) AS key ORDER BY 1",
+        )
+        .fetch_all(&mut store.connection)
+        .await;
+        (keys.unwrap(), said.unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_address_that_a_record_has_no_more_does_not_find_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("state.db")).await.unwrap();
+        let both = |values: &[&str]| {
+            let values: Vec<String> = values.iter().map(|it| (*it).to_owned()).collect();
+            (values.clone(), values)
+        };
+        // A page that has it twice, with another address each time, and out of order.
+        let page = [seen(1, &["a"]), seen(3, &["b", "c"]), seen(2, &["d"])];
+        observe(&mut store, &page).await;
+        assert_eq!(found_by(&mut store).await, both(&["b", "c"]));
+        observe(&mut store, &[seen(4, &["c", "e"])]).await;
+        assert_eq!(found_by(&mut store).await, both(&["c", "e"]));
+        store.gone(&[(1, None)]).await.unwrap();
+        assert_eq!(found_by(&mut store).await, both(&[]));
+        observe(&mut store, &[seen(5, &["a"])]).await;
+        assert_eq!(found_by(&mut store).await, both(&["a"]));
+        store.mapped_by("another").await.unwrap();
+        assert_eq!(found_by(&mut store).await, both(&[]));
+    }
 }
