@@ -1,7 +1,7 @@
 //! What became of the writes that were sent.
 
 use super::adopt::{NewLink, forget_duplicates, insert_links, release_contacts};
-use super::keys::{Written, by_id, newest, rekey};
+use super::keys::{Written, WrittenRow, by_id, newest, rekey};
 use super::rows::{base_text, bound_rows, bulk, image_text, in_bound, presence_word, stamp, write};
 use super::{Sighting, Store, StoreError};
 use crate::model::{Image, Kind, LinkId, Pair, Side};
@@ -233,7 +233,7 @@ async fn store_targets(
     kind: Kind,
     done: &[(&Finish, &Stored)],
     newest: i64,
-) -> Result<Vec<(i64, String, Option<String>)>, StoreError> {
+) -> Result<Vec<WrittenRow>, StoreError> {
     let row = format!("('{}','{}',?,?,?,?,?,?,?,?)", side.word(), kind.word());
     let sql = format!(
         "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty, keys)

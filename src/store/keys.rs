@@ -15,8 +15,11 @@ pub(super) struct Written {
     pub(super) keys: Option<String>,
 }
 
+/// As a statement returns it: handle, remote id, and the keys as in [`Written`].
+pub(super) type WrittenRow = (i64, String, Option<String>);
+
 /// Rows that a statement has returned, by remote id.
-pub(super) fn by_id(rows: Vec<(i64, String, Option<String>)>) -> HashMap<String, Written> {
+pub(super) fn by_id(rows: Vec<WrittenRow>) -> HashMap<String, Written> {
     let written = |(row, id, keys)| (id, Written { row, keys });
     rows.into_iter().map(written).collect()
 }
@@ -167,11 +170,17 @@ mod tests {
         Sighting::new(observed, keys.collect())
     }
 
-    async fn observe(store: &mut Store, sightings: &[Sighting]) {
+    fn other(id: &str, address: &str) -> Sighting {
+        let mut other = seen(1, &[address]);
+        other.observed.id = RecordId::from(id);
+        other
+    }
+
+    async fn observe(store: &mut Store, feed: PassKind, sightings: &[Sighting]) {
         let page = Ingest {
             side: Side::Crm,
             kind: Kind::Contact,
-            feed: PassKind::Changes,
+            feed,
             sightings,
             fields: &["email".to_owned()],
             started_at: 0,
@@ -205,13 +214,18 @@ mod tests {
         };
         // A page that has it twice, with another address each time, and out of order.
         let page = [seen(1, &["a"]), seen(3, &["b", "c"]), seen(2, &["d"])];
-        observe(&mut store, &page).await;
+        observe(&mut store, PassKind::Changes, &page).await;
         assert_eq!(found_by(&mut store).await, both(&["b", "c"]));
-        observe(&mut store, &[seen(4, &["c", "e"])]).await;
+        // A first listing that meets it again, between others.
+        let page = [other("0", "o"), seen(3, &["b", "c"]), other("2", "p")];
+        observe(&mut store, PassKind::All, &page).await;
+        assert_eq!(found_by(&mut store).await, both(&["b", "c", "o", "p"]));
+        store.gone(&[(2, None), (3, None)]).await.unwrap();
+        observe(&mut store, PassKind::Changes, &[seen(4, &["c", "e"])]).await;
         assert_eq!(found_by(&mut store).await, both(&["c", "e"]));
         store.gone(&[(1, None)]).await.unwrap();
         assert_eq!(found_by(&mut store).await, both(&[]));
-        observe(&mut store, &[seen(5, &["a"])]).await;
+        observe(&mut store, PassKind::Changes, &[seen(5, &["a"])]).await;
         assert_eq!(found_by(&mut store).await, both(&["a"]));
         store.mapped_by("another").await.unwrap();
         assert_eq!(found_by(&mut store).await, both(&[]));

@@ -1,6 +1,6 @@
 //! What was read: pages, how far each feed has come, and what a complete listing did not show.
 
-use super::keys::{Keys, Posting, Written, by_id, newest, postings, rekey, take_keys};
+use super::keys::{Keys, Posting, Written, WrittenRow, by_id, newest, postings, rekey, take_keys};
 use super::rows::{bound_rows, bulk, image_text, in_bound, parse, presence_word};
 use super::{Fate, Store, StoreError};
 use crate::model::{Image, Kind, Observed, Presence, RecordId, Side};
@@ -409,6 +409,9 @@ async fn complete<'a>(
         .collect()
 }
 
+/// A live record to write: id, version, image, keys.
+type LiveRow<'a> = (&'a str, i64, &'a str, String);
+
 /// Writes what is news, and returns it by remote id. What is known by content already is no write.
 async fn upsert(
     tx: &mut SqliteConnection,
@@ -425,9 +428,12 @@ async fn upsert(
             absent.push((id, version, presence_word(it.observed.presence)));
         }
     }
-    let mut changed = Vec::new();
-    for rows in in_bound(&live) {
-        changed.extend(upsert_live(tx, page, rows, newest).await?);
+    let new = insert_first(tx, page, &live, newest).await?;
+    let mut changed = new.unwrap_or_default();
+    if changed.is_empty() {
+        for rows in in_bound(&live) {
+            changed.extend(upsert_live(tx, page, rows, newest).await?);
+        }
     }
     if !absent.is_empty() {
         // A trashed record that we never knew is nobody's loss; one that we know is news.
@@ -447,13 +453,56 @@ async fn upsert(
     Ok(by_id(changed))
 }
 
-/// Writes live records, `(id, version, image, keys)`, of which something is news, and returns those.
+/// Writes live records, as [`upsert_live`] would, of a page that should have nothing but records never
+/// seen before: what the first listing of everything brings. `None`, and nothing is written, where
+/// it has others too. Rows whose handles are known in advance need not be told one by one.
+async fn insert_first(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'_>,
+    live: &[LiveRow<'_>],
+    newest: i64,
+) -> Result<Option<Vec<WrittenRow>>, StoreError> {
+    if page.feed != PassKind::All || page.tick_off {
+        return Ok(None);
+    }
+    let row = format!(
+        "(?,'{}','{}',?,?,'live',?,?)",
+        page.side.word(),
+        page.kind.word()
+    );
+    let numbered: Vec<(i64, &LiveRow<'_>)> = (newest + 1..).zip(live).collect();
+    for rows in in_bound(&numbered) {
+        let sql = format!(
+            "INSERT INTO record (id, side, kind, remote_id, version, presence, image, keys)
+             VALUES {rows} ON CONFLICT (side, kind, remote_id) DO NOTHING",
+            rows = bound_rows(rows.len(), &row)
+        );
+        // Nothing but words of ours and the number of rows is in the statement's text.
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (row, (id, version, image, keys)) in rows {
+            query = query.bind(*row).bind(*id).bind(*version).bind(*image);
+            query = query.bind(keys.as_str());
+        }
+        let inserted = query.execute(&mut *tx).await?.rows_affected();
+        if inserted != rows.len() as u64 {
+            sqlx::query("DELETE FROM record WHERE id > ?1")
+                .bind(newest)
+                .execute(&mut *tx)
+                .await?;
+            return Ok(None);
+        }
+    }
+    let written = |(row, (id, ..)): (i64, &LiveRow<'_>)| (row, (*id).to_owned(), None);
+    Ok(Some(numbered.into_iter().map(written).collect()))
+}
+
+/// Writes live records of which something is news, and returns those.
 async fn upsert_live(
     tx: &mut SqliteConnection,
     page: &Ingest<'_>,
-    rows: &[(&str, i64, &str, String)],
+    rows: &[LiveRow<'_>],
     newest: i64,
-) -> Result<Vec<(i64, String, Option<String>)>, StoreError> {
+) -> Result<Vec<WrittenRow>, StoreError> {
     // Only a pass over everything, or a single read, may take a record back to an older version: a
     // search index that lags behind our own write must not look like an edit. Nor must one that
     // lags behind a deletion look like a return.
