@@ -33,18 +33,17 @@ pub(super) async fn newest(tx: &mut SqliteConnection) -> Result<i64, StoreError>
     )
 }
 
-/// The keys of a record, `(which key, normalised value)`.
-pub(super) type Keys = Vec<(usize, String)>;
+/// A key of a record: which one, and its normalised value.
+type Key = (usize, String);
+
+/// The keys of a record.
+pub(super) type Keys = Vec<Key>;
 
 /// A row of `match_key`: kind, key, value, record.
 pub(super) type Posting<'a> = (Kind, usize, &'a str, i64);
 
 /// The rows of `match_key` of a record with these keys.
-pub(super) fn postings(
-    kind: Kind,
-    row: i64,
-    keys: &[(usize, String)],
-) -> impl Iterator<Item = Posting<'_>> {
+pub(super) fn postings(kind: Kind, row: i64, keys: &[Key]) -> impl Iterator<Item = Posting<'_>> {
     keys.iter()
         .map(move |(key, value)| (kind, *key, value.as_str(), row))
 }
@@ -58,7 +57,7 @@ pub(super) async fn rekey(
 ) -> Result<(), StoreError> {
     let mut gained: Vec<Posting<'_>> = Vec::new();
     // `(row, the keys that it had, the keys that it has)`
-    let mut rekeyed: Vec<(i64, Keys, &[(usize, String)])> = Vec::new();
+    let mut rekeyed: Vec<(i64, Keys, &[Key])> = Vec::new();
     for sighting in sightings {
         let Some(written) = changed.get(&sighting.observed.id.0) else {
             continue;
@@ -98,7 +97,7 @@ pub(super) async fn rekey(
     Ok(())
 }
 
-fn has(keys: &[(usize, String)], (_, key, value, _): &Posting<'_>) -> bool {
+fn has(keys: &[Key], (_, key, value, _): &Posting<'_>) -> bool {
     keys.iter().any(|(k, v)| k == key && v == value)
 }
 

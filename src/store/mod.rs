@@ -15,6 +15,7 @@ mod observe;
 mod outbox;
 mod report;
 mod rows;
+mod upsert;
 mod work;
 
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
