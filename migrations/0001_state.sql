@@ -27,13 +27,14 @@ CREATE TABLE record (
     presence  TEXT NOT NULL CHECK (presence IN ('live', 'trashed', 'gone')),
     image     TEXT NOT NULL,              -- the mapped fields as the side showed them, canonical JSON
     base      TEXT,                       -- the same when both sides last agreed; NULL: as the image
+    keys      TEXT NOT NULL DEFAULT '[]', -- [[key, value]]: its rows in match_key
     link      INTEGER,
     standing  TEXT,                       -- why an unlinked record is left alone: 'shadowed', 'detached', 'single'
     because   TEXT,                       -- in words
     dirty     INTEGER NOT NULL DEFAULT 1, -- whether it has to be planned
     UNIQUE (side, kind, remote_id)
 ) STRICT;
-CREATE INDEX record_dirty ON record (kind, link, id) WHERE dirty = 1;
+CREATE INDEX record_dirty ON record (kind, link) WHERE dirty = 1;
 CREATE INDEX record_standing ON record (kind, standing) WHERE standing IS NOT NULL;
 
 -- Under which normalised keys a live record can be found.
@@ -44,7 +45,6 @@ CREATE TABLE match_key (
     record INTEGER NOT NULL,
     PRIMARY KEY (kind, key, value, record)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX match_key_record ON match_key (record);
 
 -- Contacts whose company has no counterpart yet.
 CREATE TABLE waiting (

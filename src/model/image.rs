@@ -36,7 +36,13 @@ impl Image {
     /// Takes over every field that `other` knows.
     pub fn overlay(&mut self, other: &Self) {
         for (field, value) in &other.0 {
-            self.0.insert(field.clone(), value.clone());
+            match self.0.get_mut(field) {
+                Some(mine) if mine == value => {}
+                Some(mine) => mine.clone_from(value),
+                None => {
+                    self.0.insert(field.clone(), value.clone());
+                }
+            }
         }
     }
 

@@ -14,4 +14,4 @@ pub use support::{TicketsOf, support_facts};
 pub use ticket::{
     Memory, Pending, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket,
 };
-pub use write::{FieldChange, Rule, Settled, created, first_fields, settle};
+pub use write::{FieldChange, Rule, created, first_fields, settle};

@@ -75,50 +75,36 @@ impl fmt::Display for Rule {
     }
 }
 
-/// What both sides agree on after a confirmed write, and what the written side now shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    /// The bases of both sides.
-    pub bases: Pair<Image>,
-    /// The written side's image.
-    pub image: Image,
-}
-
-/// What is agreed after `changes` were written to `target` and the server then showed `stored`.
+/// Brings `pair` to where it is after `changes` were written to `target` and the server then showed
+/// `stored`: the image there, and what both sides agree on.
 ///
 /// The source agreed to what it said, the target to what it made of it. That is all there is to
 /// echo suppression: our own write, however the server rewrites it, never looks like an edit.
-#[must_use]
 pub fn settle(
     mapping: &Mapping,
-    pair: &PairState,
+    pair: &mut PairState,
     target: Side,
     changes: &[FieldChange],
     stored: &Image,
-) -> Settled {
-    let mut image = pair.images.of(target).clone();
+) {
+    let image = pair.images.of_mut(target);
     for change in changes {
         image.overlay(&change.set);
     }
     image.overlay(stored);
-    let mut bases = pair.bases.clone();
     let fields = mapping
         .fields
         .iter()
         .filter(|field| changes.iter().any(|change| change.field == field.name));
     for field in fields {
-        for (side, shown) in [
-            (target, &image),
-            (target.other(), pair.images.of(target.other())),
-        ] {
+        for side in Side::BOTH {
             for name in field.names(side) {
-                if let Some(value) = shown.get(name) {
-                    bases.of_mut(side).set(name, value.clone());
+                if let Some(value) = pair.images.of(side).get(name) {
+                    pair.bases.of_mut(side).set(name, value.clone());
                 }
             }
         }
     }
-    Settled { bases, image }
 }
 
 /// What a record of `source` looks like on the other side when it is made there: every field that
@@ -170,24 +156,20 @@ pub fn first_fields(
     changes
 }
 
-/// The pair that a confirmed create has made: nothing agreed yet but what was written.
-#[must_use]
+/// As [`settle`], for a create: nothing was agreed on before but what was written, and what is equal
+/// without a write.
 pub fn created(
     mapping: &Mapping,
-    pair: &PairState,
+    pair: &mut PairState,
     target: Side,
     changes: &[FieldChange],
     stored: &Image,
-) -> Settled {
-    let mut settled = settle(mapping, pair, target, changes, stored);
-    let mut now = pair.clone();
-    *now.images.of_mut(target) = settled.image.clone();
-    now.bases = settled.bases.clone();
-    let merged = super::merge(mapping, &now);
+) {
+    settle(mapping, pair, target, changes, stored);
+    let merged = super::merge(mapping, pair);
     for side in Side::BOTH {
-        settled.bases.of_mut(side).overlay(merged.agreed.of(side));
+        pair.bases.of_mut(side).overlay(merged.agreed.of(side));
     }
-    settled
 }
 
 #[cfg(test)]
@@ -254,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_server_that_rewrites_our_value_has_not_edited_it() {
-        let pair = pair(
+        let mut pair = pair(
             &[("name", "Ada King"), ("mail", "a@x")],
             &[("name", ""), ("mail", "b@x")],
         );
@@ -268,15 +250,15 @@ mod tests {
         };
         // It cuts the name, and a person has changed the address meanwhile.
         let stored = image(&[("name", "Ada"), ("mail", "c@x")]);
-        let settled = settle(&mapping(), &pair, Side::Desk, &[change], &stored);
-        assert_eq!(settled.bases.crm, image(&[("name", "Ada King")]));
-        assert_eq!(settled.bases.desk, image(&[("name", "Ada")]));
-        assert_eq!(settled.image, stored);
+        settle(&mapping(), &mut pair, Side::Desk, &[change], &stored);
+        assert_eq!(pair.bases.crm, image(&[("name", "Ada King")]));
+        assert_eq!(pair.bases.desk, image(&[("name", "Ada")]));
+        assert_eq!(pair.images.desk, stored);
     }
 
     #[test]
     fn an_answer_that_says_nothing_confirms_what_was_sent() {
-        let pair = pair(&[("name", "Ada")], &[("name", ""), ("mail", "b@x")]);
+        let mut pair = pair(&[("name", "Ada")], &[("name", ""), ("mail", "b@x")]);
         let change = FieldChange {
             field: "name".to_owned(),
             base: Vec::new(),
@@ -285,9 +267,15 @@ mod tests {
             set: image(&[("name", "Ada")]),
             rule: Rule::Filled,
         };
-        let settled = settle(&mapping(), &pair, Side::Desk, &[change], &Image::default());
-        assert_eq!(settled.bases.desk, image(&[("name", "Ada")]));
-        assert_eq!(settled.image, image(&[("name", "Ada"), ("mail", "b@x")]));
+        settle(
+            &mapping(),
+            &mut pair,
+            Side::Desk,
+            &[change],
+            &Image::default(),
+        );
+        assert_eq!(pair.bases.desk, image(&[("name", "Ada")]));
+        assert_eq!(pair.images.desk, image(&[("name", "Ada"), ("mail", "b@x")]));
     }
 
     #[test]
@@ -305,11 +293,11 @@ mod tests {
 
     #[test]
     fn a_new_records_other_fields_are_agreed_on_where_they_are_equal() {
-        let pair = pair(&[("name", "Ada"), ("mail", "")], &[]);
+        let mut pair = pair(&[("name", "Ada"), ("mail", "")], &[]);
         let changes = first_fields(&mapping(), Side::Crm, &pair.images.crm, None);
         let stored = image(&[("name", "ADA"), ("mail", "")]);
-        let settled = created(&mapping(), &pair, Side::Desk, &changes, &stored);
-        assert_eq!(settled.bases.crm, pair.images.crm);
-        assert_eq!(settled.bases.desk, stored);
+        created(&mapping(), &mut pair, Side::Desk, &changes, &stored);
+        assert_eq!(pair.bases.crm, pair.images.crm);
+        assert_eq!(pair.bases.desk, stored);
     }
 }

@@ -1,6 +1,6 @@
 //! Taking over what was decided, before anything of it is sent.
 
-use super::rows::{bulk, stamp};
+use super::rows::{bulk, stamp, write};
 use super::{Store, StoreError, Verb};
 use crate::model::{Image, Kind, LinkId, Pair, RecordId, Side};
 use crate::plan::FieldChange;
@@ -152,6 +152,12 @@ impl Store {
         now: DateTime<Utc>,
         plan: &Adoption,
     ) -> Result<(Vec<i64>, Vec<NoticeRow>), StoreError> {
+        if !plan.dropped.is_empty() {
+            self.across.forget();
+        }
+        for link in &plan.links {
+            self.across.touched(link.kind);
+        }
         let sends = !plan.intents.is_empty();
         if sends {
             self.durable(true).await?;
@@ -237,30 +243,51 @@ async fn make_links(
     if links.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = links
-        .iter()
-        .map(|it| (it.link, it.kind, it.rows.crm, it.rows.desk, &it.found))
-        .collect();
-    let rows = bulk(&rows)?;
-    sqlx::query(
-        "INSERT INTO link (id, kind, crm, desk, found, since, cycle)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3 FROM json_each(?1)",
-    )
-    .bind(&rows)
-    .bind(stamp(now))
-    .bind(cycle)
-    .execute(&mut *tx)
-    .await?;
-    if waits.holds {
-        forget_duplicates(tx, &rows).await?;
-    }
-    if waits.standings {
-        super::standings::relinked(tx, &rows).await?;
-    }
-    if links.iter().any(|link| link.kind == Kind::Company) {
-        release_contacts(tx, &rows).await?;
+    insert_links(tx, cycle, now, links).await?;
+    let of_companies = links.iter().any(|link| link.kind == Kind::Company);
+    if waits.holds || waits.standings || of_companies {
+        let rows: Vec<_> = links
+            .iter()
+            .map(|it| (it.link, it.kind, it.rows.crm, it.rows.desk))
+            .collect();
+        let rows = bulk(&rows)?;
+        if waits.holds {
+            forget_duplicates(tx, &rows).await?;
+        }
+        if waits.standings {
+            super::standings::relinked(tx, &rows).await?;
+        }
+        if of_companies {
+            release_contacts(tx, &rows).await?;
+        }
     }
     Ok(())
+}
+
+/// Writes new links; what they lead to is the caller's.
+pub(super) async fn insert_links(
+    tx: &mut SqliteConnection,
+    cycle: i64,
+    now: DateTime<Utc>,
+    links: &[NewLink],
+) -> Result<(), StoreError> {
+    let now: Arc<str> = stamp(now).into();
+    let insert = "INSERT INTO link (id, kind, crm, desk, found, since, cycle) VALUES";
+    write(
+        tx,
+        links,
+        "(?,?,?,?,?,?,?)",
+        |rows| format!("{insert} {rows}"),
+        |query, it| {
+            let query = query.bind(it.link.0).bind(it.kind.word());
+            let query = query.bind(it.rows.crm).bind(it.rows.desk);
+            query
+                .bind(it.found.as_str())
+                .bind(Arc::clone(&now))
+                .bind(cycle)
+        },
+    )
+    .await
 }
 
 /// Records that got their counterpart wait for nobody's word on a refused create.
@@ -329,22 +356,25 @@ async fn update_rows(tx: &mut SqliteConnection, plan: &Adoption) -> Result<(), S
     if rows.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|(row, it)| (row, it.link, it.rebased, &it.base, it.planned))
-        .collect();
-    run(
-        tx,
-        "UPDATE record SET
+    let rows: Vec<_> = rows.into_iter().collect();
+    let update = "UPDATE record SET
            link = coalesce(news.link, record.link),
            base = CASE WHEN news.rebased THEN news.base ELSE record.base END,
            standing = CASE WHEN news.link IS NULL THEN standing END,
            because = CASE WHEN news.link IS NULL THEN because END,
            dirty = CASE WHEN news.planned THEN 0 ELSE dirty END
-         FROM (SELECT value ->> 0 AS row, value ->> 1 AS link, value ->> 2 AS rebased, value ->> 3 AS base,
-                      value ->> 4 AS planned FROM json_each(?1)) AS news
-         WHERE record.id = news.row AND (record.dirty = 1 OR news.link IS NOT NULL OR news.rebased)",
-        &bulk(&rows)?,
+         FROM news
+         WHERE record.id = news.row AND (record.dirty = 1 OR news.link IS NOT NULL OR news.rebased)";
+    write(
+        tx,
+        &rows,
+        "(?,?,?,?,?)",
+        |rows| format!("WITH news (row, link, rebased, base, planned) AS (VALUES {rows}) {update}"),
+        |query, (row, it)| {
+            let query = query.bind(*row).bind(it.link.map(|link| link.0));
+            let query = query.bind(it.rebased).bind(it.base.clone());
+            query.bind(it.planned)
+        },
     )
     .await
 }
@@ -498,33 +528,41 @@ async fn intend(
     if plan.intents.is_empty() {
         return Ok(());
     }
-    let (mut written, mut sent) = (Vec::new(), Vec::new());
-    for (it, journal) in plan.intents.iter().zip(numbers) {
-        let fields = serde_json::to_string(it.fields.as_ref())?;
-        let (ids, verb) = (&it.ids, it.verb.word());
-        written.push((
-            journal, verb, it.side, it.kind, it.link, &ids.crm, &ids.desk, fields,
-        ));
-        sent.push((it.row, verb, it.side, it.kind, journal, it.attempts));
-    }
-    sqlx::query(
-        "INSERT INTO journal (id, cycle, at, action, side, kind, link, crm_id, desk_id, fields)
-         SELECT value ->> 0, ?3, ?2, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-         FROM json_each(?1)",
+    let now: Arc<str> = stamp(now).into();
+    let rows: Vec<(&Intent, i64, String)> = plan
+        .intents
+        .iter()
+        .zip(numbers)
+        .map(|(it, journal)| Ok((it, *journal, serde_json::to_string(it.fields.as_ref())?)))
+        .collect::<Result<_, StoreError>>()?;
+    let insert = "INSERT INTO journal (id, cycle, at, action, side, kind, link, crm_id, desk_id, fields) VALUES";
+    write(
+        tx,
+        &rows,
+        "(?,?,?,?,?,?,?,?,?,?)",
+        |rows| format!("{insert} {rows}"),
+        |query, (it, journal, fields)| {
+            let query = query.bind(*journal).bind(cycle).bind(Arc::clone(&now));
+            let query = query.bind(it.verb.word()).bind(it.side.word());
+            let query = query.bind(it.kind.word()).bind(it.link.map(|link| link.0));
+            let id = |side: Side| it.ids.of(side).as_ref().map(|id| id.0.clone());
+            let query = query.bind(id(Side::Crm)).bind(id(Side::Desk));
+            query.bind(fields.as_str())
+        },
     )
-    .bind(bulk(&written)?)
-    .bind(stamp(now))
-    .bind(cycle)
-    .execute(&mut *tx)
     .await?;
-    sqlx::query(
-        "INSERT OR REPLACE INTO outbox (record, action, side, kind, state, journal, attempts, since, due_at)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'sent', value ->> 4, value ->> 5, ?2, ?2
-         FROM json_each(?1)",
+    let insert = "INSERT OR REPLACE INTO outbox (record, action, side, kind, state, journal, attempts, since, due_at) VALUES";
+    write(
+        tx,
+        &rows,
+        "(?,?,?,?,'sent',?,?,?,?)",
+        |rows| format!("{insert} {rows}"),
+        |query, (it, journal, _)| {
+            let query = query.bind(it.row).bind(it.verb.word());
+            let query = query.bind(it.side.word()).bind(it.kind.word());
+            let query = query.bind(*journal).bind(it.attempts);
+            query.bind(Arc::clone(&now)).bind(Arc::clone(&now))
+        },
     )
-    .bind(bulk(&sent)?)
-    .bind(stamp(now))
-    .execute(tx)
-    .await?;
-    Ok(())
+    .await
 }

@@ -1,11 +1,12 @@
 //! What became of the writes that were sent.
 
-use super::observe::{newest, rekey};
-use super::rows::{base_text, bulk, image_text, presence_word, stamp};
+use super::adopt::{NewLink, forget_duplicates, insert_links, release_contacts};
+use super::keys::{Written, WrittenRow, by_id, newest, rekey};
+use super::rows::{base_text, bound_rows, bulk, image_text, in_bound, presence_word, stamp, write};
 use super::{Sighting, Store, StoreError};
 use crate::model::{Image, Kind, LinkId, Pair, Side};
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use std::collections::HashMap;
 
 /// What is done to a record.
@@ -87,6 +88,9 @@ impl Store {
         if batch.is_empty() {
             return Ok(());
         }
+        for it in batch {
+            self.across.touched(it.kind);
+        }
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         close_journal(&mut tx, batch).await?;
         let done: Vec<(&Finish, &Stored)> = batch
@@ -156,43 +160,38 @@ impl Store {
 }
 
 async fn close_journal(tx: &mut SqliteConnection, batch: &[Finish]) -> Result<(), StoreError> {
-    let rows: Vec<_> = batch
-        .iter()
-        .map(|it| {
+    let update = "UPDATE journal SET outcome = news.outcome, request_id = news.request_id, message = news.message,
+           crm_id = coalesce(news.crm_id, journal.crm_id), desk_id = coalesce(news.desk_id, journal.desk_id),
+           link = coalesce(news.link, journal.link)
+         FROM news WHERE journal.id = news.id";
+    let columns = "id, outcome, request_id, message, crm_id, desk_id, link";
+    write(
+        tx,
+        batch,
+        "(?,?,?,?,?,?,?)",
+        |rows| format!("WITH news ({columns}) AS (VALUES {rows}) {update}"),
+        |query, it| {
             let made = it
                 .stored
                 .as_ref()
-                .map(|stored| &stored.sighting.observed.id);
+                .map(|stored| stored.sighting.observed.id.0.clone());
+            let link = it
+                .stored
+                .as_ref()
+                .and_then(|stored| stored.new_link.as_ref());
             let (crm, desk) = match it.side {
                 Side::Crm => (made, None),
                 Side::Desk => (None, made),
             };
-            let link = it
-                .stored
-                .as_ref()
-                .and_then(|stored| stored.new_link.as_ref())
-                .map(|(link, _)| *link);
-            (
-                it.journal,
-                it.outcome,
-                &it.request_id,
-                &it.message,
-                crm,
-                desk,
-                link,
-            )
-        })
-        .collect();
-    sqlx::query(
-        "UPDATE journal SET outcome = news.value ->> 1, request_id = news.value ->> 2, message = news.value ->> 3,
-           crm_id = coalesce(news.value ->> 4, crm_id), desk_id = coalesce(news.value ->> 5, desk_id),
-           link = coalesce(news.value ->> 6, link)
-         FROM json_each(?1) AS news WHERE journal.id = news.value ->> 0",
+            let query = query.bind(it.journal).bind(it.outcome);
+            let query = query.bind(it.request_id.clone()).bind(it.message.clone());
+            query
+                .bind(crm)
+                .bind(desk)
+                .bind(link.map(|(link, _)| link.0))
+        },
     )
-    .bind(bulk(&rows)?)
-    .execute(tx)
-    .await?;
-    Ok(())
+    .await
 }
 
 async fn store(
@@ -203,56 +202,67 @@ async fn store(
     cycle: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<i64>, StoreError> {
-    let mut rows = Vec::with_capacity(done.len());
+    let newest = newest(tx).await?;
+    let mut written = Vec::with_capacity(done.len());
+    for done in in_bound(done) {
+        written.extend(store_targets(tx, side, kind, done, newest).await?);
+    }
+    let written = by_id(written);
     let mut sources = Vec::with_capacity(done.len());
     for (_, stored) in done {
-        let observed = &stored.sighting.observed;
-        let base = base_text(&stored.base, &observed.image)?;
-        let link = stored.new_link.as_ref().map(|(link, _)| *link);
-        rows.push((
-            &observed.id,
-            observed.version,
-            presence_word(observed.presence),
-            image_text(&observed.image)?,
-            base,
-            link,
-            i64::from(stored.dirty),
-        ));
         let (source, base, image) = &stored.source;
-        sources.push((source, base_text(base, image)?, link));
+        let link = stored.new_link.as_ref().map(|(link, _)| link.0);
+        sources.push((*source, base_text(base, image)?, link));
     }
-    let newest = newest(tx).await?;
-    let written: Vec<(i64, String)> = sqlx::query_as(
-        "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty)
-         SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-         FROM json_each(?3) WHERE true
+    let update = "UPDATE record SET base = news.base, link = coalesce(news.link, record.link),
+           standing = CASE WHEN news.link IS NULL THEN standing END
+         FROM news WHERE record.id = news.id";
+    write(
+        tx,
+        &sources,
+        "(?,?,?)",
+        |rows| format!("WITH news (id, base, link) AS (VALUES {rows}) {update}"),
+        |query, (row, base, link)| query.bind(*row).bind(base.clone()).bind(*link),
+    )
+    .await?;
+    new_links(tx, side, kind, done, &written, cycle, now).await?;
+    let sightings = done.iter().map(|(_, stored)| &stored.sighting);
+    rekey(tx, kind, sightings, &written).await?;
+    Ok(written.into_values().map(|it| it.row).collect())
+}
+
+/// Writes what the server confirmed, and returns it: handle, id, and the keys that it had.
+async fn store_targets(
+    tx: &mut SqliteConnection,
+    side: Side,
+    kind: Kind,
+    done: &[(&Finish, &Stored)],
+    newest: i64,
+) -> Result<Vec<WrittenRow>, StoreError> {
+    let row = format!("('{}','{}',?,?,?,?,?,?,?,?)", side.word(), kind.word());
+    let sql = format!(
+        "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty, keys)
+         VALUES {rows}
          ON CONFLICT (side, kind, remote_id) DO UPDATE SET
            version = max(version, excluded.version), presence = excluded.presence, image = excluded.image,
            base = excluded.base, link = coalesce(excluded.link, link), standing = NULL, because = NULL,
            dirty = excluded.dirty
-         RETURNING id, remote_id",
-    )
-    .bind(side.word())
-    .bind(kind.word())
-    .bind(bulk(&rows)?)
-    .fetch_all(&mut *tx)
-    .await?;
-    let written: HashMap<String, i64> = written.into_iter().map(|(row, id)| (id, row)).collect();
-    sqlx::query(
-        "UPDATE record SET base = news.value ->> 1, link = coalesce(news.value ->> 2, link),
-           standing = CASE WHEN news.value ->> 2 IS NULL THEN standing END
-         FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
-    )
-    .bind(bulk(&sources)?)
-    .execute(&mut *tx)
-    .await?;
-    new_links(tx, side, kind, done, &written, cycle, now).await?;
-    let sightings: Vec<Sighting> = done
-        .iter()
-        .map(|(_, stored)| stored.sighting.clone())
-        .collect();
-    rekey(tx, kind, &sightings, &written, newest).await?;
-    Ok(written.into_values().collect())
+         RETURNING id, remote_id, CASE WHEN id <= ? THEN keys END",
+        rows = bound_rows(done.len(), &row)
+    );
+    // Nothing but words of ours and the number of rows is in the statement's text.
+    let mut query = sqlx::query_as(AssertSqlSafe(sql));
+    for (_, stored) in done {
+        let observed = &stored.sighting.observed;
+        let link = stored.new_link.as_ref().map(|(link, _)| link.0);
+        query = query.bind(observed.id.0.as_str()).bind(observed.version.0);
+        query = query.bind(presence_word(observed.presence));
+        query = query.bind(image_text(&observed.image)?);
+        query = query.bind(base_text(&stored.base, &observed.image)?);
+        query = query.bind(link).bind(stored.dirty);
+        query = query.bind(bulk(&stored.sighting.keys)?);
+    }
+    Ok(query.bind(newest).fetch_all(tx).await?)
 }
 
 async fn new_links(
@@ -260,7 +270,7 @@ async fn new_links(
     side: Side,
     kind: Kind,
     done: &[(&Finish, &Stored)],
-    written: &HashMap<String, i64>,
+    written: &HashMap<String, Written>,
     cycle: i64,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
@@ -269,30 +279,31 @@ async fn new_links(
         let made = written.get(&stored.sighting.observed.id.0);
         if let (Some((link, found)), Some(made)) = (&stored.new_link, made) {
             let mut rows = Pair {
-                crm: *made,
-                desk: *made,
+                crm: made.row,
+                desk: made.row,
             };
             *rows.of_mut(side.other()) = stored.source.0;
-            links.push((*link, kind, rows.crm, rows.desk, found));
+            links.push(NewLink {
+                link: *link,
+                kind,
+                rows,
+                found: found.clone(),
+            });
         }
     }
     if links.is_empty() {
         return Ok(());
     }
-    let rows = bulk(&links)?;
-    sqlx::query(
-        "INSERT INTO link (id, kind, crm, desk, found, since, cycle)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3 FROM json_each(?1)",
-    )
-    .bind(&rows)
-    .bind(stamp(now))
-    .bind(cycle)
-    .execute(&mut *tx)
-    .await?;
-    super::adopt::forget_duplicates(tx, &rows).await?;
+    insert_links(tx, cycle, now, &links).await?;
+    let rows: Vec<_> = links
+        .iter()
+        .map(|it| (it.link, it.kind, it.rows.crm, it.rows.desk))
+        .collect();
+    let rows = bulk(&rows)?;
+    forget_duplicates(tx, &rows).await?;
     super::standings::relinked(tx, &rows).await?;
     if kind == Kind::Company {
-        super::adopt::release_contacts(tx, &rows).await?;
+        release_contacts(tx, &rows).await?;
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ impl Store {
         }
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         // A version that no record has makes the next pass take every row for news, keys included.
-        sqlx::query("UPDATE record SET version = -1, dirty = 1, standing = NULL")
+        sqlx::query("UPDATE record SET version = -1, dirty = 1, standing = NULL, keys = '[]'")
             .execute(&mut *tx)
             .await?;
         for statement in [

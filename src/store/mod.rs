@@ -5,9 +5,11 @@
 //! Bulk goes in as one JSON parameter a statement: a statement a row would spend more time on the
 //! way to `SQLite`'s thread than in it.
 
+mod across;
 mod adopt;
 mod doubts;
 mod finish;
+mod keys;
 mod lookup;
 mod meta;
 mod observe;
@@ -17,6 +19,7 @@ mod rows;
 mod standings;
 mod support;
 mod tickets;
+mod upsert;
 mod work;
 
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
@@ -35,6 +38,7 @@ pub use tickets::{
 pub use work::{Fate, LooseRow, PairRow};
 
 use crate::model::Kind;
+use across::Across;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -92,10 +96,15 @@ pub enum StoreError {
     Absent(PathBuf),
 }
 
+/// How much of the file is kept in memory, in KiB (negative by `SQLite`'s convention): flat whatever
+/// the state's size, and given back after a cycle that needed it.
+const CACHE: &str = "PRAGMA cache_size = -8192";
+
 /// The state store. `&mut self` throughout: that there is one writer is checked by the compiler.
 #[derive(Debug)]
 pub struct Store {
     connection: SqliteConnection,
+    across: Across,
     next_link: i64,
     next_journal: i64,
     /// The kinds whose standings in the CRM are kept up.
@@ -147,6 +156,9 @@ impl Store {
         }
         let mut connection = connect(path, false).await?;
         if !fresh {
+            // The check reads the whole file once: what it keeps of it is of no use later, and memory
+            // that was needed once does not all come back.
+            pragma(&mut connection, "PRAGMA cache_size = -256").await?;
             let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
                 .fetch_one(&mut connection)
                 .await
@@ -157,11 +169,9 @@ impl Store {
                     detail: verdict,
                 });
             }
-            // The check has read the whole file through the cache.
-            sqlx::query("PRAGMA shrink_memory")
-                .execute(&mut connection)
-                .await?;
+            pragma(&mut connection, "PRAGMA shrink_memory").await?;
         }
+        pragma(&mut connection, CACHE).await?;
         sqlx::migrate!("./migrations").run(&mut connection).await?;
         let next = |table: i64| table + 1;
         let link: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM link")
@@ -172,6 +182,7 @@ impl Store {
             .await?;
         Ok(Self {
             connection,
+            across: Across::default(),
             next_link: next(link),
             next_journal: next(journal),
             judged: Vec::new(),
@@ -194,23 +205,26 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn rest(&mut self) -> Result<(), StoreError> {
-        sqlx::query("PRAGMA shrink_memory")
-            .execute(&mut self.connection)
-            .await?;
-        Ok(())
+        self.across.forget();
+        self.connection.clear_cached_statements().await?;
+        pragma(&mut self.connection, "PRAGMA shrink_memory").await
     }
 
     /// From now on a commit waits for the disk, or (`false`) may be lost with the power. Intents
     /// wait; what can be read again does not.
     async fn durable(&mut self, durable: bool) -> Result<(), StoreError> {
-        let pragma = if durable {
+        let wanted = if durable {
             "PRAGMA synchronous = FULL"
         } else {
             "PRAGMA synchronous = NORMAL"
         };
-        sqlx::query(pragma).execute(&mut self.connection).await?;
-        Ok(())
+        pragma(&mut self.connection, wanted).await
     }
+}
+
+async fn pragma(connection: &mut SqliteConnection, pragma: &'static str) -> Result<(), StoreError> {
+    sqlx::query(pragma).execute(connection).await?;
+    Ok(())
 }
 
 async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
@@ -225,9 +239,6 @@ async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, Store
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            // In KiB, negative by SQLite's convention: memory stays flat whatever the state's size,
-            // and is given back after a cycle that needed it.
-            .pragma("cache_size", "-8192")
             .pragma("wal_autocheckpoint", "8000")
             .pragma("temp_store", "memory");
     }

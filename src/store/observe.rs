@@ -1,12 +1,13 @@
 //! What was read: pages, how far each feed has come, and what a complete listing did not show.
 
-use super::rows::{bound_rows, bulk, image_text, in_bound, presence_word};
+use super::keys::{Keys, Posting, newest, postings, rekey, take_keys};
+use super::rows::{bulk, image_text, parse};
 use super::standings::unjudge;
+use super::upsert::{complete, upsert};
 use super::{Fate, Store, StoreError};
-use crate::model::{Image, Kind, Observed, Presence, RecordId, Side};
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
-use std::borrow::Cow;
-use std::collections::HashMap;
+use crate::model::{Kind, Observed, RecordId, Side};
+use sqlx::{Connection as _, SqliteConnection};
+use std::collections::HashSet;
 
 /// Which feed a pass goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +165,9 @@ impl Store {
     ///
     /// Where the database fails; then nothing of any page is in.
     pub async fn observe(&mut self, pages: &[Ingest<'_>]) -> Result<Vec<Ingested>, StoreError> {
+        for page in pages.iter().filter(|page| !page.sightings.is_empty()) {
+            self.across.touched(page.kind);
+        }
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut brought = Vec::with_capacity(pages.len());
         for page in pages {
@@ -254,6 +258,7 @@ impl Store {
         fields: &[String],
         sightings: &[Sighting],
     ) -> Result<(), StoreError> {
+        self.across.touched(kind);
         let page = Ingest {
             side,
             kind,
@@ -266,12 +271,9 @@ impl Store {
             tick_off: false,
         };
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let whole = complete(&mut tx, &page).await?;
-        let newest = newest(&mut tx).await?;
-        let changed = upsert(&mut tx, &page, &whole).await?;
-        rekey(&mut tx, kind, sightings, &changed, newest).await?;
+        let changed = take_in(&mut tx, &page).await?;
         if side == Side::Crm && self.judged.contains(&kind) {
-            unjudge(&mut tx, &changed.values().copied().collect::<Vec<_>>()).await?;
+            unjudge(&mut tx, &changed).await?;
         }
         wake_members(&mut tx, kind, &changed).await?;
         Ok(tx.commit().await?)
@@ -286,6 +288,7 @@ impl Store {
         if records.is_empty() {
             return Ok(());
         }
+        self.across.forget();
         let ids: Vec<i64> = records.iter().map(|(row, _)| *row).collect();
         let ids = bulk(&ids)?;
         let fates: Vec<_> = records
@@ -294,9 +297,23 @@ impl Store {
             .map(|(row, (word, detail))| (row, word, detail))
             .collect();
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        take_keys(&mut tx, &ids, "[]").await?;
+        let keyed: Vec<(i64, Kind, Keys)> = parse(
+            sqlx::query_scalar(
+                "SELECT '[' || group_concat('[' || id || ',\"' || kind || '\",' || keys || ']') || ']'
+                 FROM record WHERE id IN (SELECT value FROM json_each(?1)) AND keys <> '[]'",
+            )
+            .bind(&ids)
+            .fetch_one(&mut *tx)
+            .await?,
+        )?;
+        let lost: Vec<Posting<'_>> = keyed
+            .iter()
+            .flat_map(|(row, kind, keys)| postings(*kind, *row, keys))
+            .collect();
+        take_keys(&mut tx, &lost).await?;
         sqlx::query(
-            "UPDATE record SET presence = 'gone', dirty = 1 WHERE id IN (SELECT value FROM json_each(?1))",
+            "UPDATE record SET presence = 'gone', keys = '[]', dirty = 1
+             WHERE id IN (SELECT value FROM json_each(?1))",
         )
         .bind(&ids)
         .execute(&mut *tx)
@@ -319,13 +336,10 @@ async fn ingest(
 ) -> Result<Ingested, StoreError> {
     let mut ingested = Ingested::default();
     if !page.sightings.is_empty() {
-        let whole = complete(tx, page).await?;
-        let newest = newest(tx).await?;
-        let changed = upsert(tx, page, &whole).await?;
+        let changed = take_in(tx, page).await?;
         ingested.changed = changed.len() as u64;
-        rekey(tx, page.kind, page.sightings, &changed, newest).await?;
         if judged {
-            unjudge(tx, &changed.values().copied().collect::<Vec<_>>()).await?;
+            unjudge(tx, &changed).await?;
         }
         if page.feed == PassKind::All && page.tick_off {
             meet(tx, page).await?;
@@ -335,195 +349,31 @@ async fn ingest(
     Ok(ingested)
 }
 
-/// The images of a page; what an answer left out is filled in from what is known.
-async fn complete<'a>(
-    tx: &mut SqliteConnection,
-    page: &Ingest<'a>,
-) -> Result<Vec<Cow<'a, str>>, StoreError> {
-    let partial: Vec<&str> = page
-        .sightings
-        .iter()
-        .filter(|it| {
-            page.fields
-                .iter()
-                .any(|field| it.observed.image.get(field).is_none())
-        })
-        .map(|it| it.observed.id.0.as_str())
-        .collect();
-    let mut known: HashMap<String, Image> = HashMap::new();
-    if !partial.is_empty() {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT remote_id, image FROM record
-             WHERE side = ?1 AND kind = ?2 AND remote_id IN (SELECT value FROM json_each(?3))",
-        )
-        .bind(page.side.word())
-        .bind(page.kind.word())
-        .bind(bulk(&partial)?)
-        .fetch_all(tx)
-        .await?;
-        for (id, image) in rows {
-            known.insert(id, serde_json::from_str(&image)?);
-        }
+/// Writes what is news of a page, keys included, and returns the handles of that.
+async fn take_in(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Vec<i64>, StoreError> {
+    let mut rows = Vec::new();
+    for sightings in distinct(page.sightings) {
+        let page = Ingest { sightings, ..*page };
+        let whole = complete(tx, &page).await?;
+        let newest = newest(tx).await?;
+        let changed = upsert(tx, &page, &whole, newest).await?;
+        rekey(tx, page.kind, sightings.iter(), &changed).await?;
+        rows.extend(changed.into_values().map(|it| it.row));
     }
-    page.sightings
-        .iter()
-        .map(|it| match known.get(&it.observed.id.0) {
-            None => match &it.text {
-                Some(text) => Ok(Cow::Borrowed(text.as_str())),
-                None => Ok(Cow::Owned(image_text(&it.observed.image)?)),
-            },
-            Some(before) => {
-                let mut image = it.observed.image.clone();
-                image.fill_from(before);
-                Ok(Cow::Owned(image_text(&image)?))
-            }
-        })
-        .collect()
+    Ok(rows)
 }
 
-/// Writes what is news, and returns it by remote id. What is known by content already is no write.
-async fn upsert(
-    tx: &mut SqliteConnection,
-    page: &Ingest<'_>,
-    images: &[Cow<'_, str>],
-) -> Result<HashMap<String, i64>, StoreError> {
-    let (mut live, mut absent) = (Vec::new(), Vec::new());
-    for (it, image) in page.sightings.iter().zip(images) {
-        let (id, version) = (it.observed.id.0.as_str(), it.observed.version.0);
-        if it.observed.presence == Presence::Live {
-            live.push((id, version, image.as_ref()));
-        } else {
-            absent.push((id, version, presence_word(it.observed.presence)));
-        }
+/// `sightings` in slices that have no record twice: what a statement says of a record, it says once.
+fn distinct(mut sightings: &[Sighting]) -> Vec<&[Sighting]> {
+    let mut slices = Vec::with_capacity(1);
+    while !sightings.is_empty() {
+        let mut met = HashSet::with_capacity(sightings.len());
+        let length = sightings.iter().position(|it| !met.insert(&it.observed.id));
+        let (now, later) = sightings.split_at(length.unwrap_or(sightings.len()));
+        slices.push(now);
+        sightings = later;
     }
-    let mut changed: Vec<(i64, String)> = Vec::new();
-    for rows in in_bound(&live) {
-        changed.extend(upsert_live(tx, page, rows).await?);
-    }
-    if !absent.is_empty() {
-        // A trashed record that we never knew is nobody's loss; one that we know is news.
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "UPDATE record SET presence = news.presence, version = max(record.version, news.version), dirty = 1
-             FROM (SELECT value ->> 0 AS id, value ->> 1 AS version, value ->> 2 AS presence FROM json_each(?3)) AS news
-             WHERE side = ?1 AND kind = ?2 AND remote_id = news.id AND record.presence <> news.presence
-             RETURNING record.id, remote_id",
-        )
-        .bind(page.side.word())
-        .bind(page.kind.word())
-        .bind(bulk(&absent)?)
-        .fetch_all(&mut *tx)
-        .await?;
-        changed.extend(rows);
-    }
-    Ok(changed.into_iter().map(|(row, id)| (id, row)).collect())
-}
-
-/// Writes live records, `(id, version, image)`, of which something is news, and returns those.
-async fn upsert_live(
-    tx: &mut SqliteConnection,
-    page: &Ingest<'_>,
-    rows: &[(&str, i64, &str)],
-) -> Result<Vec<(i64, String)>, StoreError> {
-    // Only a pass over everything, or a single read, may take a record back to an older version: a
-    // search index that lags behind our own write must not look like an edit. Nor must one that
-    // lags behind a deletion look like a return.
-    let rewinds = page.feed != PassKind::Changes;
-    let (side, kind) = (page.side.word(), page.kind.word());
-    let sql = format!(
-        "INSERT INTO record (side, kind, remote_id, version, presence, image)
-         VALUES {rows}
-         ON CONFLICT (side, kind, remote_id) DO UPDATE SET
-           base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
-           dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
-           standing = CASE WHEN standing NOT IN ('moved', 'converted') THEN standing END,
-           version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
-           presence = 'live', image = excluded.image
-         WHERE ({rewinds} OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
-           AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
-         RETURNING id, remote_id",
-        rows = bound_rows(rows.len(), &format!("('{side}','{kind}',?,?,'live',?)"))
-    );
-    // Nothing but words of ours and the number of rows is in the statement's text.
-    let mut query = sqlx::query_as(AssertSqlSafe(sql));
-    for (id, version, image) in rows {
-        query = query.bind(*id).bind(*version).bind(*image);
-    }
-    Ok(query.fetch_all(tx).await?)
-}
-
-/// The handle that was given out last; higher ones are of records that are new.
-pub(super) async fn newest(tx: &mut SqliteConnection) -> Result<i64, StoreError> {
-    Ok(
-        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM record")
-            .fetch_one(tx)
-            .await?,
-    )
-}
-
-/// Brings the match keys of `changed` records up to date. Those above `newest` have none yet.
-pub(super) async fn rekey(
-    tx: &mut SqliteConnection,
-    kind: Kind,
-    sightings: &[Sighting],
-    changed: &HashMap<String, i64>,
-    newest: i64,
-) -> Result<(), StoreError> {
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let keyed = changed.values().copied().filter(|row| *row <= newest);
-    let keyed: Vec<i64> = keyed.collect();
-    let mut keys = Vec::new();
-    for sighting in sightings {
-        if sighting.observed.presence != Presence::Live {
-            continue;
-        }
-        if let Some(row) = changed.get(&sighting.observed.id.0) {
-            keys.extend(sighting.keys.iter().map(|(key, value)| (key, value, row)));
-        }
-    }
-    if !keyed.is_empty() {
-        take_keys(tx, &bulk(&keyed)?, &bulk(&keys)?).await?;
-    }
-    for rows in in_bound(&keys) {
-        let sql = format!(
-            "INSERT OR IGNORE INTO match_key (kind, key, value, record) VALUES {}",
-            bound_rows(rows.len(), &format!("('{}',?,?,?)", kind.word()))
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (key, value, row) in rows {
-            let key = i64::try_from(**key).unwrap_or(i64::MAX);
-            query = query.bind(key).bind(value.as_str()).bind(**row);
-        }
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
-}
-
-/// Takes from these records the keys that are not in `kept` (`[[key, value, record]]`). Unlinked
-/// records that shared one may be free now: they are planned again.
-async fn take_keys(tx: &mut SqliteConnection, ids: &str, kept: &str) -> Result<(), StoreError> {
-    let lost: Vec<(String, i64, String)> = sqlx::query_as(
-        "DELETE FROM match_key WHERE record IN (SELECT value FROM json_each(?1))
-           AND (key, value, record) NOT IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2))
-         RETURNING kind, key, value",
-    )
-    .bind(ids)
-    .bind(kept)
-    .fetch_all(&mut *tx)
-    .await?;
-    if lost.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "UPDATE record SET dirty = 1 WHERE link IS NULL AND standing IS NOT NULL AND id IN (
-           SELECT theirs.record FROM json_each(?1) AS lost CROSS JOIN match_key AS theirs
-             ON theirs.kind = lost.value ->> 0 AND theirs.key = lost.value ->> 1 AND theirs.value = lost.value ->> 2)",
-    )
-    .bind(bulk(&lost)?)
-    .execute(tx)
-    .await?;
-    Ok(())
+    slices
 }
 
 /// Contacts that wait for one of these companies, or for the counterpart of one, are planned again:
@@ -531,12 +381,11 @@ async fn take_keys(tx: &mut SqliteConnection, ids: &str, kept: &str) -> Result<(
 async fn wake_members(
     tx: &mut SqliteConnection,
     kind: Kind,
-    changed: &HashMap<String, i64>,
+    changed: &[i64],
 ) -> Result<(), StoreError> {
     if kind != Kind::Company || changed.is_empty() {
         return Ok(());
     }
-    let rows: Vec<i64> = changed.values().copied().collect();
     sqlx::query(
         "UPDATE record SET dirty = 1 WHERE id IN (
            SELECT w.record FROM json_each(?1) AS it
@@ -544,7 +393,7 @@ async fn wake_members(
            CROSS JOIN record AS c ON c.id IN (l.crm, l.desk)
            CROSS JOIN waiting AS w ON w.side = c.side AND w.company = c.remote_id)",
     )
-    .bind(bulk(&rows)?)
+    .bind(bulk(changed)?)
     .execute(tx)
     .await?;
     Ok(())

@@ -4,6 +4,10 @@ use super::StoreError;
 use crate::model::{Image, Presence, Side};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 /// A time as the database writes it: of one width, so that text order is time order.
 pub(super) fn stamp(time: DateTime<Utc>) -> String {
@@ -15,8 +19,15 @@ pub(super) fn bulk<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
     Ok(serde_json::to_string(rows)?)
 }
 
+/// Rows that `SQLite` put together as one JSON text: what a bulk read would otherwise spend on
+/// handing over value by value is more than the read itself.
+pub(super) fn parse<T: DeserializeOwned>(text: Option<String>) -> Result<Vec<T>, StoreError> {
+    text.map_or_else(|| Ok(Vec::new()), |text| Ok(serde_json::from_str(&text)?))
+}
+
 /// How many bound rows a statement has: few different statements, so that `SQLite` compiles each once.
-const ROWS_BOUND: [usize; 4] = [100, 32, 8, 1];
+/// The pages of the systems have 100 rows, chunks of planning multiples of 128.
+const ROWS_BOUND: [usize; 5] = [128, 100, 32, 8, 1];
 
 /// `rows` in slices of the few lengths that [`bound_rows`] is made for.
 pub(super) fn in_bound<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
@@ -33,6 +44,27 @@ pub(super) fn in_bound<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 /// by their names, which takes longer than the insert.
 pub(super) fn bound_rows(rows: usize, row: &str) -> String {
     vec![row; rows].join(",")
+}
+
+/// A statement with rows bound to it.
+pub(super) type Bound = Query<'static, Sqlite, SqliteArguments>;
+
+/// Runs `statement`, given the rows of its `VALUES`, for all of `rows`: each of the form `row`, its
+/// parameters bound by `bind`.
+pub(super) async fn write<T>(
+    tx: &mut SqliteConnection,
+    rows: &[T],
+    row: &str,
+    statement: impl Fn(String) -> String,
+    bind: impl Fn(Bound, &T) -> Bound,
+) -> Result<(), StoreError> {
+    for rows in in_bound(rows) {
+        // Nothing but words of ours and the number of rows is in the statement's text.
+        let sql = AssertSqlSafe(statement(bound_rows(rows.len(), row)));
+        let query = rows.iter().fold(sqlx::query(sql), &bind);
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
 }
 
 /// An image as the database writes it; equal images are equal text.

@@ -1,12 +1,9 @@
 //! What is to be planned, in chunks, as the planner wants it.
 
-use super::rows::{bulk, presence};
+use super::rows::{bulk, parse};
 use super::{Store, StoreError};
-use crate::model::{COMPANY, Image, Kind, LinkId, Pair, RecordId, Side, Version};
+use crate::model::{Image, Kind, LinkId, Pair, Presence, RecordId, Side, Version};
 use crate::plan::{Index, Known, PairState};
-use serde::de::DeserializeOwned;
-use sqlx::Row as _;
-use std::collections::{HashMap, HashSet};
 
 /// An unlinked record that has to be planned.
 #[derive(Debug, Clone)]
@@ -21,6 +18,8 @@ pub struct LooseRow {
     pub version: Version,
     /// What it shows.
     pub image: Image,
+    /// Its match keys, `(which key, value)`.
+    pub keys: Vec<(usize, String)>,
     /// Whether it lost its counterpart and is to be left without one.
     pub detached: bool,
     /// The companies across, as in [`PairState::companies`].
@@ -65,18 +64,8 @@ impl Fate {
     }
 }
 
-/// One key of one record.
-struct Posting {
-    record: i64,
-    side: Side,
-    linked: bool,
-    key: i64,
-    value: String,
-}
-
-fn image(text: &str) -> Result<Image, StoreError> {
-    Ok(serde_json::from_str(text)?)
-}
+/// A record with match keys: its handle, its side, whether it is linked (0 or 1), its keys.
+type Keyed = (i64, Side, u8, Vec<(usize, String)>);
 
 impl Store {
     /// Records without a counterpart that are not there themselves need no planning.
@@ -125,7 +114,8 @@ impl Store {
     ) -> Result<Vec<LooseRow>, StoreError> {
         let text: Option<String> = sqlx::query_scalar(
             "SELECT '[' || group_concat('[' || id || ',\"' || side || '\",' || json_quote(remote_id) || ',' || version
-                      || ',' || image || ',' || (standing IS 'detached') || ']') || ']'
+                      || ',' || image || ',' || (standing IS 'detached')
+                      || ',' || keys || ']') || ']'
              FROM (SELECT * FROM record
                    WHERE kind = ?1 AND dirty = 1 AND link IS NULL AND id > ?2 AND presence = 'live'
                      AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = record.id AND o.state = 'sent')
@@ -136,7 +126,7 @@ impl Store {
         .bind(limit)
         .fetch_one(&mut self.connection)
         .await?;
-        loose_rows(text.as_deref())
+        loose_rows(text)
     }
 
     /// The unlinked records with these handles.
@@ -150,81 +140,65 @@ impl Store {
         }
         let text: Option<String> = sqlx::query_scalar(
             "SELECT '[' || group_concat('[' || r.id || ',\"' || r.side || '\",' || json_quote(r.remote_id) || ','
-                      || r.version || ',' || r.image || ',' || (r.standing IS 'detached') || ']') || ']'
+                      || r.version || ',' || r.image || ',' || (r.standing IS 'detached')
+                      || ',' || r.keys || ']') || ']'
              FROM json_each(?1) AS wanted CROSS JOIN record AS r ON r.id = wanted.value",
         )
         .bind(bulk(rows)?)
         .fetch_one(&mut self.connection)
         .await?;
-        loose_rows(text.as_deref())
+        loose_rows(text)
     }
 
-    /// All that identity needs to know to judge `records`.
+    /// All that identity needs to know to judge `records` of `kind`.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn index(&mut self, records: &[i64]) -> Result<Index, StoreError> {
-        let near = self.sharing(records).await?;
-        let asked: HashSet<(i64, &str)> = {
-            let mine: HashSet<i64> = records.iter().copied().collect();
-            let of_mine = near.iter().filter(|it| mine.contains(&it.record));
-            of_mine.map(|it| (it.key, it.value.as_str())).collect()
-        };
+    pub async fn index(&mut self, kind: Kind, records: &[LooseRow]) -> Result<Index, StoreError> {
+        let asked = distinct(records.iter().map(|it| it.keys.as_slice()));
+        let mut near = self.sharing(kind, &asked).await?;
         // A counterpart may have further keys, by which it finds further records.
-        let closed = near
-            .iter()
-            .all(|it| asked.contains(&(it.key, it.value.as_str())));
-        let rows = if closed {
-            near
-        } else {
-            let mut ids: Vec<i64> = near.iter().map(|it| it.record).collect();
-            ids.dedup();
-            self.sharing(&ids).await?
-        };
+        let further = distinct(near.iter().map(|(.., keys)| keys.as_slice()));
+        let is_new = |key: &(usize, &str)| asked.binary_search(key).is_err();
+        if further.iter().any(is_new) {
+            near = self.sharing(kind, &further).await?;
+        }
         let mut index = Index::default();
-        for same in rows.chunk_by(|a, b| a.record == b.record) {
-            let Some(first) = same.first() else { continue };
-            let keys = same
-                .iter()
-                .map(|it| (usize::try_from(it.key).unwrap_or(0), it.value.clone()))
-                .collect();
+        for (record, side, linked, keys) in near {
             let known = Known {
-                side: first.side,
-                linked: first.linked,
+                side,
+                linked: linked != 0,
                 keys,
             };
-            index.insert(first.record, known);
+            index.insert(record, known);
         }
         Ok(index)
     }
 
-    /// Every key of every record that shares one with `records`, those themselves included.
-    async fn sharing(&mut self, records: &[i64]) -> Result<Vec<Posting>, StoreError> {
+    /// Every record that has one of these keys.
+    async fn sharing(
+        &mut self,
+        kind: Kind,
+        keys: &[(usize, &str)],
+    ) -> Result<Vec<Keyed>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let text: Option<String> = sqlx::query_scalar(
             "WITH near AS (
-               SELECT DISTINCT b.record FROM json_each(?1) AS me
-               CROSS JOIN match_key AS a ON a.record = me.value
-               CROSS JOIN match_key AS b ON (b.kind, b.key, b.value) = (a.kind, a.key, a.value))
-             SELECT '[' || group_concat('[' || k.record || ',\"' || r.side || '\",' || (r.link IS NOT NULL) || ','
-                      || k.key || ',' || json_quote(k.value) || ']') || ']'
-             FROM near CROSS JOIN record AS r ON r.id = near.record
-             CROSS JOIN match_key AS k ON k.record = near.record",
+               SELECT DISTINCT k.record FROM json_each(?2) AS asked
+               CROSS JOIN match_key AS k
+                 ON k.kind = ?1 AND k.key = asked.value ->> 0 AND k.value = asked.value ->> 1)
+             SELECT '[' || group_concat('[' || r.id || ',\"' || r.side || '\",' || (r.link IS NOT NULL) || ','
+                      || r.keys || ']') || ']'
+             FROM near CROSS JOIN record AS r ON r.id = near.record",
         )
-        .bind(bulk(records)?)
+        .bind(kind.word())
+        .bind(bulk(keys)?)
         .fetch_one(&mut self.connection)
         .await?;
-        let rows: Vec<(i64, Side, i64, i64, String)> = parse(text.as_deref())?;
-        let posting = |(record, side, linked, key, value)| Posting {
-            record,
-            side,
-            linked: linked != 0,
-            key,
-            value,
-        };
-        let mut postings: Vec<Posting> = rows.into_iter().map(posting).collect();
-        postings.sort_by_key(|it| it.record);
-        Ok(postings)
+        parse(text)
     }
 
     /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`. One of
@@ -239,117 +213,69 @@ impl Store {
         after: LinkId,
         limit: i64,
     ) -> Result<Vec<PairRow>, StoreError> {
-        let rows = sqlx::query(
+        let text: Option<String> = sqlx::query_scalar(
             "WITH work AS (SELECT DISTINCT link FROM record
                            WHERE kind = ?1 AND dirty = 1 AND link > ?2
                              AND NOT EXISTS (SELECT 1 FROM link AS mine JOIN outbox AS o ON o.record IN (mine.crm, mine.desk)
                                              WHERE mine.id = record.link AND o.state = 'sent')
                            ORDER BY link LIMIT ?3)
-             SELECT l.id, c.id, c.remote_id, c.version, c.presence, c.image, c.base,
-                          d.id, d.remote_id, d.version, d.presence, d.image, d.base,
-                          c.standing, c.because, d.standing, d.because
+             SELECT '[' || group_concat('[' || l.id
+               || ',[' || c.id || ',' || json_quote(c.remote_id) || ',' || c.version || ',\"' || c.presence || '\",' || c.image
+               || ',' || coalesce(c.base, 'null') || ',' || json_quote(c.standing) || ',' || json_quote(c.because)
+               || '],[' || d.id || ',' || json_quote(d.remote_id) || ',' || d.version || ',\"' || d.presence || '\",' || d.image
+               || ',' || coalesce(d.base, 'null') || ',' || json_quote(d.standing) || ',' || json_quote(d.because)
+               || ']]') || ']'
              FROM work CROSS JOIN link AS l ON l.id = work.link
              CROSS JOIN record AS c ON c.id = l.crm CROSS JOIN record AS d ON d.id = l.desk",
         )
         .bind(kind.word())
         .bind(after.0)
         .bind(limit)
-        .fetch_all(&mut self.connection)
+        .fetch_one(&mut self.connection)
         .await?;
-        let mut pairs = rows.iter().map(pair_row).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<(LinkId, HalfRow, HalfRow)> = parse(text)?;
+        let mut pairs: Vec<PairRow> = rows
+            .into_iter()
+            .map(|(link, crm, desk)| pair_row(link, crm, desk))
+            .collect();
+        pairs.sort_by_key(|it| it.state.link.0);
         if kind == Kind::Contact {
             let states: Vec<&mut PairState> = pairs.iter_mut().map(|it| &mut it.state).collect();
             self.companies(states).await?;
         }
         Ok(pairs)
     }
-
-    /// Fills in each pair's companies: the counterparts of those that its images name.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn companies(&mut self, mut pairs: Vec<&mut PairState>) -> Result<(), StoreError> {
-        // Most pairs agree on their company, so one side's look-up tells both.
-        for side in Side::BOTH {
-            let open = pairs
-                .iter()
-                .filter(|it| it.companies.of(side.other()).is_none());
-            let mut named: Vec<(&str, String)> = open
-                .filter_map(|pair| company_of(pair.images.of(side)))
-                .map(|id| (side.word(), id.to_owned()))
-                .collect();
-            named.sort_unstable();
-            named.dedup();
-            let counterparts = self.counterparts(&named).await?;
-            for pair in &mut pairs {
-                let Some(here) = company_of(pair.images.of(side)).map(RecordId::from) else {
-                    continue;
-                };
-                let Some((_, there)) = counterparts.get(&(side, here.0.clone())) else {
-                    continue;
-                };
-                if company_of(pair.images.of(side.other())) == Some(there.0.as_str()) {
-                    *pair.companies.of_mut(side) = Some(here);
-                }
-                *pair.companies.of_mut(side.other()) = Some(there.clone());
-            }
-        }
-        Ok(())
-    }
-
-    /// The counterparts of companies: `(side, id)` → the company's handle, the id across. One that is
-    /// not there any more is none: no contact can be put into it.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn counterparts(
-        &mut self,
-        named: &[(&str, String)],
-    ) -> Result<HashMap<(Side, String), (i64, RecordId)>, StoreError> {
-        if named.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let text: Option<String> = sqlx::query_scalar(
-            "SELECT json_group_array(json_array(mine.side, mine.remote_id, mine.id, theirs.remote_id))
-             FROM json_each(?1) AS named CROSS JOIN record AS mine
-               ON mine.side = named.value ->> 0 AND mine.kind = 'company' AND mine.remote_id = named.value ->> 1
-             CROSS JOIN link AS l ON l.id = mine.link
-             CROSS JOIN record AS theirs ON theirs.id = l.crm + l.desk - mine.id AND theirs.presence = 'live'",
-        )
-        .bind(bulk(named)?)
-        .fetch_one(&mut self.connection)
-        .await?;
-        let rows: Vec<(Side, String, i64, RecordId)> = parse(text.as_deref())?;
-        Ok(rows
-            .into_iter()
-            .map(|(side, mine, row, theirs)| ((side, mine), (row, theirs)))
-            .collect())
-    }
 }
 
-/// The company that an image names.
-fn company_of(image: &Image) -> Option<&str> {
-    image.get(COMPANY)?.as_text()
+/// Keys of several records, each once.
+fn distinct<'a>(keys: impl Iterator<Item = &'a [(usize, String)]>) -> Vec<(usize, &'a str)> {
+    let flat = keys.flatten().map(|(key, value)| (*key, value.as_str()));
+    let mut all: Vec<_> = flat.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
-/// Rows that `SQLite` put together as one JSON text: what a bulk read would otherwise spend on
-/// handing over value by value is more than the read itself.
-fn parse<T: DeserializeOwned>(text: Option<&str>) -> Result<Vec<T>, StoreError> {
-    text.map_or_else(|| Ok(Vec::new()), |text| Ok(serde_json::from_str(text)?))
-}
-
-fn loose_rows(text: Option<&str>) -> Result<Vec<LooseRow>, StoreError> {
-    let rows: Vec<(i64, Side, RecordId, Version, Image, i64)> = parse(text)?;
+fn loose_rows(text: Option<String>) -> Result<Vec<LooseRow>, StoreError> {
+    type Row = (
+        i64,
+        Side,
+        RecordId,
+        Version,
+        Image,
+        u8,
+        Vec<(usize, String)>,
+    );
+    let rows: Vec<Row> = parse(text)?;
     let mut rows: Vec<LooseRow> = rows
         .into_iter()
-        .map(|(row, side, id, version, image, detached)| LooseRow {
+        .map(|(row, side, id, version, image, detached, keys)| LooseRow {
             row,
             side,
             id,
             version,
             image,
+            keys,
             detached: detached != 0,
             companies: Pair::default(),
         })
@@ -358,47 +284,56 @@ fn loose_rows(text: Option<&str>) -> Result<Vec<LooseRow>, StoreError> {
     Ok(rows)
 }
 
-fn pair_row(row: &sqlx::sqlite::SqliteRow) -> Result<PairRow, StoreError> {
-    let images = Pair {
-        crm: image(row.get(5))?,
-        desk: image(row.get(11))?,
-    };
-    let base = |column: usize, side: Side| -> Result<Image, StoreError> {
-        match row.get::<Option<&str>, _>(column) {
-            Some(text) => image(text),
-            None => Ok(images.of(side).clone()),
-        }
-    };
-    let bases = Pair {
-        crm: base(6, Side::Crm)?,
-        desk: base(12, Side::Desk)?,
-    };
-    Ok(PairRow {
+/// One side of a pair as it stands in the state: handle, id, version, presence, image, base where it
+/// is not the image, standing and why.
+type HalfRow = (
+    i64,
+    RecordId,
+    Version,
+    Presence,
+    Image,
+    Option<Image>,
+    Option<String>,
+    Option<String>,
+);
+
+fn pair_row(link: LinkId, crm: HalfRow, desk: HalfRow) -> PairRow {
+    let (crm_row, crm_id, crm_version, crm_presence, crm_image, crm_base, crm_standing, crm_why) =
+        crm;
+    let (desk_row, desk_id, desk_version, desk_presence, desk_image, desk_base, standing, why) =
+        desk;
+    PairRow {
         rows: Pair {
-            crm: row.get(1),
-            desk: row.get(7),
+            crm: crm_row,
+            desk: desk_row,
         },
         state: PairState {
-            link: LinkId(row.get(0)),
+            link,
             ids: Pair {
-                crm: RecordId(row.get(2)),
-                desk: RecordId(row.get(8)),
+                crm: crm_id,
+                desk: desk_id,
             },
             versions: Pair {
-                crm: Version(row.get(3)),
-                desk: Version(row.get(9)),
+                crm: crm_version,
+                desk: desk_version,
             },
             presence: Pair {
-                crm: presence(row.get(4)),
-                desk: presence(row.get(10)),
+                crm: crm_presence,
+                desk: desk_presence,
             },
-            images,
-            bases,
+            bases: Pair {
+                crm: crm_base.unwrap_or_else(|| crm_image.clone()),
+                desk: desk_base.unwrap_or_else(|| desk_image.clone()),
+            },
+            images: Pair {
+                crm: crm_image,
+                desk: desk_image,
+            },
             companies: Pair::default(),
         },
         fates: Pair {
-            crm: Fate::read(row.get(13), row.get(14)),
-            desk: Fate::read(row.get(15), row.get(16)),
+            crm: Fate::read(crm_standing.as_deref(), crm_why.as_deref()),
+            desk: Fate::read(standing.as_deref(), why.as_deref()),
         },
-    })
+    }
 }

@@ -196,24 +196,22 @@ fn try_now(failed: &Failed, row: i64, verb: Verb, changes: &[FieldChange]) -> Op
 }
 
 fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Decided) {
-    for side in Side::BOTH {
-        let agreed = merged.agreed.of(side);
-        if !agreed.is_empty() {
-            let mut base = row.state.bases.of(side).clone();
-            base.overlay(agreed);
-            let same = base == *row.state.images.of(side);
-            out.adoption.bases.push(NewBase {
-                row: *row.rows.of(side),
-                base: (!same).then_some(base),
-            });
-        }
-    }
     for notice in merged.notices {
         note(kind, &row, notice, &mut out.adoption);
     }
     let mut state = row.state;
-    for side in Side::BOTH {
-        state.bases.of_mut(side).overlay(merged.agreed.of(side));
+    let Pair { crm, desk } = merged.agreed;
+    for (side, agreed) in [(Side::Crm, crm), (Side::Desk, desk)] {
+        if agreed.is_empty() {
+            continue;
+        }
+        let base = state.bases.of_mut(side);
+        base.0.extend(agreed.0);
+        let same = base == state.images.of(side);
+        out.adoption.bases.push(NewBase {
+            row: *row.rows.of(side),
+            base: (!same).then(|| base.clone()),
+        });
     }
     let Pair { crm, desk } = merged.changes;
     let mut wanted = Vec::with_capacity(2);

@@ -9,7 +9,7 @@ use crate::remote::{Applied, Connector, ErrorKind, Fetched, Op, Outcome, RemoteE
 use crate::store::{Finish, HoldRow, Sighting, Stored, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt as _;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -161,6 +161,7 @@ impl Engine {
         let now = self.clock.now();
         // Two writes may concern one pair, one to each side: what they leave behind is worked out
         // on one state, and only then written.
+        let twice = written_twice(&jobs);
         let mut states: HashMap<LinkId, PairState> = HashMap::new();
         let mut finished = Vec::with_capacity(jobs.len());
         let mut held = Vec::new();
@@ -174,7 +175,10 @@ impl Engine {
                 Outcome::Done { stored, request_id } => {
                     finish.request_id = request_id;
                     self.done(&mut job, &stored, &mut finish);
-                    states.insert(job.pair.state.link, job.pair.state.clone());
+                    let link = job.pair.state.link;
+                    if twice.contains(&link) {
+                        states.insert(link, job.pair.state.clone());
+                    }
                     tally.wrote(job.verb);
                 }
                 Outcome::Refused {
@@ -233,15 +237,11 @@ impl Engine {
         match job.verb {
             Verb::Delete => *state.presence.of_mut(side) = Presence::Trashed,
             Verb::Update => {
-                let settled = settle(mapping, state, side, &job.changes, &stored.image);
-                *state.images.of_mut(side) = settled.image;
-                state.bases = settled.bases;
+                settle(mapping, state, side, &job.changes, &stored.image);
             }
             Verb::Create => {
                 *state.ids.of_mut(side) = stored.id.clone();
-                let settled = created(mapping, state, side, &job.changes, &stored.image);
-                *state.images.of_mut(side) = settled.image;
-                state.bases = settled.bases;
+                created(mapping, state, side, &job.changes, &stored.image);
                 state.link = self.store.number_link();
                 new_link = Some((state.link, format!("created in {side}")));
             }
@@ -275,19 +275,20 @@ impl Engine {
         finished
             .into_iter()
             .map(|(mut finish, job)| {
-                let state = states.get(&job.pair.state.link).unwrap_or(&job.pair.state);
                 if let (Some(stored), Some(mapping)) = (&mut finish.stored, self.mapping(job.kind))
                 {
+                    let last = states.get(&job.pair.state.link).cloned();
+                    let mut state = last.unwrap_or(job.pair.state);
                     let (side, other) = (job.side, job.side.other());
-                    stored.sighting.observed.image = state.images.of(side).clone();
+                    stored.dirty = is_unfinished(mapping, &state);
+                    stored.sighting.observed.image = std::mem::take(state.images.of_mut(side));
                     stored.sighting.keys =
                         super::observe::keys(mapping, side, &stored.sighting.observed);
-                    stored.dirty = is_unfinished(mapping, state);
-                    stored.base = state.bases.of(side).clone();
+                    stored.base = std::mem::take(state.bases.of_mut(side));
                     stored.source = (
                         *job.pair.rows.of(other),
-                        state.bases.of(other).clone(),
-                        state.images.of(other).clone(),
+                        std::mem::take(state.bases.of_mut(other)),
+                        std::mem::take(state.images.of_mut(other)),
                     );
                 }
                 finish
@@ -469,6 +470,13 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The links of which both sides are written.
+fn written_twice(jobs: &[Job]) -> HashSet<LinkId> {
+    let mut met = HashSet::with_capacity(jobs.len());
+    let links = jobs.iter().map(|job| job.pair.state.link);
+    links.filter(|link| !met.insert(*link)).collect()
 }
 
 /// Groups the jobs of one side into batches of one kind and one verb, in the order of the jobs.

@@ -80,7 +80,8 @@ impl Engine {
         let Some((heir, None)) = self.store.known(side, mapping.kind, id).await? else {
             return Ok(None);
         };
-        let index = self.store.index(&[heir]).await?;
+        let heirs = self.store.records(&[heir]).await?;
+        let index = self.store.index(mapping.kind, &heirs).await?;
         Ok(matches!(identify(&index, heir), Verdict::New).then_some(heir))
     }
 

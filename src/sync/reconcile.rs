@@ -59,7 +59,7 @@ impl Engine {
             }
             after = last.row;
             let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
-            let index = self.store.index(&ids).await?;
+            let index = self.store.index(kind, &rows).await?;
             let verdicts: Vec<Verdict> = ids.iter().map(|row| identify(&index, *row)).collect();
             if kind == Kind::Contact {
                 let new = rows.iter_mut().zip(&verdicts);
@@ -229,20 +229,15 @@ impl Engine {
     }
 
     async fn companies_of(&mut self, rows: Vec<&mut LooseRow>) -> Result<(), CycleError> {
-        let mut named: Vec<(&str, String)> = rows
-            .iter()
-            .filter_map(|row| {
-                let id = row.image.get(COMPANY)?.as_text()?;
-                Some((row.side.word(), id.to_owned()))
-            })
-            .collect();
-        named.sort_unstable();
-        named.dedup();
-        let counterparts = self.store.counterparts(&named).await?;
+        for side in Side::BOTH {
+            let named = rows.iter().filter(|row| row.side == side);
+            let named = named.filter_map(|row| row.image.get(COMPANY)?.as_text());
+            self.store.look_across(side, named).await?;
+        }
         for row in rows {
             let company = row.image.get(COMPANY).and_then(|id| id.as_text());
-            let across = company.and_then(|id| counterparts.get(&(row.side, id.to_owned())));
-            *row.companies.of_mut(row.side.other()) = across.map(|(_, id)| id.clone());
+            let across = company.and_then(|id| self.store.across(row.side, id));
+            *row.companies.of_mut(row.side.other()) = across.cloned();
         }
         Ok(())
     }

@@ -76,9 +76,9 @@ proptest! {
         let (mut world, target) = (alone(world, source), source.other());
         let changes = fields(&world, source);
         let stored = world.send(target, &changes);
-        let settled = created(&world.mapping, &world.pair(), target, &changes, &stored);
-        world.bases = settled.bases;
-        *world.images.of_mut(target) = settled.image;
+        let mut pair = world.pair();
+        created(&world.mapping, &mut pair, target, &changes, &stored);
+        (world.bases, world.images) = (pair.bases, pair.images);
         prop_assert_eq!(world.plan().changes, Pair::default());
         world.observe();
         prop_assert_eq!(world.plan().changes, Pair::default());

@@ -129,9 +129,9 @@ impl World {
 
     /// Remembers the server's answer.
     pub(crate) fn settle(&mut self, side: Side, changes: &[FieldChange], stored: &Image) {
-        let settled = settle(&self.mapping, &self.pair(), side, changes, stored);
-        self.bases = settled.bases;
-        *self.images.of_mut(side) = settled.image;
+        let mut pair = self.pair();
+        settle(&self.mapping, &mut pair, side, changes, stored);
+        (self.bases, self.images) = (pair.bases, pair.images);
     }
 
     /// Plans and writes both sides once: what was planned.
