@@ -224,6 +224,12 @@ fn last_cycle(cycle: &Json) -> String {
         text.push_str("\n  ");
         text.push_str(&tickets);
     }
+    if number("summed_up") > 0 {
+        let customers = counted(number("summed_up"), "customer");
+        text.push_str("\n  tickets of ");
+        text.push_str(&customers);
+        text.push_str(" summed up in the crm");
+    }
     for trouble in cycle
         .get("troubles")
         .and_then(Json::as_array)

@@ -98,6 +98,12 @@ fn summary(report: &CycleReport, out: &mut Output) -> Result<(), Failure> {
     if let Some(tickets) = super::tickets::done(&json!(report.tickets)) {
         out.line(format_args!("  {tickets}"))?;
     }
+    if report.summed_up > 0 {
+        let customers = counted(report.summed_up, "customer");
+        out.line(format_args!(
+            "  tickets of {customers} summed up in the crm"
+        ))?;
+    }
     if report.failed + report.tickets.parked > 0 {
         let writes = counted(report.failed + report.tickets.parked, "write");
         out.line(format_args!(

@@ -172,6 +172,7 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
             tickets_yielded = some(tickets.yielded),
             tickets_fought = some(tickets.fought),
             notes = some(tickets.noted),
+            summed_up = some(report.summed_up),
             calls_crm = report.calls.crm,
             calls_freshdesk = report.calls.desk,
             seconds,
