@@ -1,6 +1,7 @@
 //! A connector that does as the real one does, except where a test stands in the way.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use deskbridge::model::{Kind, RecordId, Side, Ticket, TicketChange};
 use deskbridge::remote::{
     Account, Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Helpdesk, Job, JobState, Lookup,
@@ -260,6 +261,10 @@ impl Helpdesk for Hooked {
 
     async fn ticket(&self, id: &RecordId) -> Result<Option<Ticket>, RemoteError> {
         self.desk().ticket(id).await
+    }
+
+    async fn ratings(&self, since: DateTime<Utc>) -> Result<Vec<(RecordId, i64)>, RemoteError> {
+        self.desk().ratings(since).await
     }
 
     async fn count(&self) -> Result<u64, RemoteError> {
