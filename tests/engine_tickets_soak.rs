@@ -58,6 +58,8 @@ struct Lot {
     priority: u64,
     /// Whether they chose it when ours stood there: then it is theirs.
     decided: bool,
+    /// Whether they chose it while nobody knew whether ours was made.
+    unclear: bool,
     /// Tags of ours that they took away.
     refused: BTreeSet<&'static str>,
     /// Tags that they added.
@@ -142,7 +144,13 @@ impl Life {
         let of = |n| life.world.desk_by_email(&email(n)).id;
         life.there = (0..PEOPLE).map(of).collect();
         let companies = life.world.desk.companies();
-        let of = |n| companies.iter().find(|it| it.name == format!("C{n}")).unwrap().id;
+        let of = |n| {
+            companies
+                .iter()
+                .find(|it| it.name == format!("C{n}"))
+                .unwrap()
+                .id
+        };
         life.companies_there = (0..COMPANIES).map(of).collect();
         for _ in 0..20 {
             life.arrive();
@@ -163,12 +171,15 @@ impl Life {
     }
 
     fn tier(&self, person: usize, tier: &str) {
-        self.world.crm_edit(self.people[person], &[("customer_tier", tier)]);
+        self.world
+            .crm_edit(self.people[person], &[("customer_tier", tier)]);
     }
 
     fn plan(&self, company: usize, plan: &str) {
         let portal = self.world.crm.portal();
-        portal.edit(CrmKind::Company, self.companies[company], &[("plan", plan)]).unwrap();
+        portal
+            .edit(CrmKind::Company, self.companies[company], &[("plan", plan)])
+            .unwrap();
     }
 
     fn arrive(&mut self) {
@@ -251,17 +262,21 @@ impl Life {
         let lot = self.lots.get_mut(&ticket.id).unwrap();
         let ours = ticket.priority != lot.priority;
         // What nobody had set before, so that it can be told from what stood there.
-        let priority = if ours || ticket.priority == LOW { MEDIUM } else { HIGH };
-        if priority == ticket.priority || (lot.priority == MEDIUM && !lot.decided) {
+        let priority = if ours { MEDIUM } else { HIGH };
+        if priority == ticket.priority {
             return;
         }
         lot.decided |= ours;
+        lot.unclear |= !self.calm;
         lot.priority = priority;
         self.edit(ticket.id, &json!({"priority": priority}));
     }
 
     fn refuse_tag(&mut self, ticket: &Ticket) {
-        let Some(tag) = OURS.into_iter().find(|tag| ticket.tags.iter().any(|it| it == tag)) else {
+        let Some(tag) = OURS
+            .into_iter()
+            .find(|tag| ticket.tags.iter().any(|it| it == tag))
+        else {
             return;
         };
         if self.calm {
@@ -282,54 +297,103 @@ impl Life {
     /// What must hold at any time.
     fn watch(&mut self, when: &str) {
         let seed = self.seed;
-        assert_eq!(self.world.desk.mails(), 0, "seed {seed}: a customer was mailed");
+        assert_eq!(
+            self.world.desk.mails(),
+            0,
+            "seed {seed}: a customer was mailed"
+        );
         for ticket in self.world.desk.tickets() {
             let said = self.world.desk.conversations(ticket.id);
             for rule in OURS {
                 let signed = |body: &str| body.contains(&format!("ticket rule &quot;{rule}"));
                 let notes = said.iter().filter(|it| signed(&it.body)).count();
-                assert!(notes <= 1, "seed {seed} {when}: {notes} notes on {}", ticket.id);
+                assert!(
+                    notes <= 1,
+                    "seed {seed} {when}: {notes} notes on {}",
+                    ticket.id
+                );
             }
             let lot = self.lots.get_mut(&ticket.id).unwrap();
             if lot.decided {
                 let priority = ticket.priority;
-                assert_eq!(priority, lot.priority, "seed {seed} {when}: overruled on {}", ticket.id);
+                assert_eq!(
+                    priority, lot.priority,
+                    "seed {seed} {when}: overruled on {}",
+                    ticket.id
+                );
             } else if ticket.priority == MEDIUM && lot.priority != MEDIUM {
                 // An automation was there.
                 lot.priority = MEDIUM;
                 lot.decided = true;
             }
-            assert!(ticket.priority >= lot.priority, "seed {seed} {when}: lowered {}", ticket.id);
+            assert!(
+                ticket.priority >= lot.priority,
+                "seed {seed} {when}: lowered {}",
+                ticket.id
+            );
             for tag in &lot.refused {
                 let back = ticket.tags.iter().any(|it| it == tag);
                 assert!(!back, "seed {seed} {when}: {tag} is back on {}", ticket.id);
             }
             for tag in &lot.added {
-                assert!(ticket.tags.contains(tag), "seed {seed} {when}: {tag} lost on {}", ticket.id);
+                assert!(
+                    ticket.tags.contains(tag),
+                    "seed {seed} {when}: {tag} lost on {}",
+                    ticket.id
+                );
             }
         }
     }
 
     /// Where the standings want an open ticket that is nobody else's.
     fn wanted(&self, ticket: &Ticket) -> u64 {
-        let person = self.there.iter().position(|it| *it == ticket.requester_id).unwrap();
-        let tier = self.world.crm_row(self.people[person]).properties.get("customer_tier").cloned();
-        let company = self.companies_there.iter().position(|it| Some(*it) == ticket.company_id);
+        let person = self
+            .there
+            .iter()
+            .position(|it| *it == ticket.requester_id)
+            .unwrap();
+        let tier = self
+            .world
+            .crm_row(self.people[person])
+            .properties
+            .get("customer_tier")
+            .cloned();
+        let company = self
+            .companies_there
+            .iter()
+            .position(|it| Some(*it) == ticket.company_id);
         let plan = company.and_then(|it| {
-            let row = self.world.crm.portal().row(CrmKind::Company, self.companies[it]);
+            let row = self
+                .world
+                .crm
+                .portal()
+                .row(CrmKind::Company, self.companies[it]);
             row.unwrap().properties.get("plan").cloned()
         });
-        let vip = if tier.as_deref() == Some("vip") { URGENT } else { LOW };
-        let enterprise = if plan.as_deref() == Some("enterprise") { HIGH } else { LOW };
+        let vip = if tier.as_deref() == Some("vip") {
+            URGENT
+        } else {
+            LOW
+        };
+        let enterprise = if plan.as_deref() == Some("enterprise") {
+            HIGH
+        } else {
+            LOW
+        };
         vip.max(enterprise).max(self.lots[&ticket.id].priority)
     }
 
     fn judge(&self, when: &str) {
         for ticket in self.world.desk.tickets() {
             let open = ticket.standing == TicketStanding::Live && matches!(ticket.status, 2 | 3);
-            if open && !self.lots[&ticket.id].decided {
+            let lot = &self.lots[&ticket.id];
+            if open && !lot.decided && !lot.unclear {
                 let wanted = self.wanted(&ticket);
-                assert_eq!(ticket.priority, wanted, "seed {} {when}: {}", self.seed, ticket.id);
+                assert_eq!(
+                    ticket.priority, wanted,
+                    "seed {} {when}: {}",
+                    self.seed, ticket.id
+                );
             }
         }
     }
@@ -376,7 +440,11 @@ impl Life {
                 return;
             }
         }
-        panic!("seed {} {when}: no end: {:?}", self.seed, self.world.writes());
+        panic!(
+            "seed {} {when}: no end: {:?}",
+            self.seed,
+            self.world.writes()
+        );
     }
 }
 
@@ -408,10 +476,18 @@ async fn soak(seed: u64) {
     for ticket in life.world.desk.tickets() {
         let open = ticket.standing == TicketStanding::Live && matches!(ticket.status, 2 | 3);
         let left = ticket.tags.iter().any(|it| OURS.contains(&it.as_str()));
-        assert!(!open || !left, "seed {seed}: a tag of ours stays on {}", ticket.id);
+        assert!(
+            !open || !left,
+            "seed {seed}: a tag of ours stays on {}",
+            ticket.id
+        );
     }
     let open = "SELECT count(*) FROM journal WHERE outcome IS NULL";
-    assert_eq!(life.world.count(open).await, 0, "seed {seed}: writes without an outcome");
+    assert_eq!(
+        life.world.count(open).await,
+        0,
+        "seed {seed}: writes without an outcome"
+    );
 }
 
 #[tokio::test]
