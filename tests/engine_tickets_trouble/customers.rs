@@ -136,6 +136,8 @@ async fn a_vip_who_is_merged_into_another_contact_keeps_what_she_has_and_loses_i
         .desk
         .merge_contacts(other, &[stage.ada_desk])
         .unwrap();
+    let address = json!({"email": "ada@example.com", "other_emails": []});
+    stage.world.desk.edit_contact(other, &address).unwrap();
     for _ in 0..3 {
         stage.turn().await;
         crate::world::reconcile(&mut stage.engine).await;

@@ -232,7 +232,7 @@ async fn a_ticket_that_grows_old_rises_by_time_alone() {
 async fn a_filter_on_groups_follows_a_ticket_into_the_group() {
     let rules = rule(
         "qa",
-        "tickets = { group = [\"QA\"] }\npriority = \"high\"\nnote = \"{{ rule }}\"",
+        "tickets = { group = [\"QA\"] }\npriority = \"high\"\nnote = \"Raised.\"",
     );
     let mut stage = Stage::new(&rules).await;
     let qa = stage.world.desk.group_id("QA");
