@@ -263,10 +263,6 @@ impl Helpdesk for Hooked {
         self.desk().ticket(id).await
     }
 
-    async fn ratings(&self, since: DateTime<Utc>) -> Result<Vec<(RecordId, i64)>, RemoteError> {
-        self.desk().ratings(since).await
-    }
-
     async fn count(&self) -> Result<u64, RemoteError> {
         self.desk().count().await
     }
