@@ -110,7 +110,7 @@ impl Engine {
     ) -> Result<(), CycleError> {
         let mut save = TicketSave::default();
         for (wanted, outcome) in outcomes {
-            let (row, finished) = self.settle_ticket(wanted, outcome, tally);
+            let (row, finished) = self.settle_ticket(&wanted, outcome, tally);
             turn.doubts |= row.pending.is_some();
             save.rows.push(row);
             save.finished.extend(finished);
@@ -122,7 +122,7 @@ impl Engine {
 
     fn settle_ticket(
         &self,
-        wanted: Wanted,
+        wanted: &Wanted,
         outcome: TicketOutcome,
         tally: &mut Tally,
     ) -> (TicketRow, Option<TicketFinish>) {
@@ -142,7 +142,7 @@ impl Engine {
                     presence: Presence::Live,
                     ..stored
                 };
-                let finished = finish(&wanted, "done", request_id, None);
+                let finished = finish(wanted, "done", request_id, None);
                 (row, Some(finished))
             }
             TicketOutcome::Refused {
@@ -159,14 +159,14 @@ impl Engine {
                     due_at,
                     error: message.clone(),
                 });
-                let finished = finish(&wanted, "refused", request_id, Some(message));
+                let finished = finish(wanted, "refused", request_id, Some(message));
                 (row, Some(finished))
             }
             TicketOutcome::Trashed | TicketOutcome::Missing => {
                 row.ticket.presence = Presence::Trashed;
-                (row, Some(finish(&wanted, "not_there", None, None)))
+                (row, Some(finish(wanted, "not_there", None, None)))
             }
-            TicketOutcome::Failed(error) => self.settle_failure(row, &wanted, error, tally),
+            TicketOutcome::Failed(error) => self.settle_failure(row, wanted, error, tally),
         }
     }
 
