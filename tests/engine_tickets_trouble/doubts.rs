@@ -80,6 +80,30 @@ async fn a_death_around_a_change_neither_loses_it_nor_overrules_who_decides_mean
 }
 
 #[tokio::test]
+async fn who_lowers_a_ticket_while_it_is_being_given_back_is_not_overruled_by_the_next_standing() {
+    for carried_out in [false, true] {
+        let mut stage = Stage::new(VIP).await;
+        let ticket = stage.ticket(2, LOW);
+        stage.vip();
+        stage.turn().await;
+        stage.standard();
+        stage.die_at(TicketCall::Change, carried_out).await;
+        stage.edit(ticket, &json!({"priority": MEDIUM}));
+        stage.turn().await;
+        assert_eq!(stage.priority(ticket), MEDIUM, "{carried_out}");
+        assert_eq!(
+            stage.tags(ticket),
+            [""; 0],
+            "{carried_out}: ours stays behind"
+        );
+        stage.vip();
+        stage.turn().await;
+        assert_eq!(stage.priority(ticket), MEDIUM, "{carried_out}");
+        stage.rests().await;
+    }
+}
+
+#[tokio::test]
 async fn a_note_whose_answer_was_lost_stands_there_exactly_once() {
     for fault in [
         Fault::DropBefore,

@@ -3,7 +3,7 @@
 use super::write::Wanted;
 use super::{CHUNK, Settled};
 use crate::mapping::Known;
-use crate::model::{Kind, RecordId, Side, TicketChange};
+use crate::model::{Kind, RecordId, Side, TicketChange, TicketImage};
 use crate::plan::{Pending, Ruling, TicketPlan, Yielded, plan_ticket};
 use crate::remote::retry::RetryPolicy;
 use crate::remote::{Job, RemoteError};
@@ -173,7 +173,8 @@ fn decide(
 ) -> Decided {
     let (mut finished, mut made) = (None, None);
     if let Some((pending, journal)) = row.pending.take() {
-        let was_made = pending.was_made(&row.ticket.image);
+        let now_theirs = is_theirs(&pending, &row.ticket.image);
+        let was_made = was_made(&pending, &row.ticket.image);
         if was_made {
             made = Some(gives_back(&pending));
             row.memory = pending.memory;
@@ -186,6 +187,8 @@ fn decide(
                 error: "no answer, and the change was not made".to_owned(),
             });
         }
+        // Of what we remember as ours, planning sees by itself that it is not there any more.
+        row.memory.priority_is_theirs |= now_theirs && row.memory.priority.is_none();
         finished = Some(TicketFinish {
             journal,
             outcome: if was_made { "done" } else { "no_effect" },
@@ -208,6 +211,23 @@ fn decide(
         finished,
         made,
     }
+}
+
+/// Whether somebody chose another priority while ours was in doubt: neither the one before nor ours.
+fn is_theirs(pending: &Pending, now: &TicketImage) -> bool {
+    let asked = pending.change.priority;
+    asked.is_some_and(|ours| now.priority != ours && now.priority != pending.before.priority)
+}
+
+/// Whether the change that was in doubt was made. A priority that somebody else chose shows nothing:
+/// then the tags tell, where they were to change.
+fn was_made(pending: &Pending, now: &TicketImage) -> bool {
+    if is_theirs(pending, now) && pending.change.tags.is_some() {
+        let mut rest = pending.clone();
+        rest.change.priority = None;
+        return rest.was_made(now);
+    }
+    pending.was_made(now)
 }
 
 /// Whether the change that was in doubt only gave back.
