@@ -5,6 +5,7 @@ use crate::world::stage::{LOW, MEDIUM, Stage, URGENT, VIP, impatient};
 use chrono::TimeDelta;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{Options, TicketOptions, TicketSeed};
+use futures_util::future::join_all;
 use serde_json::json;
 
 fn account(tickets: TicketOptions) -> Options {
@@ -140,7 +141,7 @@ async fn a_job_that_never_ends_does_not_keep_tickets_low_for_ever() {
 
 #[tokio::test]
 async fn a_bulk_change_that_is_refused_or_unanswered_is_still_made() {
-    for fault in [
+    let cases = [
         Fault::Refuse(400),
         Fault::Refuse(403),
         Fault::Refuse(500),
@@ -149,7 +150,8 @@ async fn a_bulk_change_that_is_refused_or_unanswered_is_still_made() {
         Fault::DropBefore,
         Fault::TornBody,
         Fault::Throttle(0),
-    ] {
+    ]
+    .map(|fault| async move {
         for times in [1, 1000] {
             let desk = account(TicketOptions {
                 job_polls: 0,
@@ -175,12 +177,13 @@ async fn a_bulk_change_that_is_refused_or_unanswered_is_still_made() {
             assert!(tickets.iter().all(|it| stage.notes(*it) == 1), "{fault:?}");
             stage.rests().await;
         }
-    }
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test]
 async fn a_death_around_a_bulk_change_loses_nothing_and_overrules_nobody() {
-    for call in [TicketCall::Bulk, TicketCall::Job] {
+    let cases = [TicketCall::Bulk, TicketCall::Job].map(|call| async move {
         for carried_out in [false, true] {
             let desk = account(TicketOptions {
                 job_polls: 0,
@@ -203,5 +206,6 @@ async fn a_death_around_a_bulk_change_loses_nothing_and_overrules_nobody() {
             assert!(tickets.iter().all(|it| stage.notes(*it) <= 1));
             stage.rests().await;
         }
-    }
+    });
+    join_all(cases).await;
 }

@@ -4,6 +4,7 @@ use crate::world::hooked::TicketCall;
 use crate::world::stage::{HIGH, LOW, MEDIUM, Stage, URGENT, VIP};
 use chrono::TimeDelta;
 use deskbridge::sandbox::faults::Fault;
+use futures_util::future::join_all;
 use serde_json::json;
 
 const PLAIN: &str = r#"
@@ -16,7 +17,7 @@ priority = "urgent"
 #[tokio::test]
 async fn a_ticket_whose_answer_was_lost_rises_once_and_an_agent_who_lowers_it_then_is_not_overruled()
  {
-    for fault in [
+    let cases = [
         Fault::DropBefore,
         Fault::DropAfter,
         Fault::Refuse(502),
@@ -24,7 +25,8 @@ async fn a_ticket_whose_answer_was_lost_rises_once_and_an_agent_who_lowers_it_th
         Fault::TornBody,
         Fault::HtmlBody,
         Fault::EmptyBody,
-    ] {
+    ]
+    .map(|fault| async move {
         let mut stage = Stage::new(PLAIN).await;
         let ticket = stage.ticket(2, LOW);
         let faults = &stage.world.desk.backstage().faults;
@@ -40,12 +42,13 @@ async fn a_ticket_whose_answer_was_lost_rises_once_and_an_agent_who_lowers_it_th
         stage.rests().await;
         let open = "SELECT count(*) FROM journal WHERE outcome IS NULL";
         assert_eq!(stage.world.count(open).await, 0, "{fault:?}");
-    }
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test]
 async fn a_death_around_a_change_neither_loses_it_nor_overrules_who_decides_meanwhile() {
-    for carried_out in [false, true] {
+    let cases = [false, true].map(|carried_out| async move {
         for decision in [None, Some(MEDIUM), Some(HIGH)] {
             let mut stage = Stage::new(VIP).await;
             let ticket = stage.ticket(2, LOW);
@@ -76,12 +79,13 @@ async fn a_death_around_a_change_neither_loses_it_nor_overrules_who_decides_mean
             }
             stage.rests().await;
         }
-    }
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test]
 async fn who_lowers_a_ticket_while_it_is_being_given_back_is_not_overruled_by_the_next_standing() {
-    for carried_out in [false, true] {
+    let cases = [false, true].map(|carried_out| async move {
         let mut stage = Stage::new(VIP).await;
         let ticket = stage.ticket(2, LOW);
         stage.vip();
@@ -100,19 +104,21 @@ async fn who_lowers_a_ticket_while_it_is_being_given_back_is_not_overruled_by_th
         stage.turn().await;
         assert_eq!(stage.priority(ticket), MEDIUM, "{carried_out}");
         stage.rests().await;
-    }
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test]
 async fn a_note_whose_answer_was_lost_stands_there_exactly_once() {
-    for fault in [
+    let cases = [
         Fault::DropBefore,
         Fault::DropAfter,
         Fault::ApplyThenFail(503),
         Fault::Refuse(500),
         Fault::TornBody,
         Fault::EmptyBody,
-    ] {
+    ]
+    .map(|fault| async move {
         let mut stage = Stage::new(VIP).await;
         let ticket = stage.ticket(2, LOW);
         let path = format!("/api/v2/tickets/{ticket}/notes");
@@ -129,12 +135,13 @@ async fn a_note_whose_answer_was_lost_stands_there_exactly_once() {
         stage.rests().await;
         let open = "SELECT count(*) FROM journal WHERE outcome IS NULL";
         assert_eq!(stage.world.count(open).await, 0, "{fault:?}");
-    }
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test]
 async fn a_death_around_a_note_neither_loses_nor_doubles_it() {
-    for carried_out in [false, true] {
+    let cases = [false, true].map(|carried_out| async move {
         let mut stage = Stage::new(VIP).await;
         let ticket = stage.ticket(2, LOW);
         stage.vip();
@@ -142,7 +149,8 @@ async fn a_death_around_a_note_neither_loses_nor_doubles_it() {
         stage.turn().await;
         assert_eq!(stage.notes(ticket), 1, "{carried_out}");
         stage.rests().await;
-    }
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::world::stage::{LOW, Stage, URGENT, VIP, impatient};
 use chrono::TimeDelta;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{Options, TicketOptions, TicketSeed};
+use futures_util::future::join_all;
 
 fn quick() -> Options {
     Options {
@@ -110,12 +111,13 @@ async fn a_customer_with_hundreds_of_tickets_has_all_open_ones_raised() {
 
 #[tokio::test]
 async fn a_torn_page_of_changes_is_read_again_before_anything_is_decided() {
-    for fault in [
+    let cases = [
         Fault::TornBody,
         Fault::HtmlBody,
         Fault::EmptyBody,
         Fault::Refuse(500),
-    ] {
+    ]
+    .map(|fault| async move {
         let mut stage = Stage::new(VIP).await;
         let ticket = stage.ticket(2, LOW);
         stage.vip();
@@ -135,5 +137,6 @@ async fn a_torn_page_of_changes_is_read_again_before_anything_is_decided() {
         stage.turn().await;
         assert_eq!(stage.priority(ticket), 2, "{fault:?}: overruled");
         stage.rests().await;
-    }
+    });
+    join_all(cases).await;
 }

@@ -129,7 +129,7 @@ impl Stage {
         let stop = CancellationToken::new();
         self.engine = Engine::new(
             Store::open(&elsewhere).await.unwrap(),
-            self.world.connectors(&stop),
+            self.engine.connectors.clone(),
             Vec::new(),
             Arc::new(EngineClock(self.clock.clone())),
             stop,
