@@ -1,5 +1,5 @@
 //! What the CRM is told about a customer's tickets, over real HTTP.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;

@@ -1,5 +1,5 @@
 //! What a customer's standing in the CRM does to their tickets, over real HTTP.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
