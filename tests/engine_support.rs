@@ -15,6 +15,7 @@ use world::{World, cycle};
 const SUMMARY: &str = r#"
 [support_summary]
 contact = { open_tickets = "open_tickets", last_ticket = "last_ticket", first_response_hours = "first_response", satisfaction = "csat" }
+company = { open_tickets = "open_tickets" }
 "#;
 
 struct Stage {
@@ -35,8 +36,10 @@ impl Stage {
             ("first_response", ValueType::Number),
             ("csat", ValueType::Number),
         ] {
-            let property = Property::new(name, name, value_type);
-            world.crm.portal().add_property(Kind::Contact, property);
+            for kind in [Kind::Contact, Kind::Company] {
+                let property = Property::new(name, name, value_type);
+                world.crm.portal().add_property(kind, property);
+            }
         }
         let ada = world.crm_contact(&[("email", "ada@example.com"), ("firstname", "Ada")]);
         let mut engine = world.timed_engine(&clock).await;
@@ -125,4 +128,44 @@ async fn deleted_tickets_and_ratings_count_within_the_hour() {
     stage.later(61).await;
     assert_eq!(stage.shown("open_tickets"), "1");
     assert_eq!(stage.shown("csat"), "100");
+}
+
+#[tokio::test]
+async fn a_company_is_told_of_the_tickets_that_were_opened_for_it() {
+    let mut stage = Stage::new().await;
+    let acme = stage
+        .world
+        .crm_company(&[("name", "Acme"), ("domain", "acme.example")]);
+    stage.later(1).await;
+    let companies = stage.world.desk.companies();
+    let desk = companies.iter().find(|it| it.name == "Acme").unwrap().id;
+    stage.world.desk.populate_tickets([TicketSeed {
+        requester_id: stage.ada_desk,
+        company_id: Some(desk),
+        ..TicketSeed::default()
+    }]);
+    stage.later(1).await;
+    let row = stage.world.crm.portal().row(Kind::Company, acme).unwrap();
+    assert_eq!(row.properties["open_tickets"], "1");
+}
+
+#[tokio::test]
+async fn a_summary_that_the_crm_refuses_is_sent_again_only_when_it_changes() {
+    let mut stage = Stage::new().await;
+    let archived = Property::new("open_tickets", "open_tickets", ValueType::Bool);
+    let portal = stage.world.crm.portal();
+    portal.add_property(Kind::Contact, archived);
+    let ticket = stage.ticket(3);
+    stage.ticket(2);
+    for _ in 0..3 {
+        stage.later(1).await;
+    }
+    let refused = "SELECT count(*) FROM journal WHERE side = 'crm' AND outcome = 'refused'";
+    assert_eq!(stage.world.count(refused).await, 1);
+    let number = Property::new("open_tickets", "open_tickets", ValueType::Number);
+    stage.world.crm.portal().add_property(Kind::Contact, number);
+    let closed = json!({"status": 5});
+    stage.world.desk.edit_ticket(ticket, &closed).unwrap();
+    stage.later(1).await;
+    assert_eq!(stage.shown("open_tickets"), "1");
 }

@@ -54,6 +54,15 @@ pub enum ErrorKind {
     Stopped,
 }
 
+impl ErrorKind {
+    /// Whether it is the system as a whole that refuses or does not answer: one more call would fare
+    /// no better.
+    #[must_use]
+    pub const fn is_down(self) -> bool {
+        matches!(self, Self::Denied | Self::Unreachable | Self::Throttled(_))
+    }
+}
+
 /// Whether a failed write can have had an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {

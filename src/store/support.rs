@@ -5,7 +5,7 @@ use super::{Store, StoreError};
 use crate::model::{Kind, LinkId, Pair, Presence, RecordId, Ticket};
 use crate::plan::{FieldChange, TicketsOf};
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 /// How far back first answers and ratings count.
 const OF_LATE: TimeDelta = TimeDelta::days(90);
@@ -166,33 +166,24 @@ impl Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<SupportRow>, StoreError> {
-        let sql = match kind {
-            Kind::Contact => {
-                "SELECT c.id, l.id, c.remote_id, d.remote_id,
-                   (SELECT json_object('open', coalesce(sum(open), 0), 'last', max(created_at),
-                      'answers', json_group_array(answered_after) FILTER (WHERE answered_after >= 0 AND created_at >= ?2),
-                      'ratings', json_group_array(rating) FILTER (WHERE rating IS NOT NULL AND created_at >= ?2))
-                    FROM support WHERE requester = due.desk), w.facts
-                 FROM support_due AS due
-                 JOIN record AS d ON d.side = 'freshdesk' AND d.kind = due.kind AND d.remote_id = due.desk
-                 JOIN link AS l ON l.id = d.link JOIN record AS c ON c.id = l.crm AND c.presence = 'live'
-                 LEFT JOIN support_written AS w ON w.record = c.id
-                 WHERE due.kind = ?1 AND due.desk > ?3 ORDER BY due.desk LIMIT ?4"
-            }
-            Kind::Company => {
-                "SELECT c.id, l.id, c.remote_id, d.remote_id,
-                   (SELECT json_object('open', coalesce(sum(open), 0), 'last', max(created_at),
-                      'answers', json_group_array(answered_after) FILTER (WHERE answered_after >= 0 AND created_at >= ?2),
-                      'ratings', json_group_array(rating) FILTER (WHERE rating IS NOT NULL AND created_at >= ?2))
-                    FROM support WHERE company = due.desk), w.facts
-                 FROM support_due AS due
-                 JOIN record AS d ON d.side = 'freshdesk' AND d.kind = due.kind AND d.remote_id = due.desk
-                 JOIN link AS l ON l.id = d.link JOIN record AS c ON c.id = l.crm AND c.presence = 'live'
-                 LEFT JOIN support_written AS w ON w.record = c.id
-                 WHERE due.kind = ?1 AND due.desk > ?3 ORDER BY due.desk LIMIT ?4"
-            }
+        let theirs = match kind {
+            Kind::Contact => "requester",
+            Kind::Company => "company",
         };
-        let rows: Vec<DueRow> = sqlx::query_as(sql)
+        let sql = format!(
+            "SELECT c.id, l.id, c.remote_id, d.remote_id,
+               (SELECT json_object('open', coalesce(sum(open), 0), 'last', max(created_at),
+                  'answers', json_group_array(answered_after) FILTER (WHERE answered_after >= 0 AND created_at >= ?2),
+                  'ratings', json_group_array(rating) FILTER (WHERE rating IS NOT NULL AND created_at >= ?2))
+                FROM support WHERE {theirs} = due.desk), w.facts
+             FROM support_due AS due
+             JOIN record AS d ON d.side = 'freshdesk' AND d.kind = due.kind AND d.remote_id = due.desk
+             JOIN link AS l ON l.id = d.link JOIN record AS c ON c.id = l.crm AND c.presence = 'live'
+             LEFT JOIN support_written AS w ON w.record = c.id
+             WHERE due.kind = ?1 AND due.desk > ?3 ORDER BY due.desk LIMIT ?4"
+        );
+        // Nothing but one of two names of columns is put into the statement's text.
+        let rows: Vec<DueRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(kind.word())
             .bind((now - OF_LATE).timestamp_millis())
             .bind(after)

@@ -35,7 +35,7 @@ impl Halted {
             return;
         };
         match error.kind {
-            ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_) => {
+            kind if kind.is_down() => {
                 self.down.of(sort.0).store(true, Ordering::Relaxed);
             }
             ErrorKind::Forbidden => {
@@ -339,7 +339,7 @@ impl Engine {
                 finish.again = Some(("sent", due));
                 tally.failed += 1;
             }
-            (ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_), _) => {
+            (kind, _) if kind.is_down() => {
                 finish.outcome = "not_sent";
                 finish.again = Some(("failed", now));
                 tally.failed += 1;

@@ -1,7 +1,7 @@
 //! What a cycle did, in numbers.
 
 use crate::model::{Kind, Pair, Side};
-use crate::remote::{ErrorKind, RemoteError};
+use crate::remote::RemoteError;
 use crate::store::Verb;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -67,15 +67,20 @@ impl Tally {
         }
     }
 
+    /// Remembers what went wrong with a system, whatever kind of record it was about.
+    pub(super) fn troubled(&mut self, error: RemoteError) {
+        self.trouble(Trouble {
+            side: error.side,
+            kind: None,
+            error,
+        });
+    }
+
     /// Whether there is no point in sending more to `side` in this cycle.
     pub(super) fn is_down(&self, side: Side) -> bool {
-        self.troubles.iter().any(|trouble| {
-            trouble.side == side
-                && matches!(
-                    trouble.error.kind,
-                    ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_)
-                )
-        })
+        self.troubles
+            .iter()
+            .any(|trouble| trouble.side == side && trouble.error.kind.is_down())
     }
 
     /// Whether a kind was not read to its end on one of the sides.

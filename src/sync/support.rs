@@ -1,6 +1,6 @@
 //! `[support_summary]`: what a customer's tickets come to, written into the CRM.
 
-use super::{CycleError, Engine, Tally, Trouble};
+use super::{CycleError, Engine, Tally};
 use crate::mapping::{SupportFact, SupportSummary};
 use crate::model::{Image, Kind, RecordId, Side, Value, Version};
 use crate::plan::{FieldChange, Rule, support_facts};
@@ -57,11 +57,7 @@ impl Engine {
             return Ok(());
         }
         if let Err(error) = self.read_aside().await? {
-            tally.trouble(Trouble {
-                side: Side::Desk,
-                kind: None,
-                error,
-            });
+            tally.troubled(error);
         }
         if reconcile {
             self.store.support_ages().await?;
@@ -286,11 +282,7 @@ fn finish(
                 ..done
             };
             tally.failed += 1;
-            tally.trouble(Trouble {
-                side: Side::Crm,
-                kind: None,
-                error,
-            });
+            tally.troubled(error);
             finish
         }
         None => SupportFinish {

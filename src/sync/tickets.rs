@@ -19,7 +19,7 @@ mod write;
 pub(super) use bulk::JOB_LOOKS;
 
 use super::vocabulary::{self, Resolved};
-use super::{CycleError, Engine, Tally, Trouble, preflight};
+use super::{CycleError, Engine, Tally, preflight};
 use crate::mapping::{Known, Named, TicketFilter, TicketRule};
 use crate::model::{Kind, Side, TicketImage};
 use crate::remote::{ErrorKind, RemoteError};
@@ -97,9 +97,9 @@ impl Settled {
 impl Engine {
     /// From now on these rules act.
     pub fn rule(&mut self, rules: Vec<TicketRule<Named>>) {
-        let mut kinds: Vec<Kind> = rules.iter().map(|rule| rule.record).collect();
-        kinds.dedup();
-        self.store.judge(kinds);
+        let looked_at = |kind: &Kind| rules.iter().any(|rule| rule.record == *kind);
+        self.store
+            .judge(Kind::BOTH.into_iter().filter(looked_at).collect());
         self.rules = Rules {
             named: rules,
             resolved: None,
@@ -123,11 +123,7 @@ impl Engine {
             return Ok(());
         }
         if let Err(error) = self.work_on_tickets(tally).await? {
-            tally.trouble(Trouble {
-                side: Side::Desk,
-                kind: None,
-                error,
-            });
+            tally.troubled(error);
         }
         Ok(())
     }
@@ -226,12 +222,9 @@ impl Engine {
     }
 }
 
-/// Whether an error is about the system as a whole: there is no point in sending it more for now.
+/// Whether an error ends the cycle's work on tickets: the system is down, or we are to stop.
 fn is_system(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_) | ErrorKind::Stopped
-    )
+    kind.is_down() || kind == ErrorKind::Stopped
 }
 
 /// A way of reading tickets.

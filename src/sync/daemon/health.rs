@@ -114,12 +114,7 @@ fn fatal(report: &CycleReport, side: Side) -> Option<&RemoteError> {
             .iter()
             .position(|error| error.side == side && test(error.kind))
     };
-    let closed = |kind| {
-        matches!(
-            kind,
-            ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Throttled(_)
-        )
-    };
+    let closed = ErrorKind::is_down;
     let mute = |kind| {
         matches!(
             kind,

@@ -2,7 +2,6 @@
 
 use super::act::Turn;
 use super::is_system;
-use super::read::troubled;
 use super::write::Wanted;
 use crate::model::{RecordId, TicketChange};
 use crate::remote::{Applied, ErrorKind, Helpdesk, Job, JobState, RemoteError};
@@ -57,12 +56,12 @@ impl Engine {
                 Err(error) if error.applied() == Applied::Unknown => {
                     // Whatever it was called: what it makes shows among what changes.
                     self.store.tickets_in_job(&ids, TicketJob::NAMELESS).await?;
-                    troubled(tally, error);
+                    tally.troubled(error);
                 }
                 Err(error) if is_system(error.kind) => {
                     self.not_sent(tickets, tally).await?;
                     if error.kind != ErrorKind::Stopped {
-                        troubled(tally, error);
+                        tally.troubled(error);
                     }
                 }
                 Err(_) => {
@@ -105,7 +104,7 @@ impl Engine {
                     Ok(JobState::Running) => running.push(job),
                     Err(error) if is_system(error.kind) => return Err(error),
                     Err(error) => {
-                        troubled(tally, error);
+                        tally.troubled(error);
                         running.push(job);
                     }
                 }
@@ -140,7 +139,7 @@ impl Engine {
                     Ok(state) => state != JobState::Running,
                     Err(error) if is_system(error.kind) => return Ok(Err(error)),
                     Err(error) => {
-                        troubled(tally, error);
+                        tally.troubled(error);
                         false
                     }
                 }

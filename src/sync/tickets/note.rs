@@ -1,7 +1,6 @@
 //! Private notes on tickets: each rule's once, and never twice after an answer that was lost.
 
 use super::act::Turn;
-use super::read::troubled;
 use crate::mapping::NoteFacts;
 use crate::model::{Image, Kind, Pair, Side, Value};
 use crate::plan::{FieldChange, Rule};
@@ -51,7 +50,7 @@ impl Engine {
                     return Ok(());
                 }
                 if let Err(error) = self.post_note(helpdesk, row, &rule, tally).await? {
-                    troubled(tally, error);
+                    tally.troubled(error);
                     // One doubt at a time, or the first would be forgotten and its note posted twice.
                     turn.unnoted.insert(row.ticket.id.clone());
                     break;

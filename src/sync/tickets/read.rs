@@ -1,10 +1,10 @@
 //! Reading tickets into the state: what changed, and everything of those whose standing has begun.
 
 use super::{Step, is_system};
-use crate::model::{Kind, Presence, RecordId, Side, Ticket, Version};
+use crate::model::{Kind, Presence, RecordId, Ticket, Version};
 use crate::remote::{Connector, Cursor, ErrorKind, RemoteError, TicketFeed};
 use crate::store::{Begun, TicketProgress};
-use crate::sync::{CycleError, Engine, Tally, Trouble};
+use crate::sync::{CycleError, Engine, Tally};
 use chrono::{DateTime, TimeDelta};
 use futures_util::StreamExt as _;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ impl Engine {
                     Err(error) if is_system(error.kind) => return Ok(Err(error)),
                     Err(error) => {
                         failures += 1;
-                        troubled(tally, error);
+                        tally.troubled(error);
                     }
                 }
                 if failures >= ENOUGH {
@@ -231,7 +231,7 @@ impl Engine {
                     }
                     Read::Failed(error) if is_system(error.kind) => down = Some(error),
                     // The others are read, and act: whom it concerns is read again in the next cycle.
-                    Read::Failed(error) => troubled(tally, error),
+                    Read::Failed(error) => tally.troubled(error),
                 }
             }
             let tickets = self.weigh(tickets);
@@ -296,15 +296,6 @@ fn gone(row: Ticket) -> Ticket {
         presence: Presence::Gone,
         ..row
     }
-}
-
-/// What went wrong with tickets.
-pub(super) fn troubled(tally: &mut Tally, error: RemoteError) {
-    tally.trouble(Trouble {
-        side: Side::Desk,
-        kind: None,
-        error,
-    });
 }
 
 /// A cursor that leads to itself would be read for ever.

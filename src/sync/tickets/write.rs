@@ -2,7 +2,6 @@
 
 use super::act::Turn;
 use super::is_system;
-use super::read::troubled;
 use crate::model::{Presence, Side, Ticket, TicketChange};
 use crate::plan::{Memory, Pending, TicketPlan};
 use crate::remote::{Applied, ErrorKind, Helpdesk, RemoteError, TicketOutcome};
@@ -205,7 +204,7 @@ impl Engine {
             }
         };
         if error.kind != ErrorKind::Stopped {
-            troubled(tally, error);
+            tally.troubled(error);
         }
         (row, finished)
     }
