@@ -169,3 +169,19 @@ async fn a_summary_that_the_crm_refuses_is_sent_again_only_when_it_changes() {
     stage.later(1).await;
     assert_eq!(stage.shown("open_tickets"), "1");
 }
+
+#[tokio::test]
+async fn the_time_to_the_first_answer_is_told_in_hours() {
+    let mut stage = Stage::new().await;
+    let ticket = stage.ticket(0);
+    stage.clock.advance(TimeDelta::minutes(90));
+    let desk = &stage.world.desk;
+    let url = format!("{}/api/v2/tickets/{ticket}/reply", desk.url());
+    let reply = reqwest::Client::new()
+        .post(url)
+        .basic_auth(desk.api_key(), Some("X"))
+        .json(&json!({"body": "We are looking into it."}));
+    assert!(reply.send().await.unwrap().status().is_success());
+    stage.later(1).await;
+    assert_eq!(stage.shown("first_response"), "1.5");
+}
