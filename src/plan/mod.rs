@@ -3,6 +3,7 @@
 mod identity;
 mod merge;
 mod pair;
+mod pending;
 mod support;
 mod ticket;
 mod write;
@@ -10,8 +11,7 @@ mod write;
 pub use identity::{Index, Known, Verdict, identify};
 pub use merge::{Merged, Notice, NoticeKind, merge};
 pub use pair::{DeleteReason, PairState, PairVerdict, decide};
+pub use pending::Pending;
 pub use support::{TicketsOf, support_facts};
-pub use ticket::{
-    Memory, Pending, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket,
-};
+pub use ticket::{Memory, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket};
 pub use write::{FieldChange, Rule, created, first_fields, settle};

@@ -65,38 +65,6 @@ pub struct Tagged {
     pub by: BTreeSet<String>,
 }
 
-/// A change that was sent and of which nobody knows whether it was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
-    /// What was to change.
-    pub change: TicketChange,
-    /// What the ticket showed before.
-    pub before: TicketImage,
-    /// What is remembered if it was made.
-    pub memory: Memory,
-}
-
-impl Pending {
-    /// Whether the change was made, judged by what the ticket shows now. Somebody may have changed it
-    /// again since: what shows neither the old value nor ours was changed by somebody who saw ours.
-    #[must_use]
-    pub fn was_made(&self, now: &TicketImage) -> bool {
-        let (before, change) = (&self.before, &self.change);
-        let moved = |asked: bool, is: bool| asked && !is;
-        moved(change.priority.is_some(), now.priority == before.priority)
-            || moved(change.status.is_some(), now.status == before.status)
-            || moved(change.category.is_some(), now.category == before.category)
-            || moved(change.group.is_some(), now.group == before.group)
-            || moved(change.agent.is_some(), now.agent == before.agent)
-            || change.tags.as_ref().is_some_and(|ours| {
-                let added = ours.iter().filter(|tag| !has(&before.tags, tag));
-                let taken = before.tags.iter().filter(|tag| !has(ours, tag));
-                added.clone().any(|tag| has(&now.tags, tag))
-                    || taken.clone().any(|tag| !has(&now.tags, tag))
-            })
-    }
-}
-
 /// What is to be done about a ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TicketPlan {
@@ -262,7 +230,7 @@ fn give_way(image: &TicketImage, memory: &mut Memory) -> Vec<Yielded> {
 }
 
 /// Freshdesk's tags differ in more than letter case.
-fn has(tags: &[String], tag: &str) -> bool {
+pub(super) fn has(tags: &[String], tag: &str) -> bool {
     let tag = tag.to_lowercase();
     tags.iter().any(|it| it.to_lowercase() == tag)
 }

@@ -152,10 +152,11 @@ impl Engine {
             return Ok(Ok(()));
         }
         self.store.ticket_jobs_ended(&ended).await?;
-        for step in [Step::Doubts, Step::Begun] {
-            if let Err(error) = self.read_tickets(step, tally).await? {
-                return Ok(Err(error));
-            }
+        if let Err(error) = self.read_doubts(tally).await? {
+            return Ok(Err(error));
+        }
+        if let Err(error) = self.read_begun(tally).await? {
+            return Ok(Err(error));
         }
         self.act_on_tickets(tally).await
     }
@@ -225,15 +226,6 @@ impl Engine {
 /// Whether an error ends the cycle's work on tickets: the system is down, or we are to stop.
 fn is_system(kind: ErrorKind) -> bool {
     kind.is_down() || kind == ErrorKind::Stopped
-}
-
-/// A way of reading tickets.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    /// Those with a change of which nobody knows whether it was made.
-    Doubts,
-    /// All of the customers whose standing has begun.
-    Begun,
 }
 
 /// A rule that acts on no ticket, and keeps backing what it has done.

@@ -2,9 +2,9 @@
 
 use super::write::Wanted;
 use super::{CHUNK, Settled};
-use crate::mapping::Known;
-use crate::model::{Kind, RecordId, Side, TicketChange, TicketImage};
-use crate::plan::{Pending, Ruling, TicketPlan, Yielded, plan_ticket};
+use crate::mapping::{Known, TicketRule};
+use crate::model::{Kind, RecordId, Side};
+use crate::plan::{Ruling, TicketPlan, Yielded, plan_ticket};
 use crate::remote::retry::RetryPolicy;
 use crate::remote::{Job, RemoteError};
 use crate::store::{ParkedTicket, TicketFinish, TicketIntent, TicketRow, TicketSave};
@@ -173,10 +173,10 @@ fn decide(
 ) -> Decided {
     let (mut finished, mut made) = (None, None);
     if let Some((pending, journal)) = row.pending.take() {
-        let now_theirs = is_theirs(&pending, &row.ticket.image);
-        let was_made = was_made(&pending, &row.ticket.image);
+        let now_theirs = pending.is_theirs(&row.ticket.image);
+        let was_made = pending.was_made(&row.ticket.image);
         if was_made {
-            made = Some(gives_back(&pending));
+            made = Some(pending.gives_back());
             row.memory = pending.memory;
             row.written_at = Some(row.ticket.version);
             row.attempts = 0;
@@ -213,43 +213,8 @@ fn decide(
     }
 }
 
-/// Whether somebody chose another priority while ours was in doubt: neither the one before nor ours.
-fn is_theirs(pending: &Pending, now: &TicketImage) -> bool {
-    let asked = pending.change.priority;
-    asked.is_some_and(|ours| now.priority != ours && now.priority != pending.before.priority)
-}
-
-/// Whether the change that was in doubt was made. A priority that somebody else chose shows nothing:
-/// then the tags tell, where they were to change.
-fn was_made(pending: &Pending, now: &TicketImage) -> bool {
-    if is_theirs(pending, now) && pending.change.tags.is_some() {
-        let mut rest = pending.clone();
-        rest.change.priority = None;
-        return rest.was_made(now);
-    }
-    pending.was_made(now)
-}
-
-/// Whether the change that was in doubt only gave back.
-fn gives_back(pending: &Pending) -> bool {
-    let (change, before) = (&pending.change, &pending.before);
-    let fewer = |tags: &Vec<String>| tags.len() < before.tags.len();
-    let rest = TicketChange {
-        priority: None,
-        tags: None,
-        ..change.clone()
-    };
-    rest.is_empty()
-        && change.priority.is_none_or(|it| it < before.priority)
-        && change.tags.as_ref().is_none_or(fewer)
-}
-
 /// Whether the standing of `rule` holds for the customer whose ticket it is.
-fn holds(
-    rule: &crate::mapping::TicketRule<Known>,
-    row: &TicketRow,
-    inert: &[String],
-) -> Option<bool> {
+fn holds(rule: &TicketRule<Known>, row: &TicketRow, inert: &[String]) -> Option<bool> {
     if inert.contains(&rule.name) {
         return None;
     }

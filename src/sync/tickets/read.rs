@@ -1,6 +1,6 @@
 //! Reading tickets into the state: what changed, and everything of those whose standing has begun.
 
-use super::{Step, is_system};
+use super::is_system;
 use crate::model::{Kind, Presence, RecordId, Ticket, Version};
 use crate::remote::{Connector, Cursor, ErrorKind, RemoteError, TicketFeed};
 use crate::store::{Begun, TicketProgress};
@@ -37,13 +37,6 @@ enum Read {
 type Outcome = Result<Result<(), RemoteError>, CycleError>;
 
 impl Engine {
-    pub(super) async fn read_tickets(&mut self, step: Step, tally: &mut Tally) -> Outcome {
-        match step {
-            Step::Doubts => self.read_doubts(tally).await,
-            Step::Begun => self.read_begun(tally).await,
-        }
-    }
-
     /// All that changed since the start of the last complete look.
     pub(super) async fn read_changed(&mut self) -> Outcome {
         let pass = self.store.ticket_pass("changes").await?;
@@ -158,7 +151,7 @@ impl Engine {
 
     /// All tickets of the customers whose standing has begun: each customer's, or, where that is
     /// cheaper, all tickets that there are.
-    async fn read_begun(&mut self, tally: &mut Tally) -> Outcome {
+    pub(super) async fn read_begun(&mut self, tally: &mut Tally) -> Outcome {
         let desk = Arc::clone(&self.connectors.desk);
         let Some(helpdesk) = desk.helpdesk() else {
             return Ok(Ok(()));
