@@ -26,7 +26,7 @@ pub use report::{Snapshot, Tally, Warning};
 
 use day::Day;
 use lanes::Claims;
-use meter::{LONGEST_WAIT, Meter, Room, Settled};
+use meter::{LONGEST_WAIT, Meter, Outcome, Room, Settled};
 use moment::Passed;
 use others::Others;
 use std::collections::BTreeMap;
@@ -242,7 +242,7 @@ impl Governor {
             .map(|(id, _)| *id)
             .collect();
         for id in lost {
-            self.settle(id, None, false, at);
+            self.settle(id, None, Outcome::Lost, at);
         }
         self.claims.expire(at);
         let allowed = self.allowed(Lane::People, at);
@@ -260,9 +260,10 @@ impl Governor {
         let Some(limit) = self.total.limit else {
             return ceiling;
         };
-        let theirs = self.others.expected(self.total.window(), at);
-        // Their use varies by chance: by its root, where each call comes on its own.
-        let reserve = (limit * self.portion.reserve).max(theirs.sqrt());
+        let window = self.total.window();
+        let theirs = self.others.expected(window, at);
+        let spread = self.others.spread(theirs, window, at);
+        let reserve = (limit * self.portion.reserve).max(spread);
         let reserve = reserve * if lane == Lane::Vip { 0.25 } else { 1.0 };
         // Some calls go through whatever others take: only an answer says when they stop.
         let left = (limit - reserve - theirs).max(limit * 0.02);
@@ -285,45 +286,47 @@ impl Governor {
     }
 
     fn wait(&self, turn: &Turn, at: Duration) -> Duration {
-        let open: Vec<_> = self
-            .claims
-            .classes()
-            .into_iter()
-            .filter(|(lane, class)| self.class_wait(*lane, *class, 1, 0, at).is_zero())
-            .collect();
+        let open = |(lane, class): &(Lane, Class)| {
+            let room = Room {
+                allowed: None,
+                ahead: 0,
+                cost: 1,
+                overdraft: overdraft(*lane),
+            };
+            self.class_wait(*class, room, at).is_zero()
+        };
+        let open: Vec<_> = self.claims.classes().into_iter().filter(open).collect();
         let ahead = self.claims.ahead((turn.id, turn.lane, turn.class), &open);
+        // A lane that is kept from its floor goes by the limit alone, as those do that keep it from it.
+        let pace = if ahead.pressing {
+            None
+        } else {
+            overdraft(turn.lane)
+        };
         let room = Room {
             allowed: self.allowed(turn.lane, at),
             ahead: ahead.total,
             cost: turn.cost,
-            overdraft: overdraft(turn.lane),
+            overdraft: pace,
         };
-        let class = self.class_wait(turn.lane, turn.class, turn.cost, ahead.of_class, at);
+        let of_class = Room {
+            ahead: ahead.of_class,
+            ..room
+        };
+        let class = self.class_wait(turn.class, of_class, at);
         self.total.wait(room, at).max(class)
     }
 
     /// How long until the class has room, whatever the account has.
-    fn class_wait(
-        &self,
-        lane: Lane,
-        class: Class,
-        cost: u32,
-        ahead: u32,
-        at: Duration,
-    ) -> Duration {
+    fn class_wait(&self, class: Class, room: Room, at: Duration) -> Duration {
         let Some(meter) = self.classes.iter().find(|meter| meter.covers(class)) else {
             return Duration::ZERO;
         };
         if let Some(until) = meter.closed_until {
             return until.saturating_sub(at).max(SHORTEST_WAIT);
         }
-        let room = Room {
-            allowed: of_class(self.portion, meter),
-            ahead,
-            cost,
-            overdraft: overdraft(lane),
-        };
-        meter.wait(room, at)
+        let allowed = of_class(self.portion, meter);
+        meter.wait(Room { allowed, ..room }, at)
     }
 
     fn meters(&mut self, class: Class) -> impl Iterator<Item = &mut Meter> {

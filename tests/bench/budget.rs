@@ -33,10 +33,22 @@ struct Case {
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|it| it != "--bench")
+        .collect();
     println!(
         "{:<44} {:<9} {:>7} {:>7} {:>7} {:>8} {:>8} {:>8} {:>14} {:>14}",
-        "scene", "strategy", "taken", "of left", "beyond", "refused", "others'", "alone", "VIP p50/max s", "first p50/max"
+        "scene",
+        "strategy",
+        "taken",
+        "of left",
+        "beyond",
+        "refused",
+        "others'",
+        "alone",
+        "VIP p50/max s",
+        "first p50/max"
     );
     for case in cases() {
         if wanted.is_empty() || wanted.iter().any(|it| case.name.contains(it.as_str())) {
@@ -85,8 +97,14 @@ fn print(case: &Case, name: &str, out: &Outcome) {
         percent(taken, left),
         percent(taken, above),
         percent(out.refused as f64, (out.refused + out.taken) as f64),
-        percent(out.theirs_refused as f64, (out.theirs + out.theirs_refused) as f64),
-        percent(out.theirs_refused_alone as f64, (out.theirs + out.theirs_refused) as f64),
+        percent(
+            out.theirs_refused as f64,
+            (out.theirs + out.theirs_refused) as f64
+        ),
+        percent(
+            out.theirs_refused_alone as f64,
+            (out.theirs + out.theirs_refused) as f64
+        ),
         waits(out, Lane::Vip),
         waits(out, Lane::FirstSync),
     );
@@ -131,7 +149,11 @@ fn scene(refill: Refill, limit: u64) -> Scene {
 }
 
 fn case(name: &str, refill: Refill, plan: Plan) -> Case {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and small")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole and small"
+    )]
     let limit = plan.calls_per_minute() as u64;
     Case {
         name: format!("{refill:?} {plan:?} {name}"),
@@ -175,8 +197,14 @@ fn others(refill: Refill) -> Vec<Case> {
     changes.scene.limits = vec![(3600, 200), (7200, 700), (10800, 50)];
 
     let mut hidden = case("lists at half their limit", refill, Plan::Pro);
-    hidden.scene.server.set_class("contacts.list", 60 * SECOND, 50);
-    hidden.scene.backlog.push((Lane::Reconcile, Class::CONTACTS_LIST, 4));
+    hidden
+        .scene
+        .server
+        .set_class("contacts.list", 60 * SECOND, 50);
+    hidden
+        .scene
+        .backlog
+        .push((Lane::Reconcile, Class::CONTACTS_LIST, 4));
 
     let mut skewed = case("clock 300 ppm fast, jumps", refill, Plan::Pro);
     skewed.scene.server = Server::new(refill, 60 * SECOND, 400, 300);

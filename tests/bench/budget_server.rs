@@ -43,7 +43,11 @@ impl Window {
             }
             Refill::Fixed => {}
             Refill::Sliding => {
-                while self.counted.front().is_some_and(|at| at + self.length <= now) {
+                while self
+                    .counted
+                    .front()
+                    .is_some_and(|at| at + self.length <= now)
+                {
                     self.counted.pop_front();
                 }
             }
@@ -107,7 +111,10 @@ impl Server {
             own.advance(now);
         }
         let full = |window: &&mut Window| window.left() == 0;
-        let refusing = own.as_mut().filter(|own| full(own)).map(|own| own.next_room(now));
+        let refusing = own
+            .as_mut()
+            .filter(|own| full(own))
+            .map(|own| own.next_room(now));
         let refusing = refusing.or((self.total.left() == 0).then(|| self.total.next_room(now)));
         if let Some(room) = refusing {
             let wait = room.div_ceil(SECOND).max(1);

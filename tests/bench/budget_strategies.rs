@@ -28,7 +28,12 @@ pub(crate) struct Clock(pub(crate) Vec<(u64, i64)>);
 
 impl Clock {
     fn read(&self, now: u64) -> Moment {
-        let jumped: i64 = self.0.iter().filter(|(at, _)| *at <= now).map(|(_, by)| by).sum();
+        let jumped: i64 = self
+            .0
+            .iter()
+            .filter(|(at, _)| *at <= now)
+            .map(|(_, by)| by)
+            .sum();
         Moment::from_millis(1_700_000_000_000 + i64::try_from(now / 1000).unwrap() + jumped)
     }
 }
@@ -36,9 +41,15 @@ impl Clock {
 pub(crate) enum Strategy {
     Governed(Box<Governor>, Clock),
     /// Sends at once; sleeps for as long as the last refusal said.
-    SleepOnRefusal { until: u64 },
+    SleepOnRefusal {
+        until: u64,
+    },
     /// Sends at an even pace, and sleeps as well.
-    FixedPace { every: u64, next: u64, until: u64 },
+    FixedPace {
+        every: u64,
+        next: u64,
+        until: u64,
+    },
 }
 
 impl Strategy {

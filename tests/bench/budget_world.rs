@@ -99,7 +99,10 @@ impl World {
         world.begin();
         let end = world.now + world.scene.lasts * SECOND;
         while let Some(Reverse((at, _, event))) = world.queue.pop() {
-            let done = world.scene.calls.is_some_and(|calls| world.out.taken >= calls);
+            let done = world
+                .scene
+                .calls
+                .is_some_and(|calls| world.out.taken >= calls);
             if at >= end || done {
                 break;
             }
@@ -129,7 +132,8 @@ impl World {
 
     fn plan(&mut self, after: u64, event: Event) {
         self.events += 1;
-        self.queue.push(Reverse((self.now + after, self.events, event)));
+        self.queue
+            .push(Reverse((self.now + after, self.events, event)));
     }
 
     fn caller(&mut self, lane: Lane, class: Class, again: bool) {
@@ -209,7 +213,11 @@ impl World {
         let caller = &mut self.callers[id];
         let (ticket, verdict) = (caller.ticket.take().unwrap(), caller.verdict.unwrap());
         let refused = matches!(verdict, Verdict::Refused(..));
-        *(if refused { &mut self.out.refused } else { &mut self.out.taken }) += 1;
+        *(if refused {
+            &mut self.out.refused
+        } else {
+            &mut self.out.taken
+        }) += 1;
         self.strategy.told(ticket, verdict, self.now);
         let caller = &mut self.callers[id];
         if refused || caller.again {

@@ -62,6 +62,8 @@ pub(super) struct Claims {
 pub(super) struct Ahead {
     pub(super) total: u32,
     pub(super) of_class: u32,
+    /// Its lane is behind its floor, and it is the first there.
+    pub(super) pressing: bool,
 }
 
 impl Claims {
@@ -122,7 +124,10 @@ impl Claims {
             (!(is_first && self.is_behind(lane)), lane, id)
         };
         let own = rank(id, lane);
-        let mut ahead = Ahead::default();
+        let mut ahead = Ahead {
+            pressing: !own.0,
+            ..Ahead::default()
+        };
         for (_, claim) in others.filter(|(other, it)| **other != id && rank(**other, it.lane) < own)
         {
             ahead.total += claim.cost;

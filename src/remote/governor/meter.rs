@@ -246,9 +246,9 @@ impl Meter {
             sent: call.sent,
             settled: now,
             cost: call.cost,
-            certain: call.certain,
+            certain: call.outcome == Outcome::Counted,
         });
-        if call.certain {
+        if call.outcome != Outcome::Lost {
             let took = (now - call.sent).as_secs_f64();
             // Follows a rise quickly and a fall slowly.
             let weight = if took > self.latency { 0.2 } else { 0.02 };
@@ -286,5 +286,16 @@ pub(super) struct Settled {
     pub(super) sent: Duration,
     pub(super) planned: u32,
     pub(super) cost: u32,
-    pub(super) certain: bool,
+    pub(super) outcome: Outcome,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The server answered and counted it.
+    Counted,
+    /// The server answered that it is one too many; whether it counts nobody knows.
+    Refused,
+    /// No answer came.
+    Lost,
 }

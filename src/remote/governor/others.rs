@@ -70,12 +70,27 @@ impl Others {
         }
     }
 
+    fn resets(&self, window: Duration, now: Duration) -> bool {
+        self.reset_seen.is_some_and(|at| now < at + window * 10)
+    }
+
+    /// By how much they may exceed `expected` by chance before we see it, as the root of their calls
+    /// until then: to the end of a window that is reset, else for a tenth of one or so.
+    pub(super) fn spread(&self, expected: f64, window: Duration, now: Duration) -> f64 {
+        if expected < 1.0 {
+            0.0
+        } else if self.resets(window, now) {
+            expected.sqrt()
+        } else {
+            1.0 + (expected / 8.0).sqrt()
+        }
+    }
+
     /// Calls that they take in a window of length `window`, as far as one can tell at `now`.
     pub(super) fn expected(&self, window: Duration, now: Duration) -> f64 {
         let horizon = window + window / 4;
         let fresh = self.levels.iter().filter(|(at, _)| *at + horizon >= now);
-        let resets = self.reset_seen.is_some_and(|at| now < at + window * 10);
-        let level = if resets {
+        let level = if self.resets(window, now) {
             fresh.map(|(_, level)| *level).fold(0.0, f64::max)
         } else {
             fresh.last().map_or(0.0, |(_, level)| *level)

@@ -1,6 +1,6 @@
 //! What the outcome of a call teaches.
 
-use super::Lane;
+use super::meter::Outcome;
 use super::others::Sighting;
 use super::{
     Class, Duration, Flight, Governor, Headers, Meter, Moment, Permit, Reading, Refusal, Scope,
@@ -32,7 +32,7 @@ impl Governor {
             let (quota, left) = (headers.day_limit.positive(), headers.day_remaining.number());
             day.see(quota, left, flying, now);
         }
-        if let Some(flight) = self.settle(permit.id, cost, true, at) {
+        if let Some(flight) = self.settle(permit.id, cost, Outcome::Counted, at) {
             if let Some(cost) = cost {
                 self.costs.insert(flight.class, cost);
             }
@@ -45,7 +45,7 @@ impl Governor {
     pub fn refused(&mut self, permit: Permit, refusal: Refusal, now: Moment) {
         let at = self.advance(now);
         self.learn_limit(&refusal.headers);
-        let Some(flight) = self.settle(permit.id, None, false, at) else {
+        let Some(flight) = self.settle(permit.id, None, Outcome::Refused, at) else {
             return;
         };
         self.report.refused(flight.class, flight.lane);
@@ -60,7 +60,6 @@ impl Governor {
         }
         let wait = self.closure(refusal.retry_after);
         self.refusals_in_a_row = self.refusals_in_a_row.saturating_add(1);
-        let allowed = self.allowed(Lane::People, at);
         if scope == Scope::Class {
             let portion = self.portion;
             if let Some(meter) = self.class_meter(flight.class) {
@@ -69,6 +68,8 @@ impl Governor {
                 meter.close(at + wait);
             }
         } else {
+            // What others take is counted apart.
+            let allowed = self.total.limit.map(|limit| limit * self.portion.share);
             self.total.narrow(NARROW_SHOWN, allowed, flight.sent, at);
             self.total.close(at + wait);
         }
@@ -78,7 +79,7 @@ impl Governor {
     #[expect(clippy::needless_pass_by_value, reason = "an outcome is told once")]
     pub fn failed(&mut self, permit: Permit, now: Moment) {
         let at = self.advance(now);
-        self.settle(permit.id, None, false, at);
+        self.settle(permit.id, None, Outcome::Lost, at);
     }
 
     /// Closes the books on a call. Nothing where that was done already, for it took too long.
@@ -86,7 +87,7 @@ impl Governor {
         &mut self,
         id: u64,
         cost: Option<u32>,
-        certain: bool,
+        outcome: Outcome,
         at: Duration,
     ) -> Option<Flight> {
         let flight = self.flights.remove(&id)?;
@@ -94,7 +95,7 @@ impl Governor {
             sent: flight.sent,
             planned: flight.cost,
             cost: cost.unwrap_or(flight.cost),
-            certain,
+            outcome,
         };
         self.ours_ever += f64::from(call.cost) - f64::from(call.planned);
         for meter in self.meters(flight.class) {
