@@ -37,6 +37,9 @@ const LONGEST_CALL: Duration = Duration::from_mins(2);
 /// The shortest wait; a shorter one would be a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
+/// The shortest wait of one that waits for others.
+const SHORTEST_REPEAT: Duration = Duration::from_millis(50);
+
 /// What is ours of an account.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Portion {
@@ -314,7 +317,18 @@ impl Governor {
             ..room
         };
         let class = self.class_wait(turn.class, of_class, at);
-        self.total.wait(room, at).max(class)
+        let wait = self.total.wait(room, at).max(class);
+        if wait.is_zero() || ahead.pressing {
+            return wait;
+        }
+        // The lane's floor may bring its turn sooner than those ahead let one think.
+        let pace = self
+            .total
+            .capped(room.allowed)
+            .map(|allowed| self.total.pace(allowed));
+        let turn = pace.map(|pace| self.claims.others_until_turn(turn.lane) / pace);
+        let turn = turn.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        wait.min(turn.unwrap_or(LONGEST_WAIT).max(SHORTEST_REPEAT))
     }
 
     /// How long until the class has room, whatever the account has.
@@ -352,7 +366,7 @@ fn of_class(portion: Portion, meter: &Meter) -> Option<f64> {
 /// How far a lane may run ahead of an even pace, as a part of what the window has left.
 const fn overdraft(lane: Lane) -> Option<f64> {
     match lane {
-        Lane::Vip => None,
+        Lane::Vip => Some(0.5),
         Lane::People => Some(0.25),
         Lane::FirstSync | Lane::Reconcile => Some(0.05),
     }

@@ -136,6 +136,12 @@ impl Claims {
         ahead
     }
 
+    /// How many calls of others go at most before it is the lane's turn.
+    pub(super) fn others_until_turn(&self, lane: Lane) -> f64 {
+        let behind = self.behind.get(lane.index()).copied().unwrap_or(0.0);
+        ((1.0 - behind) / lane.floor()).max(0.0)
+    }
+
     fn is_behind(&self, lane: Lane) -> bool {
         self.behind.get(lane.index()).is_some_and(|it| *it >= 1.0)
     }

@@ -144,7 +144,7 @@ impl Meter {
     }
 
     /// Calls a second that fill the window evenly, and just do not overfill it.
-    fn pace(&self, allowed: f64) -> f64 {
+    pub(super) fn pace(&self, allowed: f64) -> f64 {
         allowed / (self.window().as_secs_f64() + self.latency)
     }
 
