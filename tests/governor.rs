@@ -5,13 +5,15 @@
 
 mod governor {
     pub(crate) mod book;
+    pub(crate) mod steps;
 }
 
 use deskbridge::remote::governor::{
     Class, Daily, Decision, Governor, Headers, Lane, Limits, Moment, Plan, Portion, Reading,
     Refusal, Scope, Warning, Why,
 };
-use governor::book::{Book, Step, steps};
+use governor::book::Book;
+use governor::steps::{Step, steps};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ const ALL: Portion = Portion {
 };
 
 fn book(portion: Portion) -> Book {
-    Book::new(Governor::new(Plan::Pro.limits(), portion), portion)
+    Book::new(Governor::new(&Plan::Pro.limits(), portion), portion)
 }
 
 proptest! {
@@ -93,7 +95,7 @@ proptest! {
         plan in proptest::sample::select(vec![Plan::Trial, Plan::Growth, Plan::Pro]),
         latency in 10..900_i64,
     ) {
-        let mut book = Book::new(Governor::new(plan.limits(), ALL), ALL);
+        let mut book = Book::new(Governor::new(&plan.limits(), ALL), ALL);
         let went = book.contest(waiting, latency, 30 * 60 * 1000);
         let all: f64 = went.iter().sum();
         for lane in Lane::ALL {
@@ -185,7 +187,7 @@ fn a_spent_day_stops_that_system_until_the_accounts_midnight() {
         }),
         ..Limits::of(190.0, Duration::from_secs(10))
     };
-    let mut book = Book::new(Governor::new(limits, ALL), ALL);
+    let mut book = Book::new(Governor::new(&limits, ALL), ALL);
     // Two hours before the midnight of an account two hours east.
     book.now = Moment::from_millis(20 * 3_600_000);
     book.go_and(Class::OTHER, |governor, permit, now| {

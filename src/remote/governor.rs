@@ -15,18 +15,19 @@ mod meter;
 mod moment;
 mod others;
 mod plan;
+mod queue;
 mod report;
 mod settle;
 
 pub use headers::{Headers, Reading, Refusal, Scope};
 pub use lanes::Lane;
 pub use moment::Moment;
-pub use plan::{Class, Daily, Limits, Plan, Rate};
+pub use plan::{ByTotal, Class, Daily, Limits, Plan, Rate};
 pub use report::{Snapshot, Tally, Warning};
 
 use day::Day;
 use lanes::Claims;
-use meter::{LONGEST_WAIT, Meter, Outcome, Room, Settled};
+use meter::{LONGEST_WAIT, Meter, Outcome, Settled};
 use moment::Passed;
 use others::Others;
 use std::collections::BTreeMap;
@@ -36,9 +37,6 @@ use std::time::Duration;
 const LONGEST_CALL: Duration = Duration::from_mins(2);
 /// The shortest wait; a shorter one would be a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
-
-/// The shortest wait of one that waits for others.
-const SHORTEST_REPEAT: Duration = Duration::from_millis(50);
 
 /// What is ours of an account.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -111,7 +109,7 @@ struct Flight {
 #[derive(Debug, Clone)]
 pub struct Governor {
     portion: Portion,
-    classes_by_total: Option<fn(f64) -> Vec<(Class, Rate)>>,
+    classes_by_total: Option<ByTotal>,
     passed: Passed,
     next: u64,
     /// The first is the account's, the others are those of classes.
@@ -134,7 +132,7 @@ pub struct Governor {
 impl Governor {
     /// Nothing sent, nothing known but `limits`. Values of `portion` out of range are taken into it.
     #[must_use]
-    pub fn new(limits: Limits, portion: Portion) -> Self {
+    pub fn new(limits: &Limits, portion: Portion) -> Self {
         let sane = |part: f64, least: f64, most: f64| {
             if part.is_nan() {
                 most
@@ -274,75 +272,6 @@ impl Governor {
         Some(ours.min(ceiling.unwrap_or(ours)).max(1.0))
     }
 
-    fn closed(&mut self, turn: &Turn, at: Duration, now: Moment) -> Option<(Moment, Why)> {
-        let (share, reserve) = (self.portion.share, self.portion.reserve);
-        let day = self.day.as_mut();
-        if let Some(until) = day.and_then(|day| day.closed(turn.lane, share, reserve, now)) {
-            return Some((until, Why::DaySpent));
-        }
-        let left = |until: Duration| now.after(until.saturating_sub(at).max(SHORTEST_WAIT));
-        if let Some(until) = self.total.closed_until {
-            return Some((left(until), Why::Refused));
-        }
-        let own = self.classes.iter().find(|it| it.covers(turn.class))?;
-        Some((left(own.closed_until?), Why::ClassRefused(turn.class)))
-    }
-
-    fn wait(&self, turn: &Turn, at: Duration) -> Duration {
-        let open = |(lane, class): &(Lane, Class)| {
-            let room = Room {
-                allowed: None,
-                ahead: 0,
-                cost: 1,
-                overdraft: overdraft(*lane),
-            };
-            self.class_wait(*class, room, at).is_zero()
-        };
-        let open: Vec<_> = self.claims.classes().into_iter().filter(open).collect();
-        let ahead = self.claims.ahead((turn.id, turn.lane, turn.class), &open);
-        // A lane that is kept from its floor goes by the limit alone, as those do that keep it from it.
-        let pace = if ahead.pressing {
-            None
-        } else {
-            overdraft(turn.lane)
-        };
-        let room = Room {
-            allowed: self.allowed(turn.lane, at),
-            ahead: ahead.total,
-            cost: turn.cost,
-            overdraft: pace,
-        };
-        let of_class = Room {
-            ahead: ahead.of_class,
-            ..room
-        };
-        let class = self.class_wait(turn.class, of_class, at);
-        let wait = self.total.wait(room, at).max(class);
-        if wait.is_zero() || ahead.pressing {
-            return wait;
-        }
-        // The lane's floor may bring its turn sooner than those ahead let one think.
-        let pace = self
-            .total
-            .capped(room.allowed)
-            .map(|allowed| self.total.pace(allowed));
-        let turn = pace.map(|pace| self.claims.others_until_turn(turn.lane) / pace);
-        let turn = turn.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        wait.min(turn.unwrap_or(LONGEST_WAIT).max(SHORTEST_REPEAT))
-    }
-
-    /// How long until the class has room, whatever the account has.
-    fn class_wait(&self, class: Class, room: Room, at: Duration) -> Duration {
-        let Some(meter) = self.classes.iter().find(|meter| meter.covers(class)) else {
-            return Duration::ZERO;
-        };
-        if let Some(until) = meter.closed_until {
-            return until.saturating_sub(at).max(SHORTEST_WAIT);
-        }
-        let allowed = of_class(self.portion, meter);
-        meter.wait(Room { allowed, ..room }, at)
-    }
-
     fn meters(&mut self, class: Class) -> impl Iterator<Item = &mut Meter> {
         let classes = self.classes.iter_mut();
         std::iter::once(&mut self.total).chain(classes.filter(move |it| it.covers(class)))
@@ -361,13 +290,4 @@ impl Governor {
 fn of_class(portion: Portion, meter: &Meter) -> Option<f64> {
     let part = portion.share.min(1.0 - portion.reserve);
     meter.limit.map(|limit| (limit * part).max(1.0))
-}
-
-/// How far a lane may run ahead of an even pace, as a part of what the window has left.
-const fn overdraft(lane: Lane) -> Option<f64> {
-    match lane {
-        Lane::Vip => Some(0.5),
-        Lane::People => Some(0.25),
-        Lane::FirstSync | Lane::Reconcile => Some(0.05),
-    }
 }

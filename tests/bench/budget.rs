@@ -67,7 +67,7 @@ fn run(case: &Case, name: &str) {
     };
     let strategy = match name {
         "governor" => {
-            let governor = Governor::new(case.limits.clone(), portion);
+            let governor = Governor::new(&case.limits, portion);
             Strategy::Governed(Box::new(governor), case.clock.clone())
         }
         "sleep" => Strategy::SleepOnRefusal { until: 0 },

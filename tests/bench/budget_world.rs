@@ -50,7 +50,7 @@ pub(crate) struct Outcome {
     pub(crate) waits: BTreeMap<Lane, Vec<u64>>,
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Ask(usize),
     Arrive(usize),
@@ -151,7 +151,6 @@ impl World {
 
     /// A wait of random length, of the mean `micros`.
     #[expect(
-        clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "minutes at most"

@@ -249,7 +249,7 @@ impl Meter {
             certain: call.outcome == Outcome::Counted,
         });
         if call.outcome != Outcome::Lost {
-            let took = (now - call.sent).as_secs_f64();
+            let took = now.saturating_sub(call.sent).as_secs_f64();
             // Follows a rise quickly and a fall slowly.
             let weight = if took > self.latency { 0.2 } else { 0.02 };
             self.latency += (took - self.latency) * weight;
@@ -273,7 +273,7 @@ impl Meter {
     /// Our calls that a sliding window must have held when it took a call that was sent at `sent` and
     /// answered at `now`.
     pub(super) fn ours_if_sliding(&self, sent: Duration, now: Duration) -> f64 {
-        let begin = (now + GRAIN).saturating_sub(self.length - self.length / SLEW);
+        let begin = (now + GRAIN).saturating_sub(self.length / (SLEW + 1) * SLEW);
         let entries = self.log.iter().rev().take_while(|it| it.settled >= begin);
         let held = entries.filter(|it| it.certain && it.settled <= sent && it.sent > begin);
         f64::from(held.map(|it| it.cost).sum::<u32>())

@@ -56,7 +56,7 @@ impl Others {
     fn grow(&mut self, least: f64, most: f64, window: Duration, now: Duration) {
         match self.base {
             Some((since, base)) if most >= base => {
-                let passed = (now - since).as_secs_f64();
+                let passed = now.saturating_sub(since).as_secs_f64();
                 let grown = (least - base).max(0.0);
                 if passed * 6.0 >= window.as_secs_f64() {
                     let sure = (grown - 2.0 * grown.sqrt()).max(0.0);
@@ -89,11 +89,11 @@ impl Others {
     /// Calls that they take in a window of length `window`, as far as one can tell at `now`.
     pub(super) fn expected(&self, window: Duration, now: Duration) -> f64 {
         let horizon = window + window / 4;
-        let fresh = self.levels.iter().filter(|(at, _)| *at + horizon >= now);
+        let mut fresh = self.levels.iter().filter(|(at, _)| *at + horizon >= now);
         let level = if self.resets(window, now) {
             fresh.map(|(_, level)| *level).fold(0.0, f64::max)
         } else {
-            fresh.last().map_or(0.0, |(_, level)| *level)
+            fresh.next_back().map_or(0.0, |(_, level)| *level)
         };
         let growing = self
             .levels

@@ -39,6 +39,9 @@ pub struct Daily {
     pub offset_minutes: i32,
 }
 
+/// The limits of classes that go with a total.
+pub type ByTotal = fn(f64) -> Vec<(Class, Rate)>;
+
 /// What is known of an account's limits.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -49,7 +52,7 @@ pub struct Limits {
     /// Limits of single classes.
     pub classes: Vec<(Class, Rate)>,
     /// The classes' limits of an account with so many calls a window, where the plan decides both.
-    pub classes_by_total: Option<fn(f64) -> Vec<(Class, Rate)>>,
+    pub classes_by_total: Option<ByTotal>,
     /// The daily quota.
     pub daily: Option<Daily>,
 }
