@@ -83,13 +83,17 @@ proptest! {
             };
             governor.refused(permit, refusal, now);
         });
+        let limit = book.governor.snapshot(book.now).limit.unwrap();
         let (answered, refused) = (book.greedy(180_000), other.greedy(180_000));
         for (second, (answered, refused)) in answered.iter().zip(&refused).enumerate() {
-            prop_assert!(refused <= answered, "{refused} > {answered} after {second} s");
+            // Who was held up has more of the window left, a twentieth of which may go ahead of the pace.
+            let ahead = 1.0 + limit / 20.0;
+            prop_assert!(refused <= &(answered + ahead), "{refused} > {answered} after {second} s");
         }
     }
 
     #[test]
+    #[expect(clippy::cast_precision_loss, reason = "few callers, short waits")]
     fn every_lane_that_waits_gets_its_floor(
         waiting in proptest::array::uniform4(1..4_usize),
         plan in proptest::sample::select(vec![Plan::Trial, Plan::Growth, Plan::Pro]),
@@ -99,10 +103,13 @@ proptest! {
         let went = book.contest(waiting, latency, 30 * 60 * 1000);
         let all: f64 = went.iter().sum();
         for lane in Lane::ALL {
-            let part = went[lane as usize] / all;
+            let (went, callers) = (went[lane as usize], waiting[lane as usize]);
             // One that asks alone is not there while its answer is on its way.
-            let there = if waiting[lane as usize] > 1 { 0.8 } else { 0.4 };
-            prop_assert!(part >= lane.floor() * there, "{lane:?} got {part} of {went:?}");
+            let floor = all * lane.floor() * if callers > 1 { 0.8 } else { 0.4 };
+            // Nor can so many callers make more calls than they wait for answers.
+            let seconds_each = (latency + 1_500) as f64 / 1000.0;
+            let able = callers as f64 * 30.0 * 60.0 / seconds_each;
+            prop_assert!(went >= floor.min(able), "{lane:?} got {went} of {all}");
         }
     }
 }
@@ -230,9 +237,9 @@ fn a_minute_of_a_neighbours_calls_is_left_to_the_neighbour() {
     book.go_and(Class::OTHER, |governor, permit, now| {
         governor.answered(permit, &headers, now);
     });
-    let sent: u64 = *book.greedy(60_000).last().unwrap();
+    let sent = *book.greedy(60_000).last().unwrap();
     // 300 are theirs, and chance may make them more by the root of that.
-    assert!((60..=100).contains(&sent), "{sent}");
+    assert!((60.0..=100.0).contains(&sent), "{sent}");
 }
 
 #[test]

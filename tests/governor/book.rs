@@ -255,15 +255,15 @@ impl Book {
     }
 
     /// Calls that go, summed up by second, when one waits at any time and answers come at once.
-    pub(crate) fn greedy(&mut self, millis: i64) -> Vec<u64> {
-        let (mut sent, mut sums) = (0, Vec::new());
+    pub(crate) fn greedy(&mut self, millis: i64) -> Vec<f64> {
+        let (mut sent, mut sums) = (0.0, Vec::new());
         let mut turn = Some(self.governor.turn(Lane::FirstSync, Class::OTHER, 1));
         for step in 0..millis / 20 {
             self.forward(20);
             while let Some(asking) = turn.take() {
                 match self.governor.ask(asking, self.now) {
                     Decision::Go(permit) => {
-                        sent += 1;
+                        sent += 1.0;
                         self.governor
                             .answered(permit, &Headers::default(), self.now);
                         turn = Some(self.governor.turn(Lane::FirstSync, Class::OTHER, 1));
