@@ -5,6 +5,7 @@
 //! never what was sent.
 
 pub mod freshdesk;
+pub mod governor;
 pub mod http;
 pub mod hubspot;
 pub mod odoo;
