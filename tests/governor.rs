@@ -8,9 +8,10 @@ mod governor {
     pub(crate) mod steps;
 }
 
+use deskbridge::remote::freshdesk::{CONTACTS_LIST, Plan};
 use deskbridge::remote::governor::{
-    Class, Daily, Decision, Governor, Headers, Lane, Limits, Moment, Plan, Portion, Reading,
-    Refusal, Scope, Warning, Why,
+    Class, Daily, Decision, Governor, Headers, Lane, Limits, Moment, Portion, Reading, Refusal,
+    Scope, Warning, Why,
 };
 use governor::book::Book;
 use governor::steps::{Step, steps};
@@ -28,7 +29,7 @@ fn book(portion: Portion) -> Book {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn no_window_holds_more_calls_than_the_account_allows_us(
@@ -163,7 +164,7 @@ fn a_hidden_limit_of_one_class_leaves_the_others_their_pace() {
         remaining: Reading::parse(Some("350.0")),
         ..Headers::default()
     };
-    book.go_and(Class::CONTACTS_LIST, |governor, permit, now| {
+    book.go_and(CONTACTS_LIST, |governor, permit, now| {
         let refusal = Refusal {
             retry_after: Some(Duration::from_secs(34)),
             scope: None,
@@ -171,16 +172,16 @@ fn a_hidden_limit_of_one_class_leaves_the_others_their_pace() {
         };
         governor.refused(permit, refusal, now);
     });
-    let turn = book.governor.turn(Lane::Vip, Class::CONTACTS_LIST, 1);
+    let turn = book.governor.turn(Lane::Vip, CONTACTS_LIST, 1);
     let Decision::Closed { until, why, .. } = book.governor.ask(turn, book.now) else {
         panic!("the class is open");
     };
-    assert_eq!(why, Why::ClassRefused(Class::CONTACTS_LIST));
+    assert_eq!(why, Why::ClassRefused(CONTACTS_LIST));
     assert_eq!(until.since(book.now), Duration::from_secs(34));
     let turn = book.governor.turn(Lane::Vip, Class::OTHER, 1);
     assert!(matches!(book.governor.ask(turn, book.now), Decision::Go(_)));
     let narrowed = book.governor.snapshot(until).narrowed;
-    assert_eq!(narrowed, [(Class::CONTACTS_LIST, 37.5)]);
+    assert_eq!(narrowed, [(CONTACTS_LIST, 37.5)]);
     let later = until.after(Duration::from_mins(30));
     assert_eq!(book.governor.snapshot(later).narrowed.len(), 1);
 }
@@ -255,7 +256,7 @@ fn the_plan_is_known_by_its_name_and_the_account_has_the_last_word() {
         assert_eq!(plan.limits().calls, Some(calls));
     }
     let mut book = book(ALL);
-    let lists = [(Class::CONTACTS_LIST, 1000.0)];
+    let lists = [(CONTACTS_LIST, 1000.0)];
     assert_eq!(
         book.governor.forecast(&lists),
         Some(Duration::from_mins(10))

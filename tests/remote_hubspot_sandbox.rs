@@ -497,7 +497,7 @@ async fn searching_at_full_speed_is_never_refused() {
     assert_eq!(records.len(), 2_000);
     // The canary and ten pages; a refusal would have cost one more.
     assert_eq!(hubspot.calls()["contacts.search"], 11);
-    assert_eq!(hubspot.calls_per_minute(), Some(600.0));
+    assert_eq!(hubspot.spending().allowed, Some(100.0));
 }
 
 #[tokio::test]

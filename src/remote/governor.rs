@@ -11,19 +11,20 @@
 mod day;
 mod headers;
 mod lanes;
+mod limits;
 mod meter;
 mod moment;
 mod others;
-mod plan;
+
 mod queue;
 mod report;
 mod settle;
 
 pub use headers::{Headers, Reading, Refusal, Scope};
 pub use lanes::Lane;
+pub use limits::{ByTotal, Class, Daily, Limits, Rate};
 pub use moment::Moment;
-pub use plan::{ByTotal, Class, Daily, Limits, Plan, Rate};
-pub use report::{Snapshot, Tally, Warning};
+pub use report::{Snapshot, Warning};
 
 use day::Day;
 use lanes::Claims;
@@ -99,7 +100,6 @@ pub enum Why {
 
 #[derive(Debug, Clone, Copy)]
 struct Flight {
-    lane: Lane,
     class: Class,
     cost: u32,
     sent: Duration,
@@ -167,6 +167,13 @@ impl Governor {
         }
     }
 
+    /// The account's midnight is this many minutes earlier than that of UTC.
+    pub fn lies_east(&mut self, minutes: i32) {
+        if let Some(day) = &mut self.day {
+            day.lies_east(minutes);
+        }
+    }
+
     /// A place in the queue for a call that is expected to cost `cost`.
     pub fn turn(&mut self, lane: Lane, class: Class, cost: u32) -> Turn {
         self.next += 1;
@@ -218,9 +225,7 @@ impl Governor {
         }
         self.ours_ever += f64::from(turn.cost);
         self.claims.granted(turn.id, turn.lane, turn.cost);
-        self.report.granted(turn.class, turn.lane, turn.cost);
         let flight = Flight {
-            lane: turn.lane,
             class: turn.class,
             cost: turn.cost,
             sent: at,

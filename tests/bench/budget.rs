@@ -1,12 +1,15 @@
 //! How an account's calls are spent, on a simulated clock: by the governor, by one that sleeps when it is
 //! refused, and by one with a fixed pace.
 //!
-//! `cargo bench --bench budget` runs everything; further words pick the scenes whose names hold them.
+//! Then the whole engine, over HTTP against the simulators with their time hastened. `cargo bench --bench
+//! budget` runs everything; further words pick the scenes whose names hold them.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![expect(clippy::indexing_slicing, reason = "a benchmark may panic")]
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
+#[path = "budget_engine.rs"]
+mod engine;
 #[path = "budget_server.rs"]
 mod server;
 #[path = "budget_strategies.rs"]
@@ -14,7 +17,8 @@ mod strategies;
 #[path = "budget_world.rs"]
 mod world;
 
-use deskbridge::remote::governor::{Class, Governor, Lane, Limits, Plan, Portion};
+use deskbridge::remote::freshdesk::{CONTACTS_LIST, Plan};
+use deskbridge::remote::governor::{Class, Governor, Lane, Limits, Portion};
 use server::{Refill, SECOND, Server};
 use std::time::Duration;
 use strategies::{Clock, Strategy};
@@ -57,6 +61,7 @@ fn main() {
             }
         }
     }
+    engine::run(&wanted);
 }
 
 fn run(case: &Case, name: &str) {
@@ -204,7 +209,7 @@ fn others(refill: Refill) -> Vec<Case> {
     hidden
         .scene
         .backlog
-        .push((Lane::Reconcile, Class::CONTACTS_LIST, 4));
+        .push((Lane::Reconcile, CONTACTS_LIST, 4));
 
     let mut skewed = case("clock 300 ppm fast, jumps", refill, Plan::Pro);
     skewed.scene.server = Server::new(refill, 60 * SECOND, 400, 300);
@@ -218,7 +223,7 @@ fn others(refill: Refill) -> Vec<Case> {
     lanes.scene.backlog = vec![
         (Lane::FirstSync, Class::OTHER, 8),
         (Lane::People, Class::OTHER, 2),
-        (Lane::Reconcile, Class::CONTACTS_LIST, 2),
+        (Lane::Reconcile, CONTACTS_LIST, 2),
     ];
 
     let mut sync = case("first sync of 20,000", refill, Plan::Pro);

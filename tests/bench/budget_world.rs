@@ -2,6 +2,7 @@
 
 use crate::server::{SECOND, Server, Verdict};
 use crate::strategies::{Answer, Strategy, Ticket};
+use deskbridge::remote::freshdesk::TICKETS_UPDATE;
 use deskbridge::remote::governor::{Class, Lane};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -172,7 +173,7 @@ impl World {
             Event::Answer(id) => self.answer(id),
             Event::Neighbour => self.neighbour(),
             Event::Vip => {
-                self.caller(Lane::Vip, Class::TICKETS_UPDATE, false);
+                self.caller(Lane::Vip, TICKETS_UPDATE, false);
                 #[expect(clippy::cast_precision_loss, reason = "minutes at most")]
                 let every = (self.scene.vip_every.unwrap() * SECOND) as f64;
                 let after = self.random(every);

@@ -79,6 +79,7 @@ impl Bench {
                 Freshdesk::new(freshdesk::Options {
                     url: desk.parse().unwrap(),
                     api_key: "freshdesk-sandbox-key".to_owned().into(),
+                    limits: None,
                     calls_per_minute: None,
                     share: 1.0,
                     stop: stop.clone(),

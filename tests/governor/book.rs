@@ -1,6 +1,7 @@
 //! A second count of what the governor lets go, and hands that drive it.
 
 use super::steps::Step;
+use deskbridge::remote::freshdesk::CONTACTS_LIST;
 use deskbridge::remote::governor::{
     Class, Decision, Governor, Headers, Lane, Moment, Permit, Portion, Reading, Turn,
 };
@@ -185,7 +186,7 @@ impl Book {
                 .filter(counts)
                 .filter(|it| it.class == class),
         );
-        if class == Class::CONTACTS_LIST {
+        if class == CONTACTS_LIST {
             let most = (own_limit(self.limit) * share).max(1.0);
             prop_assert!(
                 own == cost || f64::from(own) <= most + 1e-3,

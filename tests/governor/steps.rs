@@ -1,5 +1,6 @@
 //! What may happen to a governor: work, time, and answers of any kind.
 
+use deskbridge::remote::freshdesk::{CONTACTS_LIST, TICKETS_UPDATE};
 use deskbridge::remote::governor::{Class, Headers, Lane, Reading, Refusal, Scope};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -24,8 +25,8 @@ pub(crate) enum Step {
 fn class() -> impl Strategy<Value = Class> {
     proptest::sample::select(vec![
         Class::OTHER,
-        Class::CONTACTS_LIST,
-        Class::TICKETS_UPDATE,
+        CONTACTS_LIST,
+        TICKETS_UPDATE,
         Class("unheard of"),
     ])
 }

@@ -191,6 +191,7 @@ impl World {
         let desk = Freshdesk::new(freshdesk::Options {
             url: self.desk.url().parse().unwrap(),
             api_key: "freshdesk-sandbox-key".to_owned().into(),
+            limits: None,
             calls_per_minute: None,
             share: 1.0,
             stop: stop.clone(),

@@ -1,8 +1,8 @@
 //! A quota that comes back at the account's midnight.
 
 use super::lanes::Lane;
+use super::limits::Daily;
 use super::moment::Moment;
-use super::plan::Daily;
 use std::time::Duration;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -36,6 +36,16 @@ impl Day {
             answered: false,
             spent: None,
         }
+    }
+
+    pub(super) fn lies_east(&mut self, minutes: i32) {
+        self.offset = i64::from(minutes) * 60 * 1000;
+    }
+
+    /// Calls left today; nothing where nothing is known of a quota.
+    pub(super) fn left(&mut self, now: Moment) -> Option<f64> {
+        self.turn(now);
+        self.left.or(self.quota)
     }
 
     fn local(&self, now: Moment) -> i64 {

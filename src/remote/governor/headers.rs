@@ -28,7 +28,9 @@ impl Reading {
         }
     }
 
-    pub(super) fn number(self) -> Option<f64> {
+    /// The number, if it is one.
+    #[must_use]
+    pub fn number(self) -> Option<f64> {
         match self {
             Self::Number(number) if (0.0..=LARGEST).contains(&number) => Some(number),
             _ => None,

@@ -1,6 +1,6 @@
 //! Who goes first among those who wait, and how nobody waits for ever.
 
-use super::plan::Class;
+use super::limits::Class;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

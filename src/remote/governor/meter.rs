@@ -1,6 +1,6 @@
 //! One limit: what was sent in its window, and when there is room for more.
 
-use super::plan::Class;
+use super::limits::Class;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -12,6 +12,11 @@ const GRAIN: Duration = Duration::from_millis(2);
 const SLEW: u32 = 2000;
 /// The part that a limit widens by after each window without a refusal.
 const WIDEN: f64 = 0.05;
+
+/// The same, where nothing shows the limit.
+const WIDEN_BLINDLY: f64 = 0.25;
+/// How far back the pace of a system goes whose limit nothing shows.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// A call of which the outcome is known.
 #[derive(Debug, Clone, Copy)]
@@ -156,7 +161,8 @@ impl Meter {
             return;
         }
         self.widened_at = now;
-        let wider = narrowed + (allowed.unwrap_or(narrowed) * WIDEN).max(1.0);
+        let step = allowed.map_or(narrowed * WIDEN_BLINDLY, |allowed| allowed * WIDEN);
+        let wider = narrowed + step.max(1.0);
         // Without a limit to return to, a million calls are none.
         let full = allowed.unwrap_or(1_000_000.0);
         self.narrowed = (wider < full).then_some(wider);
@@ -178,9 +184,22 @@ impl Meter {
         self.narrowed_at = now;
         let used = f64::from(self.used().max(1));
         // What was used is the best guess at a limit, but a window that others filled says little.
-        let known = self.capped(allowed);
-        let before = known.map_or(used, |known| used.clamp(known / 2.0, known));
+        let before = match self.capped(allowed) {
+            Some(known) => used.clamp(known / 2.0, known),
+            None => self.lately(now),
+        };
         self.narrowed = Some((before * factor).max(1.0));
+    }
+
+    /// Calls in a window at the pace of the last seconds: of a limit that nothing shows, not even the
+    /// window is known.
+    fn lately(&self, now: Duration) -> f64 {
+        let since = now.saturating_sub(LATELY);
+        let recent = || self.log.iter().rev().take_while(|it| it.sent >= since);
+        let calls = self.in_flight + recent().map(|it| it.cost).sum::<u32>();
+        let began = recent().map(|it| it.sent).min().unwrap_or(now);
+        let span = now.saturating_sub(began).max(Duration::from_secs(1));
+        f64::from(calls.max(1)) / span.as_secs_f64() * self.length.as_secs_f64()
     }
 
     pub(super) fn close(&mut self, until: Duration) {

@@ -1,7 +1,7 @@
 //! What the governor tells people: warnings, counts, and how long things will take.
 
 use super::{Class, Governor, Lane, Moment, of_class};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -34,17 +34,6 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Counts of one class and lane, since the beginning.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Calls that went out.
-    pub calls: u64,
-    /// What they were expected to cost.
-    pub cost: u64,
-    /// Those that the server refused for rate.
-    pub refused: u64,
-}
-
 /// How the budget stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
@@ -64,13 +53,14 @@ pub struct Snapshot {
     pub closed_until: Option<Moment>,
     /// Calls that wait.
     pub waiting: usize,
+    /// Calls left of the day's quota; nothing where there is none or it is not known.
+    pub left_today: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Report {
     warned: BTreeSet<Warning>,
     untold: Vec<Warning>,
-    tallies: BTreeMap<(Class, Lane), Tally>,
 }
 
 impl Report {
@@ -79,28 +69,12 @@ impl Report {
             self.untold.push(warning);
         }
     }
-
-    pub(super) fn granted(&mut self, class: Class, lane: Lane, cost: u32) {
-        let tally = self.tallies.entry((class, lane)).or_default();
-        tally.calls += 1;
-        tally.cost += u64::from(cost);
-    }
-
-    pub(super) fn refused(&mut self, class: Class, lane: Lane) {
-        self.tallies.entry((class, lane)).or_default().refused += 1;
-    }
 }
 
 impl Governor {
     /// Warnings that nobody took yet.
     pub fn warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.report.untold)
-    }
-
-    /// Calls by class and lane since the beginning.
-    #[must_use]
-    pub fn tallies(&self) -> &BTreeMap<(Class, Lane), Tally> {
-        &self.report.tallies
     }
 
     /// How the budget stands.
@@ -120,14 +94,24 @@ impl Governor {
             narrowed: narrowed.collect(),
             closed_until: closed.map(|until| now.after(until.saturating_sub(at))),
             waiting: self.claims.len(),
+            left_today: self.day.as_mut().and_then(|day| day.left(now)),
         }
     }
 
-    /// How long so many calls of these classes take at today's limits, without others; nothing where
-    /// no limit is known for any of them.
+    /// How long so many calls of these classes take at today's limits, at what calls of theirs were
+    /// last said to cost, without others; nothing where no limit is known for any of them.
     #[must_use]
     pub fn forecast(&self, calls: &[(Class, f64)]) -> Option<Duration> {
         let portion = self.portion;
+        let calls: Vec<(Class, f64)> = calls
+            .iter()
+            .map(|(class, calls)| {
+                (
+                    *class,
+                    calls * f64::from(self.costs.get(class).copied().unwrap_or(1)),
+                )
+            })
+            .collect();
         let limit = self
             .total
             .limit

@@ -48,7 +48,6 @@ impl Governor {
         let Some(flight) = self.settle(permit.id, None, Outcome::Refused, at) else {
             return;
         };
-        self.report.refused(flight.class, flight.lane);
         let scope = refusal
             .scope
             .unwrap_or_else(|| self.scope(&refusal.headers, flight.class, at));
