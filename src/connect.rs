@@ -67,6 +67,7 @@ fn crm(config: &CrmConfig, stop: &CancellationToken) -> Result<Arc<dyn Connector
                 None => vendor()?,
             },
             token: token.value().cloned().map_err(Clone::clone)?,
+            limits: None,
             share: CRM_SHARE,
             stop: stop.clone(),
         })?),

@@ -27,6 +27,7 @@ fn connect(sim: &HubspotSim, token: &str, share: f64) -> Hubspot {
     Hubspot::new(Options {
         base_url: sim.url().parse().unwrap(),
         token: SecretString::from(token),
+        limits: None,
         share,
         stop: CancellationToken::new(),
     })
@@ -507,6 +508,7 @@ async fn a_stop_ends_the_wait_for_the_next_search_and_sends_nothing_more() {
     let hubspot = Hubspot::new(Options {
         base_url: sim.url().parse().unwrap(),
         token: SecretString::from("pat-sandbox"),
+        limits: None,
         share: 0.2,
         stop: stop.clone(),
     })

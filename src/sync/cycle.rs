@@ -25,7 +25,6 @@ impl Engine {
     /// Where the state fails. Whatever a system does is in the report.
     pub async fn cycle(&mut self, reconcile: bool) -> Result<CycleReport, CycleError> {
         let started_at = self.clock.now();
-        self.until = self.slice.map(|slice| monotonic() + slice);
         let before = self.spending();
         let mut tally = Tally {
             cycle: self.store.next_cycle().await?,
@@ -43,6 +42,7 @@ impl Engine {
         // The tickets of customers whose standing changed go before everything else that is written.
         Box::pin(in_lane(Lane::Vip, self.tickets(&mut tally))).await?;
         let unread = self.store.begun_count().await?;
+        self.until = self.slice.map(|slice| monotonic() + slice);
         let mappings = self.mappings.clone();
         for mapping in &mappings {
             if self.sees(mapping.kind, &tally).await? {

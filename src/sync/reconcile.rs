@@ -52,12 +52,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the planning of a kind ends here, in this cycle.
-    fn ends_here(&self, tally: &mut Tally) -> bool {
-        tally.unfinished |= self.is_slice_over();
-        tally.unfinished
-            || self.stop.is_cancelled()
-            || Side::BOTH.iter().any(|side| tally.is_down(*side))
+    /// Whether nothing more can be written in this cycle.
+    fn is_over(&self, tally: &Tally) -> bool {
+        self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side))
+    }
+
+    /// Whether the rest of a kind is left to the next cycle, after a chunk that was full or not. One
+    /// chunk is always made, so that every cycle gets on.
+    fn leaves_the_rest(&self, full: bool, tally: &mut Tally) -> bool {
+        let leaves = full && self.is_slice_over();
+        tally.unfinished |= leaves;
+        leaves
     }
 
     /// How many pairs or records are planned, and written, in one go: where cycles have an end, no
@@ -107,10 +112,11 @@ impl Engine {
             let Some(last) = rows.last() else {
                 return Ok(after > 0);
             };
-            if self.ends_here(tally) {
+            if self.is_over(tally) {
                 return Ok(false);
             }
             after = last.row;
+            let full = rows.len() as u64 == chunk.unsigned_abs();
             let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
             let index = self.store.index(kind, &rows).await?;
             let verdicts: Vec<Verdict> = ids.iter().map(|row| identify(&index, *row)).collect();
@@ -126,6 +132,9 @@ impl Engine {
             tally.linked += same.len() as u64;
             self.join(mapping, rows, same, &mut decided).await?;
             in_lane(lane, self.carry_out(decided, tally)).await?;
+            if self.leaves_the_rest(full, tally) {
+                return Ok(false);
+            }
         }
     }
 
@@ -185,9 +194,10 @@ impl Engine {
             let Some(last) = rows.last() else {
                 return Ok(after > LinkId(0));
             };
-            if self.ends_here(tally) {
+            if self.is_over(tally) {
                 return Ok(false);
             }
+            let full = rows.len() as u64 == chunk.unsigned_abs();
             let before = after;
             after = last.state.link;
             let mut decided = self.plan_pairs(mapping, rows, tally).await?;
@@ -200,6 +210,9 @@ impl Engine {
                 Looked::Failed => return Ok(false),
             }
             in_lane(lane, self.carry_out(decided, tally)).await?;
+            if self.leaves_the_rest(full, tally) {
+                return Ok(false);
+            }
         }
     }
 

@@ -223,6 +223,7 @@ async fn engine(crm: &HubspotSim, desk: &FreshdeskSim, limits: Limits, dir: &Pat
             Hubspot::new(hubspot::Options {
                 base_url: crm.url().parse().unwrap(),
                 token: "pat-sandbox".to_owned().into(),
+                limits: Some(Limits::unknown()),
                 share: 1.0,
                 stop: stop.clone(),
             })

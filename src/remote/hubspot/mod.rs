@@ -43,6 +43,8 @@ pub struct Options {
     pub base_url: Url,
     /// The access token of a private app.
     pub token: SecretString,
+    /// The account's limits until its headers say; nothing for those of the smallest plan.
+    pub limits: Option<Limits>,
     /// Our part of the account's limits, 0 to 1.
     pub share: f64,
     /// Ends every wait; calls that are already sent are finished.
@@ -69,7 +71,7 @@ impl Hubspot {
             side: Side::Crm,
             base: options.base_url,
             auth: Auth::Bearer(options.token),
-            tariff: tariff(options.share),
+            tariff: tariff(options.limits, options.share),
             stop: options.stop,
         })?;
         Ok(Self {
@@ -225,22 +227,21 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// What an account allows (API usage guidelines): so many calls of an app in ten seconds, as the
 /// headers say; five searches a second, shared by all apps, of which no header speaks; and so many
 /// calls a day.
-fn tariff(share: f64) -> Tariff {
+fn tariff(limits: Option<Limits>, share: f64) -> Tariff {
+    let searches = Rate {
+        calls: 5.0,
+        per: Duration::from_secs(1),
+    };
+    let daily = Daily {
+        calls: None,
+        offset_minutes: 0,
+    };
     Tariff {
-        limits: Limits {
-            classes: vec![(
-                SEARCH,
-                Rate {
-                    calls: 5.0,
-                    per: Duration::from_secs(1),
-                },
-            )],
-            daily: Some(Daily {
-                calls: None,
-                offset_minutes: 0,
-            }),
+        limits: limits.unwrap_or_else(|| Limits {
+            classes: vec![(SEARCH, searches)],
+            daily: Some(daily),
             ..Limits::of(SMALLEST, WINDOW)
-        },
+        }),
         portion: Portion {
             share,
             reserve: 0.0,
@@ -342,6 +343,7 @@ mod tests {
         let hubspot = Hubspot::new(Options {
             base_url: Url::parse("http://127.0.0.1:9").unwrap(),
             token: SecretString::from("t"),
+            limits: None,
             share: 1.0,
             stop: CancellationToken::new(),
         })
