@@ -1,7 +1,6 @@
 //! What becomes of an account's calls: who goes first, what waits, and what is said about it.
 #![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod world;
 
