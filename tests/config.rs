@@ -375,7 +375,7 @@ fn machines_get_the_same_mistakes_with_line_and_column() {
             "message": "unknown key `schedule.pol`",
             "line": 42,
             "column": 1,
-            "help": "did you mean `poll`? Allowed: `poll`, `reconcile`"
+            "help": "did you mean `poll`? Allowed: `poll`, `reconcile`, `reconcile_at`"
           }
         ]"#]]
     .assert_eq(&found);

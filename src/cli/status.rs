@@ -29,6 +29,8 @@ struct Status {
     last_cycle: Option<Json>,
     records: BTreeMap<&'static str, RecordCounts>,
     tickets: TicketCounts,
+    /// What the last complete readings of everything came to, by kind.
+    certificates: BTreeMap<String, Json>,
     /// Calls of the last hour by side, endpoint and lane.
     calls_last_hour: Pair<ByEndpoint>,
     /// Seconds since the last complete reading of changes began, by side and kind.
@@ -65,6 +67,7 @@ async fn read(state: &mut Report) -> Result<Status, Failure> {
         last_cycle: state.last_cycle().await?,
         records,
         tickets: state.tickets().await?,
+        certificates: state.certificates().await?,
         calls_last_hour: state.last_hour(SystemClock.now()).await?,
         lag,
     })
@@ -102,6 +105,9 @@ async fn text(status: &Status, state: &mut Report, out: &mut Output) -> Result<(
             counts.linked, counts.held, counts.failed, counts.shadowed
         ))?;
     }
+    for certificate in status.certificates.values() {
+        out.line(certified(certificate))?;
+    }
     tickets(&status.tickets, out)?;
     calls(&status.calls_last_hour, out)?;
     lists(status, state, out).await
@@ -121,6 +127,31 @@ fn tickets(counts: &TicketCounts, out: &mut Output) -> Result<(), Failure> {
         out.line(format_args!("  rule {}: {customers}", harmless(rule)))?;
     }
     Ok(())
+}
+
+/// What a reading of everything came to, on one line.
+fn certified(certificate: &Json) -> String {
+    let number = |path: &str| {
+        let number = certificate.pointer(path).and_then(Json::as_u64);
+        number.unwrap_or(0)
+    };
+    let word = |path: &str| certificate.pointer(path).and_then(Json::as_str);
+    let drifted = |side: &str| {
+        number(&format!("/drifted/{side}/changed")) + number(&format!("/drifted/{side}/vanished"))
+    };
+    format!(
+        "\nall {} records were compared at {}: {} of {} pairs equal, {} held, {} parked, {} left to do; {} shadowed; polling had missed {} in crm, {} in freshdesk",
+        harmless(word("/kind").unwrap_or("?")),
+        harmless(word("/finished_at").unwrap_or("?")),
+        number("/equal"),
+        number("/linked"),
+        number("/held"),
+        number("/parked"),
+        number("/open"),
+        number("/shadowed"),
+        drifted("crm"),
+        drifted("freshdesk"),
+    )
 }
 
 /// Where the last hour's calls went.

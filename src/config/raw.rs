@@ -127,6 +127,10 @@ pub(super) struct Schedule {
     pub(super) poll: Slot<DurationText>,
     /// How often it reads everything, to find what polling cannot see; 24h where it is not said.
     pub(super) reconcile: Slot<DurationText>,
+    /// The time of day, in UTC, at which a reading of everything begins, such as `02:30`; at any time
+    /// where it is not said.
+    #[schemars(regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub(super) reconcile_at: Slot<String>,
 }
 
 /// What one cycle may do before a person has to approve, per kind of record.

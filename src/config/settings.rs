@@ -3,6 +3,7 @@
 use super::secret::Secret;
 use crate::mapping::{Mapping, Named, SupportSummary, TicketRule};
 use crate::model::{Kind, Value};
+use chrono::NaiveTime;
 use reqwest::Url;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -122,6 +123,8 @@ pub struct Schedule {
     pub poll: Duration,
     /// From one complete reading to the next; not shorter than `poll`.
     pub reconcile: Duration,
+    /// The time of day, in UTC, at which a reading of everything begins.
+    pub reconcile_at: Option<NaiveTime>,
 }
 
 /// What one cycle may do to one kind of record before a person has to approve.

@@ -8,6 +8,7 @@
 mod across;
 mod adopt;
 mod doubts;
+mod drift;
 mod finish;
 mod keys;
 mod lookup;
@@ -25,6 +26,7 @@ mod work;
 
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
 pub use doubts::TicketJob;
+pub use drift::{Drift, Stand};
 pub use finish::{Finish, Stored, Verb};
 pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};

@@ -154,7 +154,7 @@ impl Store {
         .bind(kind.word())
         .execute(&mut self.connection)
         .await?;
-        Ok(())
+        super::drift::forget(&mut self.connection, side, kind).await
     }
 
     /// Takes in pages, in order and in one transaction, together with how far their feeds were read:
@@ -341,8 +341,11 @@ async fn ingest(
         if judged {
             unjudge(tx, &changed).await?;
         }
-        if page.feed == PassKind::All && page.tick_off {
+        if page.tick_off {
             meet(tx, page).await?;
+            if page.feed == PassKind::All {
+                super::drift::count(tx, page, &changed).await?;
+            }
         }
     }
     advance(tx, page).await?;

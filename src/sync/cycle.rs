@@ -54,6 +54,7 @@ impl Engine {
             Box::pin(in_lane(Lane::Vip, self.tickets(&mut tally))).await?;
         }
         self.support(reconcile, &mut tally).await?;
+        self.certify(&observation.complete).await?;
         let after = self.spending();
         let spent = spending::spent(&before, &after);
         let mut report = self

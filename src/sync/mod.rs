@@ -19,6 +19,7 @@ pub mod rehearsal;
 pub mod vocabulary;
 
 mod cycle;
+mod drift;
 mod heirs;
 mod inquire;
 mod reconcile;
@@ -28,6 +29,7 @@ mod support;
 mod tickets;
 
 pub use cycle::CycleError;
+pub use drift::{Certificate, Drifted};
 pub use report::{BudgetUse, CycleOutcome, CycleReport, Tally, Trouble};
 pub use tickets::TicketTally;
 

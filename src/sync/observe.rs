@@ -44,6 +44,13 @@ pub struct CompleteListing {
     ticked_off: bool,
 }
 
+impl CompleteListing {
+    /// Whether it says something about `kind` that is more than a first impression.
+    pub(super) fn audits(&self, kind: Kind) -> bool {
+        self.kind == kind && self.ticked_off
+    }
+}
+
 /// What observing brought.
 #[derive(Debug, Default)]
 pub struct Observation {
@@ -54,7 +61,7 @@ pub struct Observation {
     /// Feeds that could not be read to their end.
     pub troubles: Vec<Trouble>,
     /// Listings that came to their end.
-    complete: Vec<CompleteListing>,
+    pub(super) complete: Vec<CompleteListing>,
 }
 
 /// One pass that is to be made.
@@ -137,10 +144,12 @@ impl Engine {
                 .await?;
         }
         while readers.join_next().await.is_some() {}
-        for listing in std::mem::take(&mut observation.complete) {
-            let asked = self.confirm_missing(&listing, &mut observation);
+        let complete = std::mem::take(&mut observation.complete);
+        for listing in &complete {
+            let asked = self.confirm_missing(listing, &mut observation);
             in_lane(Lane::Reconcile, asked).await?;
         }
+        observation.complete = complete;
         Ok(observation)
     }
 
@@ -325,6 +334,8 @@ impl Engine {
                 });
                 return Ok(());
             }
+            let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
+            self.store.vanished(side, kind, &rows).await?;
         }
     }
 

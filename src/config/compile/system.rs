@@ -10,6 +10,7 @@ use super::super::settings::{
 use super::super::slot::{At, Slot, Table};
 use super::super::words::CrmKind;
 use super::{CompileOptions, Secrets, solid};
+use chrono::NaiveTime;
 use reqwest::Url;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -266,7 +267,11 @@ fn is_loopback(url: &Url) -> bool {
 /// `[schedule]`.
 pub(super) fn schedule(slot: Slot<Table<raw::Schedule>>, found: &mut Diagnostics) -> Schedule {
     let raw = slot.get("schedule", found).map(|at| at.value.0);
-    let raw::Schedule { poll, reconcile } = raw.unwrap_or_default();
+    let raw::Schedule {
+        poll,
+        reconcile,
+        reconcile_at,
+    } = raw.unwrap_or_default();
     let poll = length(poll, "poll", found);
     if let Some(At { span, value }) = &poll
         && *value < SHORTEST_POLL
@@ -277,7 +282,15 @@ pub(super) fn schedule(slot: Slot<Table<raw::Schedule>>, found: &mut Diagnostics
     let mut schedule = Schedule {
         poll: poll.map_or(Duration::from_mins(1), |at| at.value),
         reconcile: Duration::from_hours(24),
+        reconcile_at: None,
     };
+    if let Some(At { span, value }) = reconcile_at.get("reconcile_at", found) {
+        schedule.reconcile_at = NaiveTime::parse_from_str(&value, "%H:%M").ok();
+        if schedule.reconcile_at.is_none() {
+            let message = "`reconcile_at` must be a time of day in UTC";
+            found.push(Diagnostic::error(span, message).help("for example \"02:30\""));
+        }
+    }
     if let Some(At { span, value }) = length(reconcile, "reconcile", found) {
         if value < schedule.poll {
             let message = "`reconcile` must not be shorter than `poll`";

@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 const IN_FLIGHT: usize = 8;
 /// The part of the account's calls that stays free for what others do all at once, where our share
 /// leaves as much.
-const RESERVE: f64 = 0.05;
+const RESERVE: f64 = 0.03;
 
 /// What a [`Freshdesk`] needs to know.
 #[derive(Debug, Clone)]

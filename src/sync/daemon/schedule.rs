@@ -4,11 +4,15 @@ use super::{Daemon, DaemonError, feeds};
 use crate::model::Version;
 use crate::remote::retry::RetryPolicy;
 use crate::store::PassKind;
-use chrono::TimeDelta;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use std::time::Duration;
 
 /// The longest wait for a system that is down.
 const LONGEST: Duration = Duration::from_mins(15);
+/// How much earlier than `schedule.reconcile` says a reading may begin that begins at a time of day.
+const SLACK: TimeDelta = TimeDelta::hours(12);
+/// Longer than any interval that means anything.
+const MOST: TimeDelta = TimeDelta::days(3650);
 /// How soon a reading of everything that did not come to its end may be asked for again.
 const AGAIN: TimeDelta = TimeDelta::hours(1);
 
@@ -31,6 +35,27 @@ pub(super) fn wait(poll: Duration, failures: u32, took: Duration, unfinished: bo
     policy.wait(failures.min(16)).unwrap_or(LONGEST)
 }
 
+/// Whether everything has to be read again, `every` so often after it was read at `mark`; with a time
+/// of day, not before that has come round on the day on which it falls due.
+fn is_due(
+    mark: DateTime<Utc>,
+    now: DateTime<Utc>,
+    every: TimeDelta,
+    at: Option<NaiveTime>,
+) -> bool {
+    let Some(at) = at else {
+        return now.signed_duration_since(mark) >= every;
+    };
+    let today = now.date_naive().and_time(at).and_utc();
+    let last = if today <= now {
+        today
+    } else {
+        today - TimeDelta::days(1)
+    };
+    // A reading that began at its time and took its time is not late by that the next day.
+    mark < last && last.signed_duration_since(mark) >= every.min(MOST) - SLACK
+}
+
 impl<S> Daemon<S> {
     /// Whether everything has to be read: measured from the last time that it was, which the state
     /// remembers over restarts.
@@ -43,8 +68,9 @@ impl<S> Daemon<S> {
         }
         for (side, kind) in feeds(&self.engine) {
             let pass = self.engine.store.pass(side, kind, PassKind::All).await?;
+            let at = self.config.schedule.reconcile_at;
             if let Some(mark) = pass.mark
-                && now.signed_duration_since(Version(mark).time()) >= every
+                && is_due(Version(mark).time(), now, every, at)
             {
                 return Ok(true);
             }
@@ -74,6 +100,33 @@ impl<S> Daemon<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reading_at_night_begins_at_night_whenever_the_last_one_was() {
+        let at = |text: &str| -> DateTime<Utc> { text.parse().unwrap() };
+        let (day, night) = (TimeDelta::hours(24), NaiveTime::from_hms_opt(2, 30, 0));
+        let due = |mark: &str, now: &str| is_due(at(mark), at(now), day, night);
+        // Installed at noon: the first one is in the night that follows.
+        assert!(!due("2026-03-02T12:00:00Z", "2026-03-02T23:59:00Z"));
+        assert!(due("2026-03-02T12:00:00Z", "2026-03-03T02:30:00Z"));
+        // It began a little late; the next one is on time.
+        assert!(!due("2026-03-03T02:31:00Z", "2026-03-04T02:29:00Z"));
+        assert!(due("2026-03-03T02:31:00Z", "2026-03-04T02:30:00Z"));
+        // The machine slept through it.
+        assert!(due("2026-03-03T02:31:00Z", "2026-03-04T09:00:00Z"));
+        assert!(is_due(
+            at("2026-03-02T12:00:00Z"),
+            at("2026-03-03T12:00:00Z"),
+            day,
+            None
+        ));
+        assert!(!is_due(
+            at("2026-03-02T12:00:00Z"),
+            at("2026-03-03T11:59:00Z"),
+            day,
+            None
+        ));
+    }
 
     #[test]
     fn a_slow_cycle_does_not_shift_the_rhythm_and_a_dead_system_is_not_hammered() {

@@ -1,0 +1,180 @@
+//! What a reading of everything found that polling had not shown, and what it came to.
+
+use super::rows::bulk;
+use super::{Ingest, Store, StoreError};
+use crate::model::{Kind, Side};
+use sqlx::SqliteConnection;
+
+/// How far before the last look for changes a change must lie to be one that polling has missed, in
+/// milliseconds: what is younger, the next look shows.
+const YOUNG: i64 = 600_000;
+
+/// Where the records of one kind stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stand {
+    /// Pairs.
+    pub linked: u64,
+    /// Pairs that are as both sides agreed, and of which nothing waits or failed.
+    pub equal: u64,
+    /// Pairs of which something waits for a person.
+    pub held: u64,
+    /// Pairs and unlinked records of which a write failed or was refused.
+    pub parked: u64,
+    /// Unlinked records that share a key with others.
+    pub shadowed: u64,
+    /// Unlinked records that are left alone for another reason.
+    pub alone: u64,
+    /// Pairs that are to be planned again.
+    pub open: u64,
+}
+
+/// What was found on one side that polling had not shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Records that had changed.
+    pub changed: u64,
+    /// Records that were gone.
+    pub vanished: u64,
+}
+
+/// Forgets what an earlier reading has found.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    side: Side,
+    kind: Kind,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM drift WHERE kind = ?1 AND side = ?2")
+        .bind(kind.word())
+        .bind(side.word())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Counts those of the `changed` records of a listing's page that polling should have shown before.
+pub(super) async fn count(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'_>,
+    changed: &[i64],
+) -> Result<(), StoreError> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO drift (kind, side, cause, records)
+         SELECT ?1, ?2, 'changed', count(*) FROM json_each(?3) AS it CROSS JOIN record AS r ON r.id = it.value
+         WHERE r.version < (SELECT mark FROM pass WHERE side = ?2 AND kind = ?1 AND feed = 'changes') - ?4
+         HAVING count(*) > 0
+         ON CONFLICT DO UPDATE SET records = records + excluded.records",
+    )
+    .bind(page.kind.word())
+    .bind(page.side.word())
+    .bind(bulk(changed)?)
+    .bind(YOUNG)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Counts those of `rows`, which a listing did not show, that are gone.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn vanished(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        rows: &[i64],
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO drift (kind, side, cause, records)
+             SELECT ?1, ?2, 'vanished', count(*) FROM json_each(?3) AS it CROSS JOIN record AS r ON r.id = it.value
+             WHERE r.presence <> 'live' HAVING count(*) > 0
+             ON CONFLICT DO UPDATE SET records = records + excluded.records",
+        )
+        .bind(kind.word())
+        .bind(side.word())
+        .bind(bulk(rows)?)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// What the reading of everything has found on `side` that polling had not shown.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn drift(&mut self, side: Side, kind: Kind) -> Result<Drift, StoreError> {
+        let (changed, vanished): (i64, i64) = sqlx::query_as(
+            "SELECT coalesce(sum(records) FILTER (WHERE cause = 'changed'), 0),
+                    coalesce(sum(records) FILTER (WHERE cause = 'vanished'), 0)
+             FROM drift WHERE kind = ?1 AND side = ?2",
+        )
+        .bind(kind.word())
+        .bind(side.word())
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(Drift {
+            changed: changed.unsigned_abs(),
+            vanished: vanished.unsigned_abs(),
+        })
+    }
+
+    /// Where all records of `kind` stand.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn stand(&mut self, kind: Kind) -> Result<Stand, StoreError> {
+        let row: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
+            "WITH waits AS (SELECT record FROM hold WHERE kind = ?1),
+                  parked AS (SELECT record FROM outbox WHERE kind = ?1),
+                  pair AS (SELECT l.crm, l.desk,
+                             max(r.dirty OR (r.base IS NOT NULL AND r.base <> r.image)) AS open
+                           FROM link AS l CROSS JOIN record AS r ON r.id IN (l.crm, l.desk)
+                           WHERE l.kind = ?1 GROUP BY l.id)
+             SELECT (SELECT count(*) FROM pair),
+                    (SELECT count(*) FROM pair WHERE NOT open AND NOT (crm IN waits OR desk IN waits)
+                       AND NOT (crm IN parked OR desk IN parked)),
+                    (SELECT count(*) FROM pair WHERE crm IN waits OR desk IN waits),
+                    (SELECT count(DISTINCT record) FROM parked),
+                    (SELECT count(*) FROM record WHERE kind = ?1 AND standing = 'shadowed' AND presence = 'live'),
+                    (SELECT count(*) FROM record WHERE kind = ?1 AND link IS NULL AND presence = 'live'
+                       AND standing IS NOT 'shadowed'),
+                    (SELECT count(*) FROM pair WHERE open AND NOT (crm IN waits OR desk IN waits)
+                       AND NOT (crm IN parked OR desk IN parked))",
+        )
+        .bind(kind.word())
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(Stand {
+            linked: row.0.unsigned_abs(),
+            equal: row.1.unsigned_abs(),
+            held: row.2.unsigned_abs(),
+            parked: row.3.unsigned_abs(),
+            shadowed: row.4.unsigned_abs(),
+            alone: row.5.unsigned_abs(),
+            open: row.6.unsigned_abs(),
+        })
+    }
+
+    /// Keeps what a complete reading of `kind` came to, as JSON, in its predecessor's place.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn certify(&mut self, kind: Kind, report: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO certificate (kind, report) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET report = excluded.report",
+        )
+        .bind(kind.word())
+        .bind(report)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+}
