@@ -90,10 +90,18 @@ impl Report {
             return Err(StoreError::Absent(path.to_owned()));
         }
         let mut connection = connect(path, true).await?;
-        sqlx::query("SELECT count(*) FROM meta")
-            .execute(&mut connection)
-            .await
-            .map_err(|error| damage(path, error))?;
+        let ours: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta')",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| damage(path, error))?;
+        if !ours {
+            return Err(StoreError::Damaged {
+                path: path.to_owned(),
+                detail: "it is empty, or another program's database".to_owned(),
+            });
+        }
         Ok(Self {
             connection,
             path: path.to_owned(),

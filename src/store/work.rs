@@ -44,6 +44,8 @@ pub enum Fate {
     MovedTo(RecordId),
     /// It is something else now that blocks its unique values: on Freshdesk, an agent.
     Converted,
+    /// It was found missing by an old copy of the state: nobody knows what happened since.
+    Unsure,
 }
 
 impl Fate {
@@ -52,6 +54,7 @@ impl Fate {
         match self {
             Self::MovedTo(id) => ("moved", &id.0),
             Self::Converted => ("converted", ""),
+            Self::Unsure => ("unsure", ""),
         }
     }
 
@@ -59,6 +62,7 @@ impl Fate {
         match standing {
             Some("moved") => Some(Self::MovedTo(RecordId::from(because?))),
             Some("converted") => Some(Self::Converted),
+            Some("unsure") => Some(Self::Unsure),
             _ => None,
         }
     }

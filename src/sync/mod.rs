@@ -24,6 +24,7 @@ mod reconcile;
 mod report;
 mod support;
 mod tickets;
+mod wary;
 
 pub use cycle::CycleError;
 pub use report::{CycleOutcome, CycleReport, Tally, Trouble};
