@@ -7,6 +7,7 @@
 
 mod across;
 mod adopt;
+mod backup;
 mod doubts;
 mod file;
 mod finish;
@@ -25,6 +26,7 @@ mod upsert;
 mod work;
 
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
+pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
 pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
