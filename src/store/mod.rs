@@ -32,7 +32,8 @@ pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use report::{
-    HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts, WaitingTicket,
+    HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts, RecordView, Report,
+    StandingView, Story, TicketCounts, TicketView, TicketsWanted, WaitingTicket, Wanted,
 };
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};

@@ -1,10 +1,16 @@
 //! What `status`, `holds` and `plan` show: read beside a running daemon, never written.
 
+mod explain;
 mod journal;
+mod past;
 mod tickets;
+mod waits;
 
+pub use explain::{LinkOrigin, RecordView, Story, Wanted};
 pub use journal::{JournalView, LinkView};
-pub use tickets::{TicketCounts, WaitingTicket};
+pub use past::Past;
+pub use tickets::{TicketCounts, TicketView, TicketsWanted, WaitingTicket};
+pub use waits::StandingView;
 
 use super::{StoreError, connect, damage};
 use crate::model::{Kind, Pair, Side};
