@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 
 impl Store {
-    async fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+    pub(super) async fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError> {
         Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = ?1")
             .bind(key)
             .fetch_optional(&mut self.connection)
             .await?)
     }
 
-    async fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+    pub(super) async fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO meta (key, value) VALUES (?1, ?2)
              ON CONFLICT DO UPDATE SET value = excluded.value WHERE value <> excluded.value",

@@ -17,7 +17,9 @@ mod lookup;
 mod meta;
 mod observe;
 mod outbox;
+mod privacy;
 mod report;
+mod retention;
 mod rows;
 mod standings;
 mod support;
@@ -31,6 +33,7 @@ pub use doubts::TicketJob;
 pub use finish::{Finish, Stored, Verb};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
+pub use privacy::{FORGOTTEN, Forgotten, Remembered};
 pub use report::{
     HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts, RecordView, Report,
     StandingView, Story, TicketCounts, TicketView, TicketsWanted, WaitingTicket, Wanted,

@@ -58,6 +58,9 @@ impl Engine {
                 report.eventful(),
             )
             .await?;
+        if let Some(keep) = self.keep {
+            self.store.prune(report.finished_at, keep).await?;
+        }
         if report.eventful() {
             self.store.rest().await?;
         }

@@ -64,6 +64,8 @@ pub struct Engine {
     rules: tickets::Rules,
     /// What is told to the CRM about tickets.
     summary: Option<SupportSummary>,
+    /// How long the journal is kept; `None`: for ever.
+    keep: Option<Duration>,
     /// The pauses of a record whose write failed in passing.
     failures: RetryPolicy,
 }
@@ -106,6 +108,7 @@ impl Engine {
             progress: Arc::default(),
             rules: tickets::Rules::default(),
             summary: None,
+            keep: None,
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),
@@ -119,6 +122,11 @@ impl Engine {
                 attempts: u32::MAX,
             },
         }
+    }
+
+    /// From now on the journal and the reports of cycles are kept for this long.
+    pub fn keep(&mut self, keep: Duration) {
+        self.keep = Some(keep);
     }
 
     fn mapping(&self, kind: Kind) -> Option<&Mapping> {

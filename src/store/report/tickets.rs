@@ -85,8 +85,10 @@ impl Report {
             return Ok(TicketCounts::default());
         }
         let row: (i64, i64, i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'raise'),
-                    (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'restore'),
+            "SELECT (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'raise')
+                      + coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'pruned_raise'), 0),
+                    (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'restore')
+                      + coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'pruned_restore'), 0),
                     (SELECT count(*) FROM ticket WHERE state IS NOT NULL),
                     (SELECT count(*) FROM ticket WHERE pending IS NOT NULL),
                     (SELECT count(*) FROM ticket WHERE fought = 1)",
@@ -155,6 +157,18 @@ impl Report {
         which: TicketsWanted<'_>,
         limit: i64,
     ) -> Result<Vec<TicketView>, StoreError> {
+        type Row = (
+            String,
+            String,
+            Option<String>,
+            String,
+            String,
+            String,
+            Option<String>,
+            bool,
+            Option<String>,
+            Option<String>,
+        );
         if !self.knows_tickets().await? {
             return Ok(Vec::new());
         }
@@ -167,18 +181,6 @@ impl Report {
             "SELECT id, requester, company, presence, image, memory, coalesce(state, CASE WHEN pending IS NOT NULL THEN 'sent' END),
                     fought, strftime('%Y-%m-%dT%H:%M:%SZ', due_at / 1000, 'unixepoch'), error
              FROM ticket WHERE {column} = ?1 ORDER BY id LIMIT ?2"
-        );
-        type Row = (
-            String,
-            String,
-            Option<String>,
-            String,
-            String,
-            String,
-            Option<String>,
-            bool,
-            Option<String>,
-            Option<String>,
         );
         // Nothing but one of three names of columns is put into the statement's text.
         let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
