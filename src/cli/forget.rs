@@ -6,7 +6,7 @@ use super::output::{Output, counted, harmless};
 use super::record::{self, Named};
 use crate::model::Side;
 use crate::store::{Remembered, Report, Store};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
@@ -37,16 +37,7 @@ pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Resul
         )));
     }
     let mut store = Store::open(path).await?;
-    let (mut all, mut met): (Vec<Remembered>, BTreeSet<i64>) = Default::default();
-    for row in rows {
-        if met.contains(&row) {
-            continue;
-        }
-        if let Some(who) = store.remembered(row).await? {
-            met.extend(&who.rows);
-            all.push(who);
-        }
-    }
+    let all = meant(&mut store, rows).await?;
     let mut out = Output::new();
     for who in &all {
         out.line(described(who))?;
@@ -75,6 +66,23 @@ pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Resul
     out.line("Backups of the state still have it, and so have logs at the level debug, if there were any.")?;
     out.finish()?;
     Ok(Exit::Done)
+}
+
+/// Everybody who is meant: the records, their counterparts, and those that were.
+async fn meant(store: &mut Store, rows: Vec<i64>) -> Result<Vec<Remembered>, Failure> {
+    let (mut all, mut met) = (Vec::new(), BTreeSet::new());
+    let mut rows = VecDeque::from(rows);
+    while let Some(row) = rows.pop_front() {
+        if met.contains(&row) {
+            continue;
+        }
+        if let Some(who) = store.remembered(row).await? {
+            met.extend(who.rows.iter().copied());
+            rows.extend(store.kin(&who).await?);
+            all.push(who);
+        }
+    }
+    Ok(all)
 }
 
 fn described(who: &Remembered) -> String {

@@ -85,6 +85,41 @@ impl Store {
         Ok(Some(remembered))
     }
 
+    /// Records without a counterpart that were this one's, or show one of its addresses: who was
+    /// deleted in both systems has no link any more.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn kin(&mut self, who: &Remembered) -> Result<Vec<i64>, StoreError> {
+        let id = |side: Side| who.ids.of(side).as_ref().map(|id| id.0.as_str());
+        let mut kin: BTreeSet<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT r.id FROM journal AS j JOIN record AS r ON r.kind = j.kind AND r.link IS NULL
+               AND r.remote_id = CASE r.side WHEN 'crm' THEN j.crm_id ELSE j.desk_id END
+             WHERE j.kind = ?1 AND (j.crm_id = ?2 OR j.desk_id = ?3)",
+        )
+        .bind(who.kind.word())
+        .bind(id(Side::Crm))
+        .bind(id(Side::Desk))
+        .fetch_all(&mut self.connection)
+        .await?
+        .into_iter()
+        .collect();
+        for address in addresses(&mut self.connection, who).await? {
+            let same: Vec<i64> = sqlx::query_scalar(
+                "SELECT DISTINCT r.id FROM record AS r, json_each(r.image) AS field
+                 WHERE r.kind = ?2 AND r.link IS NULL AND instr(lower(r.image), ?1) > 0
+                   AND lower(trim(field.value)) = ?1",
+            )
+            .bind(address.trim().to_lowercase())
+            .bind(who.kind.word())
+            .fetch_all(&mut self.connection)
+            .await?;
+            kin.extend(same);
+        }
+        Ok(kin.into_iter().collect())
+    }
+
     /// Takes the values of a record and of its counterpart out of everything: the records, what they
     /// agreed on, their keys, what waits about them, what the journal and the reports of cycles quote.
     /// The journal keeps when which field was written and what came of it. Deleted bytes are
