@@ -1,6 +1,10 @@
 //! `explain`: what an admin is told about one record, from the state alone.
 #![cfg(feature = "sandbox")]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod world;
 
