@@ -7,12 +7,13 @@ mod world;
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
-use deskbridge::sandbox::freshdesk::Standing;
+use deskbridge::sandbox::freshdesk::{Standing, TicketSeed};
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use deskbridge::sync::{CycleOutcome, Engine};
 use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
+use world::stage::{Stage, URGENT, VIP};
 use world::{World, cycle, quiet, reconcile};
 
 /// Two people on both sides, in step.
@@ -261,4 +262,34 @@ async fn a_state_whose_journal_lost_its_end_says_so() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("journal"), "{said:?}");
     assert!(!engine.store.is_distrusted());
+}
+
+#[tokio::test]
+async fn a_ticket_that_rose_since_the_backup_is_neither_lowered_nor_told_twice_of() {
+    let mut stage = Stage::new(VIP).await;
+    let ticket = stage.seed(TicketSeed {
+        requester_id: stage.ada_desk,
+        ..TicketSeed::default()
+    });
+    let backup = back_up(&stage.world).await;
+    stage.tier("vip");
+    stage.turn().await;
+    assert_eq!((stage.priority(ticket), stage.notes(ticket)), (URGENT, 1));
+    stage.clock.advance(TimeDelta::minutes(61));
+    let Stage {
+        world,
+        clock,
+        engine,
+        ..
+    } = stage;
+    let mut engine = restore(&world, &clock, engine, &backup).await;
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(1));
+    quiet(&mut engine).await;
+    let shown = world.desk.ticket(ticket).unwrap();
+    assert_eq!(
+        (shown.priority, shown.tags),
+        (URGENT, vec!["vip".to_owned()])
+    );
+    assert_eq!(world.desk.conversations(ticket).len(), 1);
 }
