@@ -47,7 +47,7 @@ pub use work::{Fate, LooseRow, PairRow};
 
 use crate::model::Kind;
 use across::Across;
-use file::{connect, damage, inspect, lock, private, sync_directory};
+use file::{connect, damage, inspect, lock, private};
 use generation::{Beside, Generation};
 use sqlx::{Connection as _, SqliteConnection};
 use std::fs::{self, File};
