@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use deskbridge::config::{self, Environment};
-use deskbridge::model::{Kind, Pair};
+use deskbridge::model::{Kind, LinkId, Pair};
 use deskbridge::store::{Report, Store, Wanted};
 use proptest::prelude::*;
 use std::fs;
@@ -38,6 +38,17 @@ fn compile(text: &str) {
     }
 }
 
+const PAIR: &str = r#"
+INSERT INTO record (id, side, kind, remote_id, version, presence, image, base, keys, link, standing) VALUES
+  (1, 'crm', 'contact', '11', 5, 'live', '{"email":"a@b.test","tags":["x"]}', '{"email":"c@d.test"}', '[[0,"a@b.test"]]', 1, NULL),
+  (2, 'freshdesk', 'contact', '22', 5, 'gone', '{"email":"a@b.test"}', NULL, '[]', 1, 'moved'),
+  (3, 'crm', 'contact', '33', 5, 'live', '{"email":null}', NULL, '[[0,"a@b.test"]]', NULL, 'shadowed');
+INSERT INTO match_key VALUES ('contact', 0, 'a@b.test', 1), ('contact', 0, 'a@b.test', 3);
+INSERT INTO link VALUES (1, 'contact', 1, 2, 'email', '2026-01-01T00:00:00.000Z', 1);
+INSERT INTO journal VALUES (1, 1, '2026-01-01T00:00:00.000Z', 'crm', 'contact', 'update', 1, '11', '22',
+  '[{"field":"email","base":["x"],"crm":["y"],"freshdesk":[null],"set":{"email":"z"},"rule":"filled"}]', 'done', NULL, NULL);
+"#;
+
 /// A small state with a pair, a journal and accounts, as a file's bytes.
 fn state() -> Vec<u8> {
     let runtime = Runtime::new().unwrap();
@@ -52,6 +63,10 @@ fn state() -> Vec<u8> {
         store.belongs_to(&accounts).await.unwrap();
         store.mapped_by("mapping").await.unwrap();
         store.close().await.unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        sqlx::query(PAIR).execute(&mut raw).await.unwrap();
+        sqlx::Connection::close(raw).await.unwrap();
     });
     fs::read(&path).unwrap()
 }
@@ -70,6 +85,14 @@ fn open(runtime: &Runtime, bytes: &[u8]) -> bool {
             let _ = report.tickets().await;
             let _ = report.doubt().await;
             let _ = report.find(&Wanted::Text("a@b.test".to_owned())).await;
+            for row in 1..4 {
+                if let Ok(Some(story)) = report.story(row).await {
+                    let _ = (story.pair(), report.past(&story, 10).await);
+                }
+                if let Ok(Some(record)) = report.record(row).await {
+                    let _ = report.index(&record).await;
+                }
+            }
         }
         let scratch = dir.path().join("scratch.db");
         let _ = Store::copy(&path, &scratch).await;
@@ -83,6 +106,8 @@ fn open(runtime: &Runtime, bytes: &[u8]) -> bool {
         };
         let _ = store.next_cycle().await;
         let _ = store.mapped_by("another").await;
+        let _ = store.pairs(Kind::Contact, LinkId(0), 10).await;
+        let _ = store.loose(Kind::Contact, 0, 10).await;
         store.close().await.is_ok()
     })
 }

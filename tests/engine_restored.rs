@@ -253,6 +253,49 @@ async fn a_restart_or_a_crash_is_not_taken_for_an_old_state() {
 }
 
 #[tokio::test]
+async fn an_update_of_the_program_does_not_read_everything_again() {
+    let (world, clock, engine) = people("hold").await;
+    engine.store.close().await.unwrap();
+    // As an earlier version left it, which knew of no generations.
+    world.execute("DELETE FROM generation").await;
+    let mark = beside(&world, ".generation");
+    let kept = fs::read(&mark).unwrap();
+    fs::remove_file(&mark).unwrap();
+    let mut engine = world.timed_engine(&clock).await;
+    assert!(!engine.store.is_distrusted());
+    assert!(!cycle(&mut engine).await.reconcile);
+    engine.store.close().await.unwrap();
+    // But a backup from before the update is an old copy like any other.
+    world.execute("DELETE FROM generation").await;
+    fs::write(&mark, kept).unwrap();
+    let engine = world.timed_engine(&clock).await;
+    assert!(engine.store.is_distrusted());
+}
+
+#[tokio::test]
+async fn a_foreign_state_is_not_touched_even_where_it_looks_old() {
+    let (world, _clock, engine) = people("hold").await;
+    engine.store.close().await.unwrap();
+    fs::remove_file(beside(&world, ".generation")).unwrap();
+    let mut store = deskbridge::store::Store::open(&world.state())
+        .await
+        .unwrap();
+    let others = deskbridge::model::Pair {
+        crm: "hubspot:1".to_owned(),
+        desk: "freshdesk:other".to_owned(),
+    };
+    store.belongs_to(&others).await.unwrap_err();
+    store.close().await.unwrap();
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM record WHERE base = '{}'")
+            .await,
+        0
+    );
+    assert!(!beside(&world, ".generation").exists());
+}
+
+#[tokio::test]
 async fn a_state_whose_journal_lost_its_end_says_so() {
     let (world, clock, engine) = people("hold").await;
     engine.store.close().await.unwrap();

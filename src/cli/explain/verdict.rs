@@ -33,7 +33,7 @@ pub(super) struct Next {
 #[derive(Debug, Serialize)]
 pub(super) struct Why {
     /// One word: `out_of_scope`, `shadowed`, `detached`, `single`, `gone`, `held`, `failed`, `refused`,
-    /// `in_doubt`, `cannot_cross`, `waits_for_company`, `unmapped`, `unplanned`.
+    /// `in_doubt`, `cannot_cross`, `waits_for_company`, `unmapped`.
     pub(super) code: &'static str,
     /// In words.
     pub(super) text: String,
@@ -104,6 +104,10 @@ fn pair(mapping: &Mapping, story: &Story, out: &mut Outlook) {
         {
             if let Some(Fate::MovedTo(id)) = story.fate(reason.side) {
                 let text = format!("it was merged into {id} in {}", reason.side);
+                out.why("gone", text);
+            }
+            if story.fate(reason.side) == Some(Fate::Unsure) {
+                let text = "it was found missing when the state was an older copy: whether that was a deletion is a person's to say";
                 out.why("gone", text);
             }
             held(reason, out);

@@ -74,6 +74,20 @@ pub struct WaitingTicket {
     pub error: Option<String>,
 }
 
+/// A row of `ticket`, in the order of [`TicketView`].
+type TicketColumns = (
+    String,
+    String,
+    Option<String>,
+    String,
+    String,
+    String,
+    Option<String>,
+    bool,
+    Option<String>,
+    Option<String>,
+);
+
 impl Report {
     /// What ticket rules have come to.
     ///
@@ -157,18 +171,6 @@ impl Report {
         which: TicketsWanted<'_>,
         limit: i64,
     ) -> Result<Vec<TicketView>, StoreError> {
-        type Row = (
-            String,
-            String,
-            Option<String>,
-            String,
-            String,
-            String,
-            Option<String>,
-            bool,
-            Option<String>,
-            Option<String>,
-        );
         if !self.knows_tickets().await? {
             return Ok(Vec::new());
         }
@@ -183,7 +185,7 @@ impl Report {
              FROM ticket WHERE {column} = ?1 ORDER BY id LIMIT ?2"
         );
         // Nothing but one of three names of columns is put into the statement's text.
-        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let rows: Vec<TicketColumns> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(id)
             .bind(limit)
             .fetch_all(&mut self.connection)
