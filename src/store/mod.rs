@@ -21,6 +21,7 @@ mod privacy;
 mod report;
 mod retention;
 mod rows;
+mod spent;
 mod standings;
 mod support;
 mod tickets;
@@ -31,13 +32,16 @@ pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing
 pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
 pub use finish::{Finish, Stored, Verb};
+pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use privacy::{FORGOTTEN, Forgotten, Remembered};
 pub use report::{
-    HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts, RecordView, Report,
-    StandingView, Story, TicketCounts, TicketView, TicketsWanted, WaitingTicket, Wanted,
+    ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,
+    RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,
+    WaitingTicket, Wanted,
 };
+pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use tickets::{
