@@ -206,6 +206,21 @@ fn a_small_file_is_enough_and_the_rest_is_careful() {
 }
 
 #[test]
+fn a_journal_is_never_kept_for_a_shorter_time_than_the_admin_says() {
+    let kept = |line: &str| {
+        let text = format!("{SMALL}\n[state]\n{line}\n");
+        let compiled = config::compile(&text, &keys()).ok();
+        compiled.map(|(config, _)| config.state_keep.as_secs() / 86_400)
+    };
+    assert_eq!(kept(""), Some(400));
+    assert_eq!(kept("keep = \"30d\""), Some(30));
+    assert_eq!(kept("keep = \"3650d\""), Some(3650));
+    for wrong in ["1d", "0s", "4000d", "30", "-30d", "for ever"] {
+        assert_eq!(kept(&format!("keep = \"{wrong}\"")), None, "{wrong}");
+    }
+}
+
+#[test]
 fn odoo_says_what_it_needs_under_its_own_keys() {
     let source = SMALL.replace(
         "kind = \"hubspot\"\ntoken = { env = \"HUBSPOT_TOKEN\" }",

@@ -79,6 +79,9 @@ pub enum Failure {
     /// One or both systems do not do their part.
     #[error("{}", sentences(.0))]
     Remote(Vec<RemoteError>),
+    /// The command line asks for what there is not.
+    #[error("{0}")]
+    Usage(String),
     /// A signal came first.
     #[error("stopped before the end; running again goes on where this left off")]
     Stopped,
@@ -120,7 +123,7 @@ impl Failure {
             | Self::UnreadableConfig { .. }
             | Self::Config { .. }
             | Self::Secret(_) => Exit::Config,
-            Self::Telemetry(_) => Exit::Usage,
+            Self::Telemetry(_) | Self::Usage(_) => Exit::Usage,
             Self::State(_) => Exit::State,
             Self::Remote(errors) => of_errors(errors),
             Self::Stopped => Exit::Stopped,

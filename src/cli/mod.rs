@@ -6,11 +6,15 @@ mod check;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod exit;
+mod explain;
+mod forget;
 mod holds;
 mod open;
 mod output;
 mod plan;
+mod record;
 mod run;
+mod state;
 mod status;
 mod sync;
 mod tickets;
@@ -66,8 +70,15 @@ enum Command {
     Check(check::Arguments),
     /// How things stand: last cycle, counts, what waits. Works beside a running daemon
     Status(status::Arguments),
+    /// Where each value of a record came from and why it does or does not cross over. Asks no system;
+    /// works beside a running daemon
+    Explain(explain::Arguments),
     /// What waits for a person
     Holds(holds::Arguments),
+    /// Takes a record's values out of the state and its journal for good
+    Forget(forget::Arguments),
+    /// The state itself: a backup of it
+    State(state::Arguments),
     /// Both systems simulated on this machine, people who work in them, and what deskbridge makes of
     /// it. Needs no account and no network
     #[cfg(feature = "sandbox")]
@@ -108,6 +119,9 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Plan(arguments) => plan::plan(named, arguments).await,
         Command::Check(arguments) => check::check(named, arguments).await,
         Command::Status(arguments) => status::status(named, arguments).await,
+        Command::Explain(arguments) => explain::explain(named, arguments).await,
+        Command::Forget(arguments) => forget::forget(named, arguments).await,
+        Command::State(arguments) => state::state(named, arguments).await,
         Command::Holds(arguments) => holds::holds(named, arguments).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(arguments) => Box::pin(demo::run(arguments)).await,

@@ -116,6 +116,9 @@ pub(super) struct Freshdesk {
 pub(super) struct State {
     /// The SQLite file; under systemd relative to `$STATE_DIRECTORY`. `state.db` where it is not said.
     pub(super) path: Slot<String>,
+    /// How long the journal is kept, in which every write is with what was there before; 400d where
+    /// it is not said, 2d at least.
+    pub(super) keep: Slot<DurationText>,
 }
 
 /// When it works.

@@ -18,6 +18,8 @@ pub struct Config {
     pub freshdesk: FreshdeskConfig,
     /// The database; under systemd inside of `$STATE_DIRECTORY`.
     pub state_path: PathBuf,
+    /// How long the journal and the reports of cycles are kept; two days or more.
+    pub state_keep: Duration,
     /// When.
     pub schedule: Schedule,
     /// What one cycle may do.

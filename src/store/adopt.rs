@@ -1,5 +1,6 @@
 //! Taking over what was decided, before anything of it is sent.
 
+use super::generation::advance;
 use super::rows::{bulk, stamp, write};
 use super::{Store, StoreError, Verb};
 use crate::model::{Image, Kind, LinkId, Pair, RecordId, Side};
@@ -174,9 +175,11 @@ impl Store {
         hold(&mut tx, now, plan, waits).await?;
         let news = notice(&mut tx, now, plan, waits).await?;
         intend(&mut tx, cycle, now, plan, &numbers).await?;
+        let grown = if sends { advance(&mut tx).await? } else { None };
         tx.commit().await?;
         if sends {
             self.durable(false).await?;
+            self.generation.keep(grown)?;
         }
         Ok((numbers, news))
     }

@@ -24,14 +24,14 @@ pub struct CycleEnd<'a> {
 }
 
 impl Store {
-    async fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+    pub(super) async fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError> {
         Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = ?1")
             .bind(key)
             .fetch_optional(&mut self.connection)
             .await?)
     }
 
-    async fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+    pub(super) async fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO meta (key, value) VALUES (?1, ?2)
              ON CONFLICT DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
@@ -43,7 +43,8 @@ impl Store {
         Ok(())
     }
 
-    /// Makes sure that the state belongs to these accounts; a new state takes them as its own.
+    /// Makes sure that the state belongs to these accounts; a new state takes them as its own. Also
+    /// finds out whether it is an old copy of itself ([`Store::is_distrusted`]).
     ///
     /// # Errors
     ///
@@ -62,7 +63,7 @@ impl Store {
         for side in Side::BOTH {
             self.set_meta(&key(side), accounts.of(side)).await?;
         }
-        Ok(())
+        self.begin_generation().await
     }
 
     /// Takes note of the mapping. With another one than before, everything is read again, then
@@ -76,6 +77,12 @@ impl Store {
         if known.as_deref() == Some(digest) {
             return Ok(false);
         }
+        // An old copy has to ask for each record that a listing does not show: its marks stay.
+        let passes = if self.is_distrusted() {
+            "UPDATE pass SET started_at = NULL, since = NULL, cursor = NULL"
+        } else {
+            "DELETE FROM pass WHERE kind <> 'ticket'"
+        };
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         // A version that no record has makes the next pass take every row for news, keys included.
         sqlx::query("UPDATE record SET version = -1, dirty = 1, standing = NULL, keys = '[]'")
@@ -83,7 +90,7 @@ impl Store {
             .await?;
         for statement in [
             "DELETE FROM match_key",
-            "DELETE FROM pass WHERE kind <> 'ticket'",
+            passes,
             "DELETE FROM seen",
             "DELETE FROM notice",
             "DELETE FROM waiting",

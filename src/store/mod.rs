@@ -7,15 +7,20 @@
 
 mod across;
 mod adopt;
+mod backup;
 mod doubts;
 mod drift;
+mod file;
 mod finish;
+mod generation;
 mod keys;
 mod lookup;
 mod meta;
 mod observe;
 mod outbox;
+mod privacy;
 mod report;
+mod retention;
 mod rows;
 mod spent;
 mod standings;
@@ -25,15 +30,18 @@ mod upsert;
 mod work;
 
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
+pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
 pub use drift::{Drift, Stand};
 pub use finish::{Finish, Stored, Verb};
 pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
+pub use privacy::{FORGOTTEN, Forgotten, Remembered};
 pub use report::{
-    ByEndpoint, HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts,
-    WaitingTicket,
+    ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,
+    RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,
+    WaitingTicket, Wanted,
 };
 pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
@@ -45,12 +53,11 @@ pub use work::{Fate, LooseRow, PairRow};
 
 use crate::model::Kind;
 use across::Across;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
+use file::{connect, damage, inspect, lock, private};
+use generation::{Beside, Generation};
+use sqlx::{Connection as _, SqliteConnection};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The state cannot be used. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +122,7 @@ pub struct Store {
     next_journal: i64,
     /// The kinds whose standings in the CRM are kept up.
     judged: Vec<Kind>,
+    generation: Generation,
     /// Held for as long as the store is open.
     _lock: Option<File>,
 }
@@ -127,7 +135,8 @@ impl Store {
     /// Where another instance has it, or it is damaged or unreadable.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = lock(path)?;
-        Self::with(path, Some(lock)).await
+        let generation = Generation::new(Beside::look(path), Some(path.to_owned()));
+        Self::with(path, Some(lock), generation).await
     }
 
     /// A private copy of the state at `path` in the file `scratch`, for a rehearsal; empty where
@@ -137,7 +146,10 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub async fn copy(path: &Path, scratch: &Path) -> Result<Self, StoreError> {
+        // The mark is read first: a daemon that goes on meanwhile must not make the copy look old.
+        let generation = Generation::new(Beside::look(path), None);
         if path.exists() {
+            inspect(path).await?;
             let mut original = connect(path, true).await?;
             sqlx::query("VACUUM INTO ?1")
                 .bind(scratch.display().to_string())
@@ -146,10 +158,14 @@ impl Store {
                 .map_err(|error| damage(path, error))?;
             original.close().await?;
         }
-        Self::with(scratch, None).await
+        Self::with(scratch, None, generation).await
     }
 
-    async fn with(path: &Path, lock: Option<File>) -> Result<Self, StoreError> {
+    async fn with(
+        path: &Path,
+        lock: Option<File>,
+        generation: Generation,
+    ) -> Result<Self, StoreError> {
         let fresh = !path.exists();
         if fresh {
             private()
@@ -159,24 +175,23 @@ impl Store {
                     path: path.to_owned(),
                     source,
                 })?;
+        } else {
+            inspect(path).await?;
         }
+        let opened = Self::opened(path, lock, generation).await;
+        if fresh && opened.is_err() {
+            // An empty file would be refused the next time. What is wrong is said already.
+            let _ = fs::remove_file(path);
+        }
+        opened
+    }
+
+    async fn opened(
+        path: &Path,
+        lock: Option<File>,
+        generation: Generation,
+    ) -> Result<Self, StoreError> {
         let mut connection = connect(path, false).await?;
-        if !fresh {
-            // The check reads the whole file once: what it keeps of it is of no use later, and memory
-            // that was needed once does not all come back.
-            pragma(&mut connection, "PRAGMA cache_size = -256").await?;
-            let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-                .fetch_one(&mut connection)
-                .await
-                .map_err(|error| damage(path, error))?;
-            if verdict != "ok" {
-                return Err(StoreError::Damaged {
-                    path: path.to_owned(),
-                    detail: verdict,
-                });
-            }
-            pragma(&mut connection, "PRAGMA shrink_memory").await?;
-        }
         pragma(&mut connection, CACHE).await?;
         sqlx::migrate!("./migrations").run(&mut connection).await?;
         let next = |table: i64| table + 1;
@@ -192,6 +207,7 @@ impl Store {
             next_link: next(link),
             next_journal: next(journal),
             judged: Vec::new(),
+            generation,
             _lock: lock,
         })
     }
@@ -231,71 +247,4 @@ impl Store {
 async fn pragma(connection: &mut SqliteConnection, pragma: &'static str) -> Result<(), StoreError> {
     sqlx::query(pragma).execute(connection).await?;
     Ok(())
-}
-
-async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
-    let mut options = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(read_only)
-        .busy_timeout(Duration::from_secs(10))
-        .row_buffer_size(512)
-        .statement_cache_capacity(64);
-    if !read_only {
-        options = options
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .pragma("wal_autocheckpoint", "8000")
-            .pragma("temp_store", "memory");
-    }
-    options.connect().await.map_err(|error| damage(path, error))
-}
-
-/// Whether `SQLite` says that the file itself is at fault: not a database (26) or corrupt (11).
-fn damage(path: &Path, error: sqlx::Error) -> StoreError {
-    let code = error
-        .as_database_error()
-        .and_then(|error| Some(error.code()?.into_owned()));
-    match code.as_deref() {
-        Some("26" | "11" | "267" | "523") => StoreError::Damaged {
-            path: path.to_owned(),
-            detail: "not a database, or torn".to_owned(),
-        },
-        Some("14") => StoreError::Unopenable {
-            path: path.to_owned(),
-            source: std::io::Error::other("cannot be opened; check the directory and its rights"),
-        },
-        _ => StoreError::Sqlite(error),
-    }
-}
-
-/// How files are made here: they hold customers' data, and are nobody else's to read. `SQLite` gives
-/// the files that it makes beside the database the same rights.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    options
-}
-
-/// Takes the lock beside the database; the system lets go of it when the process ends, however.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let beside = PathBuf::from(name);
-    let file = private()
-        .create(true)
-        .truncate(false)
-        .open(&beside)
-        .map_err(|source| StoreError::Unopenable {
-            path: beside,
-            source,
-        })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(StoreError::Unopenable {
-            path: path.to_owned(),
-            source,
-        }),
-    }
 }

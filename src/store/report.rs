@@ -1,12 +1,18 @@
 //! What `status`, `holds` and `plan` show: read beside a running daemon, never written.
 
+mod explain;
 mod journal;
+mod past;
 mod spent;
 mod tickets;
+mod waits;
 
+pub use explain::{LinkOrigin, RecordView, Story, Wanted};
 pub use journal::{JournalView, LinkView};
+pub use past::Past;
 pub use spent::ByEndpoint;
-pub use tickets::{TicketCounts, WaitingTicket};
+pub use tickets::{TicketCounts, TicketView, TicketsWanted, WaitingTicket};
+pub use waits::StandingView;
 
 use super::{StoreError, connect, damage};
 use crate::model::{Kind, Pair, Side};
@@ -92,10 +98,18 @@ impl Report {
             return Err(StoreError::Absent(path.to_owned()));
         }
         let mut connection = connect(path, true).await?;
-        sqlx::query("SELECT count(*) FROM meta")
-            .execute(&mut connection)
-            .await
-            .map_err(|error| damage(path, error))?;
+        let ours: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta')",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| damage(path, error))?;
+        if !ours {
+            return Err(StoreError::Damaged {
+                path: path.to_owned(),
+                detail: "it is empty, or another program's database".to_owned(),
+            });
+        }
         Ok(Self {
             connection,
             path: path.to_owned(),

@@ -1,7 +1,7 @@
 //! Tickets that rules have to do with: what they show, what we did to them, and how far they were read.
 
 use super::rows::{bulk, presence, presence_word, stamp};
-use super::{Store, StoreError};
+use super::{Store, StoreError, generation};
 use crate::model::{Image, Kind, Pair, RecordId, Ticket, TicketImage, Version};
 use crate::plan::{FieldChange, Memory, Pending};
 use chrono::{DateTime, Utc};
@@ -282,9 +282,15 @@ impl Store {
         write_rows(&mut tx, &save.rows).await?;
         open_journal(&mut tx, cycle, now, &save.intents).await?;
         close_journal(&mut tx, &save.finished).await?;
+        let grown = if sends {
+            generation::advance(&mut tx).await?
+        } else {
+            None
+        };
         tx.commit().await?;
         if sends {
             self.durable(false).await?;
+            self.generation.keep(grown)?;
         }
         Ok(())
     }

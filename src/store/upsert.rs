@@ -159,7 +159,7 @@ async fn upsert_live(
          ON CONFLICT (side, kind, remote_id) DO UPDATE SET
            base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
            dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
-           standing = CASE WHEN standing NOT IN ('moved', 'converted') THEN standing END,
+           standing = CASE WHEN standing NOT IN ('moved', 'converted', 'unsure') THEN standing END,
            version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
            presence = 'live', image = excluded.image
          WHERE ({rewinds} OR excluded.version > version OR (excluded.version = version AND presence = 'live'))

@@ -4,6 +4,7 @@ use super::rows::{bulk, parse};
 use super::{Store, StoreError};
 use crate::model::{Image, Kind, LinkId, Pair, Presence, RecordId, Side, Version};
 use crate::plan::{Index, Known, PairState};
+use sqlx::SqliteConnection;
 
 /// An unlinked record that has to be planned.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub enum Fate {
     MovedTo(RecordId),
     /// It is something else now that blocks its unique values: on Freshdesk, an agent.
     Converted,
+    /// It was found missing by an old copy of the state: nobody knows what happened since.
+    Unsure,
 }
 
 impl Fate {
@@ -52,20 +55,22 @@ impl Fate {
         match self {
             Self::MovedTo(id) => ("moved", &id.0),
             Self::Converted => ("converted", ""),
+            Self::Unsure => ("unsure", ""),
         }
     }
 
-    fn read(standing: Option<&str>, because: Option<&str>) -> Option<Self> {
+    pub(super) fn read(standing: Option<&str>, because: Option<&str>) -> Option<Self> {
         match standing {
             Some("moved") => Some(Self::MovedTo(RecordId::from(because?))),
             Some("converted") => Some(Self::Converted),
+            Some("unsure") => Some(Self::Unsure),
             _ => None,
         }
     }
 }
 
 /// A record with match keys: its handle, its side, whether it is linked (0 or 1), its keys.
-type Keyed = (i64, Side, u8, Vec<(usize, String)>);
+pub(super) type Keyed = (i64, Side, u8, Vec<(usize, String)>);
 
 impl Store {
     /// Records without a counterpart that are not there themselves need no planning.
@@ -179,12 +184,12 @@ impl Store {
     /// Where the database fails.
     pub async fn index(&mut self, kind: Kind, records: &[LooseRow]) -> Result<Index, StoreError> {
         let asked = distinct(records.iter().map(|it| it.keys.as_slice()));
-        let mut near = self.sharing(kind, &asked).await?;
+        let mut near = sharing(&mut self.connection, kind, &asked).await?;
         // A counterpart may have further keys, by which it finds further records.
         let further = distinct(near.iter().map(|(.., keys)| keys.as_slice()));
         let is_new = |key: &(usize, &str)| asked.binary_search(key).is_err();
         if further.iter().any(is_new) {
-            near = self.sharing(kind, &further).await?;
+            near = sharing(&mut self.connection, kind, &further).await?;
         }
         let mut index = Index::default();
         for (record, side, linked, keys) in near {
@@ -196,31 +201,6 @@ impl Store {
             index.insert(record, known);
         }
         Ok(index)
-    }
-
-    /// Every record that has one of these keys.
-    async fn sharing(
-        &mut self,
-        kind: Kind,
-        keys: &[(usize, &str)],
-    ) -> Result<Vec<Keyed>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let text: Option<String> = sqlx::query_scalar(
-            "WITH near AS (
-               SELECT DISTINCT k.record FROM json_each(?2) AS asked
-               CROSS JOIN match_key AS k
-                 ON k.kind = ?1 AND k.key = asked.value ->> 0 AND k.value = asked.value ->> 1)
-             SELECT '[' || group_concat('[' || r.id || ',\"' || r.side || '\",' || (r.link IS NOT NULL) || ','
-                      || r.keys || ']') || ']'
-             FROM near CROSS JOIN record AS r ON r.id = near.record",
-        )
-        .bind(kind.word())
-        .bind(bulk(keys)?)
-        .fetch_one(&mut self.connection)
-        .await?;
-        parse(text)
     }
 
     /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`. One of
@@ -267,6 +247,31 @@ impl Store {
         }
         Ok(pairs)
     }
+}
+
+/// Every record that has one of these keys.
+pub(super) async fn sharing(
+    connection: &mut SqliteConnection,
+    kind: Kind,
+    keys: &[(usize, &str)],
+) -> Result<Vec<Keyed>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text: Option<String> = sqlx::query_scalar(
+        "WITH near AS (
+           SELECT DISTINCT k.record FROM json_each(?2) AS asked
+           CROSS JOIN match_key AS k
+             ON k.kind = ?1 AND k.key = asked.value ->> 0 AND k.value = asked.value ->> 1)
+         SELECT '[' || group_concat('[' || r.id || ',\"' || r.side || '\",' || (r.link IS NOT NULL) || ','
+                  || r.keys || ']') || ']'
+         FROM near CROSS JOIN record AS r ON r.id = near.record",
+    )
+    .bind(kind.word())
+    .bind(bulk(keys)?)
+    .fetch_one(connection)
+    .await?;
+    parse(text)
 }
 
 /// Keys of several records, each once.

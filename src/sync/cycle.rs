@@ -30,6 +30,8 @@ impl Engine {
             cycle: self.store.next_cycle().await?,
             ..Tally::default()
         };
+        let wary = self.is_wary();
+        let reconcile = reconcile || wary;
         let observation = Box::pin(self.observe(reconcile)).await?;
         for trouble in &observation.troubles {
             tally.trouble(trouble.clone());
@@ -39,21 +41,12 @@ impl Engine {
         if reconcile {
             self.audit().await?;
         }
-        // The tickets of customers whose standing changed go before everything else that is written.
-        Box::pin(in_lane(Lane::Vip, self.tickets(&mut tally))).await?;
-        let unread = self.store.begun_count().await?;
-        self.until = self.slice.map(|slice| monotonic() + slice);
-        let mappings = self.mappings.clone();
-        for mapping in &mappings {
-            if self.sees(mapping.kind, &tally).await? {
-                Box::pin(self.reconcile(mapping, &mut tally)).await?;
-            }
+        if !wary {
+            Box::pin(self.act(reconcile, &mut tally)).await?;
+        } else if self.has_read_everything(&observation, &tally).await? {
+            Box::pin(self.act(reconcile, &mut tally)).await?;
+            self.end_wary(&tally).await?;
         }
-        if self.store.begun_count().await? > unread {
-            // Customers who only now have a counterpart.
-            Box::pin(in_lane(Lane::Vip, self.tickets(&mut tally))).await?;
-        }
-        self.support(reconcile, &mut tally).await?;
         self.certify(&observation.complete).await?;
         let after = self.spending();
         let spent = spending::spent(&before, &after);
@@ -73,16 +66,38 @@ impl Engine {
             spent: &spent,
         };
         self.store.cycle_ended(&ended).await?;
+        if let Some(keep) = self.keep {
+            self.store.prune(report.finished_at, keep).await?;
+        }
         if report.eventful() {
             self.store.rest().await?;
         }
         Ok(report)
     }
 
+    /// Decides and writes, on what was read.
+    async fn act(&mut self, reconcile: bool, tally: &mut Tally) -> Result<(), CycleError> {
+        // The tickets of customers whose standing changed go before everything else that is written.
+        Box::pin(in_lane(Lane::Vip, self.tickets(tally))).await?;
+        let unread = self.store.begun_count().await?;
+        self.until = self.slice.map(|slice| monotonic() + slice);
+        let mappings = self.mappings.clone();
+        for mapping in &mappings {
+            if self.sees(mapping.kind, tally).await? {
+                Box::pin(self.reconcile(mapping, tally)).await?;
+            }
+        }
+        if self.store.begun_count().await? > unread {
+            // Customers who only now have a counterpart.
+            Box::pin(in_lane(Lane::Vip, self.tickets(tally))).await?;
+        }
+        self.support(reconcile, tally).await
+    }
+
     /// Whether both sides of a kind are known well enough to decide anything: each was read
     /// completely once, and what changed was read in this cycle. On anything less, an edit that was
     /// not read yet would be overwritten, and a record that was not seen yet made twice.
-    async fn sees(&mut self, kind: Kind, tally: &Tally) -> Result<bool, CycleError> {
+    pub(super) async fn sees(&mut self, kind: Kind, tally: &Tally) -> Result<bool, CycleError> {
         let down = Side::BOTH.iter().any(|side| tally.is_down(*side));
         if down || tally.blind(kind) || self.stop.is_cancelled() {
             return Ok(false);

@@ -27,6 +27,7 @@ mod report;
 mod spending;
 mod support;
 mod tickets;
+mod wary;
 
 pub use cycle::CycleError;
 pub use drift::{Certificate, Drifted};
@@ -73,6 +74,8 @@ pub struct Engine {
     rules: tickets::Rules,
     /// What is told to the CRM about tickets.
     summary: Option<SupportSummary>,
+    /// How long the journal is kept; `None`: for ever.
+    keep: Option<Duration>,
     /// The pauses of a record whose write failed in passing.
     failures: RetryPolicy,
 }
@@ -117,6 +120,7 @@ impl Engine {
             progress: Arc::default(),
             rules: tickets::Rules::default(),
             summary: None,
+            keep: None,
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),
@@ -130,6 +134,11 @@ impl Engine {
                 attempts: u32::MAX,
             },
         }
+    }
+
+    /// From now on the journal and the reports of cycles are kept for this long.
+    pub fn keep(&mut self, keep: Duration) {
+        self.keep = Some(keep);
     }
 
     /// Whether the cycle is to end and leave the rest to the next one.

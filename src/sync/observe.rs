@@ -208,7 +208,11 @@ impl Engine {
                 resume,
                 tick_off: !first,
                 catch_up: since,
-                until: if first { None } else { self.listing_until() },
+                until: if first || self.store.is_distrusted() {
+                    None
+                } else {
+                    self.listing_until()
+                },
                 lane: if first {
                     Lane::FirstSync
                 } else {

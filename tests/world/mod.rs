@@ -333,6 +333,14 @@ impl World {
         sqlx::query_scalar(sql).fetch_all(&mut state).await.unwrap()
     }
 
+    /// A statement on the state, behind the engine's back.
+    pub async fn execute(&self, sql: &'static str) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.state());
+        let mut state = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        sqlx::query(sql).execute(&mut state).await.unwrap();
+        sqlx::Connection::close(state).await.unwrap();
+    }
+
     async fn open_state(&self) -> sqlx::SqliteConnection {
         let options = sqlx::sqlite::SqliteConnectOptions::new()
             .filename(self.state())

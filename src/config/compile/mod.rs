@@ -216,7 +216,7 @@ fn config(
     let crm = section(raw.crm, "crm", systems.found).and_then(|at| systems.crm(at));
     let freshdesk =
         section(raw.freshdesk, "freshdesk", systems.found).and_then(|at| systems.freshdesk(at));
-    let state_path = systems.state(raw.state);
+    let (state_path, state_keep) = systems.state(raw.state);
     let schedule = system::schedule(raw.schedule, found);
     let guards_written = raw.guards.span().is_some();
     let guards = system::guards(raw.guards, found);
@@ -244,6 +244,7 @@ fn config(
         crm: crm?,
         freshdesk: freshdesk?,
         state_path,
+        state_keep,
         schedule,
         guards,
         contacts: contacts?,

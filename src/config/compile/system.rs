@@ -21,6 +21,10 @@ use std::time::Duration;
 const SHORTEST_POLL: Duration = Duration::from_secs(5);
 /// What is longer than this is a slip.
 const LONGEST: Duration = Duration::from_hours(400 * 24);
+/// How long the journal is kept, where the file does not say, at least and at most.
+const KEPT: Duration = Duration::from_hours(400 * 24);
+const SHORTEST_KEPT: Duration = Duration::from_hours(2 * 24);
+const LONGEST_KEPT: Duration = Duration::from_hours(3650 * 24);
 /// Of the account's calls, where the file does not say.
 const DEFAULT_SHARE: f64 = 0.8;
 
@@ -242,17 +246,34 @@ impl Systems<'_> {
     }
 
     /// `[state]`.
-    pub(super) fn state(&mut self, slot: Slot<Table<raw::State>>) -> PathBuf {
-        let state = slot.get("state", self.found);
-        let path = state.and_then(|at| at.value.0.path.get("path", self.found));
+    pub(super) fn state(&mut self, slot: Slot<Table<raw::State>>) -> (PathBuf, Duration) {
+        let state = slot.get("state", self.found).map(|at| at.value.0);
+        let raw::State { path, keep } = state.unwrap_or_default();
+        let keep = self.keep(keep);
+        let path = path.get("path", self.found);
         let path = path.and_then(|at| solid(at, "path", self.found));
         let path = path.map_or_else(|| PathBuf::from("state.db"), |at| PathBuf::from(at.value));
         // systemd lists several directories with colons between; the first is the unit's own.
         let directory = self.env.variable("STATE_DIRECTORY").unwrap_or_default();
-        match directory.split(':').next() {
+        let path = match directory.split(':').next() {
             Some(first) if !first.is_empty() => PathBuf::from(first).join(path),
             _ => path,
+        };
+        (path, keep)
+    }
+
+    /// How long the journal is kept.
+    fn keep(&mut self, slot: Slot<DurationText>) -> Duration {
+        let Some(At { span, value }) = up_to(slot, "keep", (LONGEST_KEPT, "3650d"), self.found)
+        else {
+            return KEPT;
+        };
+        if value < SHORTEST_KEPT {
+            let error = Diagnostic::error(span, "`keep` must be at least \"2d\"");
+            let help = "what was overwritten can be looked up and taken back for that long; \"400d\" is a good start";
+            self.found.push(error.help(help));
         }
+        value
     }
 }
 
@@ -303,10 +324,20 @@ pub(super) fn schedule(slot: Slot<Table<raw::Schedule>>, found: &mut Diagnostics
 }
 
 fn length(slot: Slot<DurationText>, key: &str, found: &mut Diagnostics) -> Option<At<Duration>> {
+    up_to(slot, key, (LONGEST, "400d"), found)
+}
+
+/// A length of time that is not longer than `longest`, and how that is written.
+fn up_to(
+    slot: Slot<DurationText>,
+    key: &str,
+    longest: (Duration, &str),
+    found: &mut Diagnostics,
+) -> Option<At<Duration>> {
     let At { span, value } = slot.get(key, found)?;
     match value.parse() {
-        Ok(value) if value > LONGEST => {
-            let message = format!("`{key}` is longer than \"400d\"");
+        Ok(value) if value > longest.0 => {
+            let message = format!("`{key}` is longer than \"{}\"", longest.1);
             found.push(Diagnostic::error(span, message));
             None
         }

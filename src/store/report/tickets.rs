@@ -1,6 +1,8 @@
 //! What `status` shows of tickets.
 
 use super::Report;
+use crate::model::{Kind, TicketImage};
+use crate::plan::Memory;
 use crate::store::StoreError;
 use serde::Serialize;
 use sqlx::Row as _;
@@ -23,6 +25,40 @@ pub struct TicketCounts {
     pub standings: BTreeMap<String, u64>,
 }
 
+/// Which tickets.
+#[derive(Debug, Clone, Copy)]
+pub enum TicketsWanted<'a> {
+    /// The one with this id.
+    Id(&'a str),
+    /// Those of the contact or company with this id in Freshdesk.
+    Of(Kind, &'a str),
+}
+
+/// A ticket that a rule has, or had, to do with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TicketView {
+    /// The ticket.
+    pub id: String,
+    /// Freshdesk's id of who opened it.
+    pub requester: String,
+    /// Freshdesk's id of the company that it was opened for.
+    pub company: Option<String>,
+    /// `live`, `trashed` or `gone`.
+    pub presence: String,
+    /// What it showed last, as far as a rule may set it.
+    pub shows: TicketImage,
+    /// What we did to it, and what stood there before.
+    pub memory: Memory,
+    /// `sent` (the outcome of a change is not known), `failed` or `refused`.
+    pub state: Option<String>,
+    /// Whether it is left alone because something undid our change at once.
+    pub fought: bool,
+    /// The next try.
+    pub due_at: Option<String>,
+    /// In the server's words.
+    pub error: Option<String>,
+}
+
 /// A change to a ticket that is not made yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WaitingTicket {
@@ -38,6 +74,20 @@ pub struct WaitingTicket {
     pub error: Option<String>,
 }
 
+/// A row of `ticket`, in the order of [`TicketView`].
+type TicketColumns = (
+    String,
+    String,
+    Option<String>,
+    String,
+    String,
+    String,
+    Option<String>,
+    bool,
+    Option<String>,
+    Option<String>,
+);
+
 impl Report {
     /// What ticket rules have come to.
     ///
@@ -49,8 +99,10 @@ impl Report {
             return Ok(TicketCounts::default());
         }
         let row: (i64, i64, i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'raise'),
-                    (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'restore'),
+            "SELECT (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'raise')
+                      + coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'pruned_raise'), 0),
+                    (SELECT count(*) FROM journal WHERE kind = 'ticket' AND outcome = 'done' AND action = 'restore')
+                      + coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'pruned_restore'), 0),
                     (SELECT count(*) FROM ticket WHERE state IS NOT NULL),
                     (SELECT count(*) FROM ticket WHERE pending IS NOT NULL),
                     (SELECT count(*) FROM ticket WHERE fought = 1)",
@@ -104,13 +156,69 @@ impl Report {
         Ok(waiting.collect())
     }
 
-    /// A state that an earlier version left has no tickets until it is opened for writing.
     async fn knows_tickets(&mut self) -> Result<bool, StoreError> {
-        sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ticket')",
-        )
-        .fetch_one(&mut self.connection)
-        .await
-        .map_err(self.damaged())
+        self.has_table("ticket").await
+    }
+
+    /// Tickets that rules have to do with: the one with this id, or those of this requester or
+    /// company; at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails, or holds what we did not write.
+    pub async fn tickets_of(
+        &mut self,
+        which: TicketsWanted<'_>,
+        limit: i64,
+    ) -> Result<Vec<TicketView>, StoreError> {
+        if !self.knows_tickets().await? {
+            return Ok(Vec::new());
+        }
+        let (column, id) = match which {
+            TicketsWanted::Id(id) => ("id", id),
+            TicketsWanted::Of(Kind::Contact, id) => ("requester", id),
+            TicketsWanted::Of(Kind::Company, id) => ("company", id),
+        };
+        let sql = format!(
+            "SELECT id, requester, company, presence, image, memory, coalesce(state, CASE WHEN pending IS NOT NULL THEN 'sent' END),
+                    fought, strftime('%Y-%m-%dT%H:%M:%SZ', due_at / 1000, 'unixepoch'), error
+             FROM ticket WHERE {column} = ?1 ORDER BY id LIMIT ?2"
+        );
+        // Nothing but one of three names of columns is put into the statement's text.
+        let rows: Vec<TicketColumns> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(id)
+            .bind(limit)
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(self.damaged())?;
+        rows.into_iter()
+            .map(
+                |(
+                    id,
+                    requester,
+                    company,
+                    presence,
+                    image,
+                    memory,
+                    state,
+                    fought,
+                    due_at,
+                    error,
+                )| {
+                    Ok(TicketView {
+                        id,
+                        requester,
+                        company,
+                        presence,
+                        shows: serde_json::from_str(&image)?,
+                        memory: serde_json::from_str(&memory)?,
+                        state,
+                        fought,
+                        due_at,
+                        error,
+                    })
+                },
+            )
+            .collect()
     }
 }

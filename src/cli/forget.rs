@@ -1,0 +1,130 @@
+//! `forget`: takes a record's values out of the state and its journal.
+
+use super::exit::{Exit, Failure};
+use super::open::Source;
+use super::output::{Output, counted, harmless};
+use super::record::{self, Named};
+use crate::model::Side;
+use crate::store::{Remembered, Report, Store};
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+/// What `forget` is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// An e-mail, `crm:ID` or `freshdesk:ID`; its counterpart is forgotten with it
+    record: String,
+    /// Do not ask, not even where the record still exists and will be read again
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
+    let Named::Record(wanted) = record::parse(&arguments.record)? else {
+        let text = "tickets are forgotten with the contact who opened them: name that one";
+        return Err(Failure::Usage(text.to_owned()));
+    };
+    let config = Source::read(named)?.config_for_reading()?;
+    let path = &config.state_path;
+    // What is there to forget is looked for before the state is opened for writing.
+    let rows = Report::open(path).await?.find(&wanted).await?;
+    if rows.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{} knows no contact or company `{}`; by its id it is found even where it shows no such address (crm:ID, freshdesk:ID)",
+            path.display(),
+            arguments.record.trim()
+        )));
+    }
+    let mut store = Store::open(path).await?;
+    let all = meant(&mut store, rows).await?;
+    let mut out = Output::new();
+    for who in &all {
+        out.line(described(who))?;
+    }
+    if let Some(refusal) = refusal(&all, arguments.yes) {
+        out.finish()?;
+        return Err(Failure::Usage(refusal));
+    }
+    out.finish()?;
+    if !arguments.yes && !confirmed()? {
+        return Err(Failure::Usage("nothing was forgotten".to_owned()));
+    }
+    let mut out = Output::new();
+    for who in &all {
+        let forgotten = store.forget(who).await?;
+        out.line(format_args!(
+            "forgotten: {}, and the values in {} of the journal",
+            counted(forgotten.records, "record"),
+            counted(forgotten.journal, "row")
+        ))?;
+        if !forgotten.cleaned {
+            out.line("somebody else reads the state: its write-ahead log keeps the old bytes until they end and `forget`, `sync` or `run` is started again")?;
+        }
+    }
+    store.close().await?;
+    out.line("Backups of the state still have it, and so have logs at the level debug, if there were any.")?;
+    out.finish()?;
+    Ok(Exit::Done)
+}
+
+/// Everybody who is meant: the records, their counterparts, and those that were.
+async fn meant(store: &mut Store, rows: Vec<i64>) -> Result<Vec<Remembered>, Failure> {
+    let (mut all, mut met) = (Vec::new(), BTreeSet::new());
+    let mut rows = VecDeque::from(rows);
+    while let Some(row) = rows.pop_front() {
+        if met.contains(&row) {
+            continue;
+        }
+        if let Some(who) = store.remembered(row).await? {
+            met.extend(who.rows.iter().copied());
+            rows.extend(store.kin(&who).await?);
+            all.push(who);
+        }
+    }
+    Ok(all)
+}
+
+fn described(who: &Remembered) -> String {
+    let sides = Side::BOTH.into_iter().filter_map(|side| {
+        let id = harmless(&who.ids.of(side).as_ref()?.0);
+        let there = if *who.live.of(side) {
+            "is there"
+        } else {
+            "is gone there"
+        };
+        Some(format!("{side}:{id} ({there})"))
+    });
+    let sides: Vec<String> = sides.collect();
+    format!("{} {}", who.kind, sides.join(", "))
+}
+
+/// Why it is not to be done without `--yes`.
+fn refusal(all: &[Remembered], yes: bool) -> Option<String> {
+    if yes {
+        return None;
+    }
+    if all.iter().any(|who| who.in_doubt) {
+        return Some("a write about it was sent and nobody knows yet whether it was made; run `deskbridge sync` first, or say --yes: it may then be made once more".to_owned());
+    }
+    let both = |who: &Remembered| who.live.crm && who.live.desk;
+    all.iter().any(both).then(|| {
+        "it still exists in both systems and would be read again at the next full reading at the latest, values and all; delete it there first, or say --yes".to_owned()
+    })
+}
+
+/// Whether a person says `y`.
+fn confirmed() -> Result<bool, Failure> {
+    let mut stderr = std::io::stderr();
+    // Nobody is left to ask where stderr is closed.
+    let _ = write!(stderr, "This cannot be undone. Forget it? [y/N] ");
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(Failure::machine("reading the answer"))?;
+    if !std::io::stdin().is_terminal() {
+        let _ = writeln!(stderr);
+    }
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,124 @@
+//! The state's file: who may open it, and whether it is whole.
+
+use super::StoreError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Makes sure that the file at `path` is a whole state, without writing to it.
+///
+/// # Errors
+///
+/// [`StoreError::Damaged`] where it is empty, torn, no database, or another program's.
+pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
+    let damaged = |detail: &str| StoreError::Damaged {
+        path: path.to_owned(),
+        detail: detail.to_owned(),
+    };
+    if path.metadata().is_ok_and(|it| it.len() == 0) {
+        return Err(damaged("it is empty"));
+    }
+    let mut connection = connect(path, true).await?;
+    // The check reads the whole file once: what it keeps of it is of no use later.
+    let fault = |error| damage(path, error);
+    sqlx::query("PRAGMA cache_size = -256")
+        .execute(&mut connection)
+        .await
+        .map_err(fault)?;
+    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(fault)?;
+    if verdict != "ok" {
+        return Err(damaged(&verdict));
+    }
+    let (ours, tables): (bool, i64) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'),
+                (SELECT count(*) FROM sqlite_master WHERE type = 'table')",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .map_err(fault)?;
+    connection.close().await?;
+    if !ours && tables > 0 {
+        return Err(damaged("it is another program's database"));
+    }
+    Ok(())
+}
+
+pub(super) async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
+    let mut options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(read_only)
+        .busy_timeout(Duration::from_secs(10))
+        .row_buffer_size(512)
+        .statement_cache_capacity(64);
+    if !read_only {
+        options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("wal_autocheckpoint", "8000")
+            .pragma("temp_store", "memory");
+    }
+    options.connect().await.map_err(|error| damage(path, error))
+}
+
+/// Whether `SQLite` says that the file itself is at fault: not a database (26) or corrupt (11).
+pub(super) fn damage(path: &Path, error: sqlx::Error) -> StoreError {
+    let code = error
+        .as_database_error()
+        .and_then(|error| Some(error.code()?.into_owned()));
+    match code.as_deref() {
+        Some("26" | "11" | "267" | "523") => StoreError::Damaged {
+            path: path.to_owned(),
+            detail: "not a database, or torn".to_owned(),
+        },
+        Some("14") => StoreError::Unopenable {
+            path: path.to_owned(),
+            source: io::Error::other("cannot be opened; check the directory and its rights"),
+        },
+        _ => StoreError::Sqlite(error),
+    }
+}
+
+/// How files are made here: they hold customers' data, and are nobody else's to read. `SQLite` gives
+/// the files that it makes beside the database the same rights.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+/// Takes the lock beside the database; the system lets go of it when the process ends, however.
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let beside = PathBuf::from(name);
+    let file = private()
+        .create(true)
+        .truncate(false)
+        .open(&beside)
+        .map_err(|source| StoreError::Unopenable {
+            path: beside,
+            source,
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(StoreError::Unopenable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Waits until the directory of `path` is on the disk as it is now.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}

@@ -1,0 +1,169 @@
+//! Whatever lies where sync.toml or the state should: nothing panics, and nothing is taken for what it is not.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use deskbridge::config::{self, Environment};
+use deskbridge::model::{Kind, LinkId, Pair};
+use deskbridge::store::{Report, Store, Wanted};
+use proptest::prelude::*;
+use std::fs;
+use std::io;
+use std::path::Path;
+use tokio::runtime::Runtime;
+
+/// Every key is there.
+#[derive(Debug)]
+struct Keys;
+
+impl Environment for Keys {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name != "STATE_DIRECTORY").then(|| "key".to_owned())
+    }
+
+    fn read(&self, _: &Path) -> io::Result<String> {
+        Ok("key".to_owned())
+    }
+}
+
+fn example() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("sync.toml")).unwrap()
+}
+
+/// Compiles, and shows what is wrong: the places that it names have to be in the text.
+fn compile(text: &str) {
+    match config::compile(text, &Keys) {
+        Ok((_, found)) | Err(found) => {
+            let _ = found.render(text, "sync.toml", false);
+            let _ = found.findings(text);
+        }
+    }
+}
+
+const PAIR: &str = r#"
+INSERT INTO record (id, side, kind, remote_id, version, presence, image, base, keys, link, standing) VALUES
+  (1, 'crm', 'contact', '11', 5, 'live', '{"email":"a@b.test","tags":["x"]}', '{"email":"c@d.test"}', '[[0,"a@b.test"]]', 1, NULL),
+  (2, 'freshdesk', 'contact', '22', 5, 'gone', '{"email":"a@b.test"}', NULL, '[]', 1, 'moved'),
+  (3, 'crm', 'contact', '33', 5, 'live', '{"email":null}', NULL, '[[0,"a@b.test"]]', NULL, 'shadowed');
+INSERT INTO match_key VALUES ('contact', 0, 'a@b.test', 1), ('contact', 0, 'a@b.test', 3);
+INSERT INTO link VALUES (1, 'contact', 1, 2, 'email', '2026-01-01T00:00:00.000Z', 1);
+INSERT INTO journal VALUES (1, 1, '2026-01-01T00:00:00.000Z', 'crm', 'contact', 'update', 1, '11', '22',
+  '[{"field":"email","base":["x"],"crm":["y"],"freshdesk":[null],"set":{"email":"z"},"rule":"filled"}]', 'done', NULL, NULL);
+"#;
+
+/// A small state with a pair, a journal and accounts, as a file's bytes.
+fn state() -> Vec<u8> {
+    let runtime = Runtime::new().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    runtime.block_on(async {
+        let mut store = Store::open(&path).await.unwrap();
+        let accounts = Pair {
+            crm: "crm:1".to_owned(),
+            desk: "freshdesk:1".to_owned(),
+        };
+        store.belongs_to(&accounts).await.unwrap();
+        store.mapped_by("mapping").await.unwrap();
+        store.close().await.unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
+        sqlx::query(PAIR).execute(&mut raw).await.unwrap();
+        sqlx::Connection::close(raw).await.unwrap();
+    });
+    fs::read(&path).unwrap()
+}
+
+/// Everything that opens a state, over these bytes; says whether it was opened for writing.
+fn open(runtime: &Runtime, bytes: &[u8]) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    fs::write(&path, bytes).unwrap();
+    runtime.block_on(async {
+        if let Ok(mut report) = Report::open(&path).await {
+            let _ = report.accounts().await;
+            let _ = report.counts(Kind::Contact).await;
+            let _ = report.holds(0, 10).await;
+            let _ = report.parked(10).await;
+            let _ = report.tickets().await;
+            let _ = report.doubt().await;
+            let _ = report.find(&Wanted::Text("a@b.test".to_owned())).await;
+            for row in 1..4 {
+                if let Ok(Some(story)) = report.story(row).await {
+                    let _ = (story.pair(), report.past(&story, 10).await);
+                }
+                if let Ok(Some(record)) = report.record(row).await {
+                    let _ = report.index(&record).await;
+                }
+            }
+        }
+        let scratch = dir.path().join("scratch.db");
+        let _ = Store::copy(&path, &scratch).await;
+        let Ok(mut store) = Store::open(&path).await else {
+            assert_eq!(
+                fs::read(&path).unwrap(),
+                bytes,
+                "a refused state was written to"
+            );
+            return false;
+        };
+        let _ = store.next_cycle().await;
+        let _ = store.mapped_by("another").await;
+        let _ = store.pairs(Kind::Contact, LinkId(0), 10).await;
+        let _ = store.loose(Kind::Contact, 0, 10).await;
+        store.close().await.is_ok()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_in_the_place_of_sync_toml_panics(text in any::<String>()) {
+        compile(&text);
+    }
+
+    #[test]
+    fn no_bytes_in_the_place_of_sync_toml_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        compile(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn a_sync_toml_that_was_cut_or_mistyped_anywhere_does_not_panic(
+        cut in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), with in "[\\PC\n\"'=\\[\\]{}#.,]{0,12}", take in 0_usize..30,
+    ) {
+        let mut text: Vec<char> = example().chars().collect();
+        let at = at.index(text.len());
+        let end = (at + take).min(text.len());
+        text.splice(at..end, with.chars());
+        compile(&text.iter().collect::<String>());
+        text.truncate(cut.index(text.len()));
+        compile(&text.iter().collect::<String>());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_state_that_was_cut_anywhere_is_refused_as_it_is(cut in any::<prop::sample::Index>()) {
+        let (runtime, mut bytes) = (Runtime::new().unwrap(), state());
+        bytes.truncate(cut.index(bytes.len()));
+        prop_assert!(!open(&runtime, &bytes), "{} bytes", bytes.len());
+    }
+
+    #[test]
+    fn random_bytes_in_the_place_of_a_state_are_refused_as_they_are(bytes in proptest::collection::vec(any::<u8>(), 0..5_000), headed in any::<bool>()) {
+        let mut all = if headed { b"SQLite format 3\0".to_vec() } else { Vec::new() };
+        all.extend(bytes);
+        prop_assert!(!open(&Runtime::new().unwrap(), &all));
+    }
+
+    #[test]
+    fn a_state_with_bytes_changed_anywhere_does_not_panic(
+        at in any::<prop::sample::Index>(), with in proptest::collection::vec(any::<u8>(), 1..64),
+    ) {
+        let (runtime, mut bytes) = (Runtime::new().unwrap(), state());
+        let at = at.index(bytes.len());
+        let end = (at + with.len()).min(bytes.len());
+        bytes.splice(at..end, with);
+        open(&runtime, &bytes);
+    }
+}
