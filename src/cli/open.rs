@@ -148,6 +148,7 @@ impl Systems {
         let mut engine = Engine::new(store, self.connectors, mappings, clock, stop.clone());
         engine.rule(config.ticket_rules.clone());
         engine.sum_up(config.support_summary.clone());
+        engine.guard(config.guards);
         Ok(engine)
     }
 }

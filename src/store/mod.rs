@@ -9,6 +9,7 @@ mod across;
 mod adopt;
 mod doubts;
 mod finish;
+mod guard;
 mod keys;
 mod lookup;
 mod meta;
@@ -25,6 +26,7 @@ mod work;
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
 pub use doubts::TicketJob;
 pub use finish::{Finish, Stored, Verb};
+pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use report::{
@@ -91,6 +93,9 @@ pub enum StoreError {
         /// Where the credentials lead.
         found: String,
     },
+    /// An earlier version has made it, and this one has not worked on it yet.
+    #[error("{0} is of an earlier version; let a cycle of this one go over it first")]
+    Older(PathBuf),
     /// There is none yet.
     #[error("{0} does not exist; nothing was synced yet with this configuration")]
     Absent(PathBuf),

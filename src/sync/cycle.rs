@@ -28,12 +28,15 @@ impl Engine {
             cycle: self.store.next_cycle().await?,
             ..Tally::default()
         };
+        // Whoever has said that a listing is right does not have to wait for the next one.
+        let reconcile = reconcile || self.store.listing_is_approved().await?;
         let observation = self.observe(reconcile).await?;
         for trouble in &observation.troubles {
             tally.trouble(trouble.clone());
         }
         self.inquire(&mut tally).await?;
         self.store.wake(started_at).await?;
+        self.store.take_answers(self.first_is_approved).await?;
         if reconcile {
             self.audit().await?;
         }

@@ -18,6 +18,7 @@ pub mod rehearsal;
 pub mod vocabulary;
 
 mod cycle;
+mod guard;
 mod heirs;
 mod inquire;
 mod reconcile;
@@ -65,6 +66,10 @@ pub struct Engine {
     summary: Option<SupportSummary>,
     /// The pauses of a record whose write failed in passing.
     failures: RetryPolicy,
+    /// What is done about too many changes.
+    guarding: guard::Guarding,
+    /// Whether a first sync may do as much as it wants.
+    first_is_approved: bool,
 }
 
 /// How far a cycle is.
@@ -105,6 +110,8 @@ impl Engine {
             progress: Arc::default(),
             rules: tickets::Rules::default(),
             summary: None,
+            guarding: guard::Guarding::Off,
+            first_is_approved: false,
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),
