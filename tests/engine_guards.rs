@@ -13,6 +13,7 @@ use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use deskbridge::store::{Answer, Answers, HoldView};
 use deskbridge::sync::{CycleReport, Engine};
 use serde_json::json;
+use world::stage::{LOW, Stage, URGENT, VIP};
 use world::{World, attempt, cycle, quiet, reconcile};
 
 const fn limit(count: u64, percent: f64) -> Limit {
@@ -95,7 +96,9 @@ impl Office {
     /// How many contacts of Freshdesk show this.
     fn showing(&self, phone: &str) -> usize {
         let contacts = self.world.desk.contacts();
-        let shows = contacts.iter().filter(|it| it.phone.as_deref() == Some(phone));
+        let shows = contacts
+            .iter()
+            .filter(|it| it.phone.as_deref() == Some(phone));
         shows.count()
     }
 
@@ -174,7 +177,9 @@ async fn an_approval_does_not_cover_what_came_after_it() {
     office.answer(Answer::Approve).await;
     for number in 10..20 {
         let email = email(number);
-        let person = office.world.crm_contact(&[("email", &email), ("phone", "+9")]);
+        let person = office
+            .world
+            .crm_contact(&[("email", &email), ("phone", "+9")]);
         office.people.push(person);
     }
     let report = office.turn().await;
@@ -206,7 +211,9 @@ async fn an_import_of_six_hundred_is_held_while_edits_go_on() {
     office.engine.guard(office.world.config().guards);
     for number in 0..600 {
         let email = format!("new{number}@import.test");
-        office.world.crm_contact(&[("email", &email), ("firstname", "N")]);
+        office
+            .world
+            .crm_contact(&[("email", &email), ("firstname", "N")]);
     }
     office.edit(0..2, &[("phone", "+2")]);
     let report = office.turn().await;
@@ -229,14 +236,19 @@ async fn discarded_creates_stay_without_a_counterpart_until_one_appears() {
     let mut office = Office::new().await;
     for number in 0..6 {
         let email = format!("new{number}@import.test");
-        office.world.crm_contact(&[("email", &email), ("firstname", "N")]);
+        office
+            .world
+            .crm_contact(&[("email", &email), ("firstname", "N")]);
     }
     assert_eq!(office.turn().await.held, 1);
     office.answer(Answer::Discard).await;
     office.rests().await;
     reconcile(&mut office.engine).await;
     office.rests().await;
-    assert_eq!((office.world.desk_count(), office.world.holds().await), (10, vec![]));
+    assert_eq!(
+        (office.world.desk_count(), office.world.holds().await),
+        (10, vec![])
+    );
     let known = json!({"name": "N", "email": "new3@import.test"});
     office.world.desk_contact(&known);
     let report = office.turn().await;
@@ -250,13 +262,20 @@ async fn a_held_change_whose_cause_is_gone_waits_for_nobody() {
     let wrong: Vec<u64> = (0..6)
         .map(|number| {
             let email = format!("new{number}@import.test");
-            office.world.crm_contact(&[("email", &email), ("firstname", "N")])
+            office
+                .world
+                .crm_contact(&[("email", &email), ("firstname", "N")])
         })
         .collect();
     assert_eq!(office.turn().await.held, 2);
     office.edit(0..7, &[("phone", "+1")]);
     for person in wrong {
-        office.world.crm.portal().archive(CrmKind::Contact, person).unwrap();
+        office
+            .world
+            .crm
+            .portal()
+            .archive(CrmKind::Contact, person)
+            .unwrap();
     }
     office.clock.advance(TimeDelta::minutes(61));
     office.rests().await;
@@ -336,7 +355,10 @@ async fn discarded_deletions_keep_the_survivors() {
     office.rests().await;
     reconcile(&mut office.engine).await;
     office.rests().await;
-    assert_eq!((office.world.desk_count(), office.world.holds().await), (10, vec![]));
+    assert_eq!(
+        (office.world.desk_count(), office.world.holds().await),
+        (10, vec![])
+    );
 }
 
 #[tokio::test]
@@ -387,7 +409,11 @@ async fn a_first_sync_creates_nobody_before_it_is_approved_and_links_all_the_sam
         let mut engine = world.timed_engine(&clock).await;
         engine.guard(GUARDS);
         let report = cycle(&mut engine).await;
-        assert_eq!((report.created, report.linked, report.held), (0, 3, 1), "{report:?}");
+        assert_eq!(
+            (report.created, report.linked, report.held),
+            (0, 3, 1),
+            "{report:?}"
+        );
         let holds = world.holds().await;
         assert!(holds[0].reason.contains("--approve-first"), "{holds:?}");
         clock.advance(TimeDelta::minutes(1));
@@ -502,6 +528,7 @@ async fn a_deletion_that_a_person_approves_is_carried_out_and_one_that_comes_bac
         let there = office.world.desk_by_email(&email(number)).id;
         office.world.desk.delete_contact(there).unwrap();
     }
+    office.clock.advance(TimeDelta::minutes(61));
     office.turn().await;
     let holds = office.world.holds().await;
     assert_eq!(holds.len(), 2);
@@ -509,7 +536,11 @@ async fn a_deletion_that_a_person_approves_is_carried_out_and_one_that_comes_bac
         office.give(hold.id, Answer::Approve).await;
     }
     office.clock.advance(TimeDelta::seconds(10));
-    let back = office.world.desk.contacts()[1].id;
+    let contacts = office.world.desk.contacts();
+    let gone = contacts
+        .iter()
+        .find(|it| it.standing != deskbridge::sandbox::freshdesk::Standing::Live);
+    let back = gone.unwrap().id;
     office.world.desk.restore_contact(back).unwrap();
     let report = office.turn().await;
     assert_eq!((report.deleted, report.held), (1, 0), "{report:?}");
@@ -524,13 +555,17 @@ async fn a_deletion_that_a_person_discards_leaves_the_survivor_alone_for_good() 
     let mut office = Office::new().await;
     let there = office.world.desk_by_email(&email(0)).id;
     office.world.desk.delete_contact(there).unwrap();
+    office.clock.advance(TimeDelta::minutes(61));
     office.turn().await;
     office.answer(Answer::Discard).await;
     office.rests().await;
     office.edit(0..1, &[("phone", "+2")]);
     office.rests().await;
     assert!(!office.world.crm_row(office.people[0]).archived);
-    assert_eq!((office.world.desk_count(), office.world.holds().await), (9, vec![]));
+    assert_eq!(
+        (office.world.desk_count(), office.world.holds().await),
+        (9, vec![])
+    );
 }
 
 #[tokio::test]
@@ -596,16 +631,23 @@ async fn an_answer_to_a_conflict_is_none_to_what_was_changed_since() {
 #[tokio::test]
 async fn a_refused_duplicate_that_a_person_discards_is_left_alone() {
     let mut office = Office::new().await;
-    let there = office.world.desk_contact(&json!({"name": "T", "email": "t@acme.test"}));
+    let there = office
+        .world
+        .desk_contact(&json!({"name": "T", "email": "t@acme.test"}));
     office.world.desk.delete_contact(there).unwrap();
-    office.world.crm_contact(&[("email", "t@acme.test"), ("firstname", "T")]);
+    office
+        .world
+        .crm_contact(&[("email", "t@acme.test"), ("firstname", "T")]);
     office.clock.advance(TimeDelta::minutes(1));
     attempt(&mut office.engine).await;
     let hold = office.only_hold().await;
     assert_eq!((hold.class.as_str(), hold.approvable), ("duplicate", false));
     office.answer(Answer::Discard).await;
     office.rests().await;
-    assert_eq!((office.world.holds().await, office.world.parked().await), (vec![], vec![]));
+    assert_eq!(
+        (office.world.holds().await, office.world.parked().await),
+        (vec![], vec![])
+    );
     office.clock.advance(TimeDelta::minutes(60));
     office.rests().await;
 }
@@ -617,7 +659,7 @@ async fn approved_changes_that_an_outage_interrupts_stay_approved() {
     office.turn().await;
     office.answer(Answer::Approve).await;
     let faults = &office.world.desk.backstage().faults;
-    let down = deskbridge::sandbox::faults::Fault::Status(503);
+    let down = deskbridge::sandbox::faults::Fault::Refuse(503);
     faults.inject("PUT", "/api/v2/contacts", down, 1000);
     office.clock.advance(TimeDelta::minutes(1));
     attempt(&mut office.engine).await;
@@ -626,4 +668,45 @@ async fn approved_changes_that_an_outage_interrupts_stay_approved() {
     office.clock.advance(TimeDelta::minutes(90));
     let report = attempt(&mut office.engine).await;
     assert_eq!((report.updated, report.held), (7, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_rule_that_means_everybody_raises_no_ticket_before_somebody_looks() {
+    for answer in [Answer::Approve, Answer::Discard] {
+        let mut stage = Stage::new(VIP).await;
+        let tickets: Vec<u64> = (0..3).map(|_| stage.ticket(2, LOW)).collect();
+        stage.engine.guard(GUARDS);
+        stage.turn().await;
+        stage.vip();
+        let report = stage.turn().await;
+        assert_eq!((report.tickets.raised, report.held), (0, 1), "{report:?}");
+        let holds = stage.world.holds().await;
+        assert_eq!((holds[0].class.as_str(), holds[0].count), ("ticket", 3));
+        assert!(holds[0].is_of_many());
+        stage.rests().await;
+        let mut answers = Answers::open(&stage.world.state()).await.unwrap();
+        let given = answers.give(&[(holds[0].id, answer)]).await.unwrap();
+        assert_eq!(given, Ok(()));
+        let raised = stage.turn().await.tickets.raised;
+        stage.rests().await;
+        assert_eq!(stage.world.holds().await, []);
+        let expected = if answer == Answer::Approve { 3 } else { 0 };
+        assert_eq!(raised, expected);
+        let urgent = tickets.iter().filter(|it| stage.priority(**it) == URGENT);
+        assert_eq!(urgent.count() as u64, expected);
+    }
+}
+
+#[tokio::test]
+async fn held_tickets_wait_for_nobody_once_the_standing_has_ended() {
+    let mut stage = Stage::new(VIP).await;
+    for _ in 0..3 {
+        stage.ticket(2, LOW);
+    }
+    stage.engine.guard(GUARDS);
+    stage.vip();
+    assert_eq!(stage.turn().await.held, 1);
+    stage.standard();
+    assert_eq!(stage.turn().await.held, 0);
+    stage.rests().await;
 }

@@ -136,7 +136,9 @@ impl fmt::Display for Said<'_> {
             }
             (Answer::Discard, "duplicate") => "the record gets no counterpart".to_owned(),
             (Answer::Discard, "listing") => "the listing is still not believed".to_owned(),
-            (Answer::Discard, _) => "none of it is written; both sides keep what they have".to_owned(),
+            (Answer::Discard, _) => {
+                "none of it is written; both sides keep what they have".to_owned()
+            }
             (Answer::Take(side), _) => format!("the value of {side} stands"),
             (Answer::Approve, "conflict") => "the later change stands".to_owned(),
             (Answer::Approve, "delete") if !many => {

@@ -198,7 +198,10 @@ pub fn clears(change: &FieldChange, target: Side) -> bool {
     };
     // Of several names of one field, those that stay as they are are not in the set.
     let emptied = change.set.0.values();
-    !blank(shown) && emptied.into_iter().any(|it| blank(std::slice::from_ref(it)))
+    !blank(shown)
+        && emptied
+            .into_iter()
+            .any(|it| blank(std::slice::from_ref(it)))
 }
 
 #[cfg(test)]

@@ -22,9 +22,10 @@ pub enum Told {
 pub fn merge_as_told(mapping: &Mapping, pair: &PairState, told: &BTreeMap<String, Told>) -> Merged {
     let asked = merge(mapping, pair);
     let open = |field: &str| {
-        asked.notices.iter().any(|notice| {
-            notice.field == field && matches!(notice.kind, NoticeKind::Held { .. })
-        })
+        asked
+            .notices
+            .iter()
+            .any(|notice| notice.field == field && matches!(notice.kind, NoticeKind::Held { .. }))
     };
     let mut decided = mapping.clone();
     for field in &mut decided.fields {

@@ -1,7 +1,7 @@
 //! Taking over what was decided, before anything of it is sent.
 
-use super::rows::{bulk, stamp, write};
 use super::guard::{self, GuardedRow};
+use super::rows::{bulk, stamp, write};
 use super::{Store, StoreError, Verb};
 use crate::model::{Image, Kind, LinkId, Pair, RecordId, Side};
 use crate::plan::{Counts, FieldChange};

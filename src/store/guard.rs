@@ -281,6 +281,39 @@ impl Store {
         .await?)
     }
 
+    /// The answer to a hold over a whole class; the outer nothing where there is no such hold.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn class_answer(
+        &mut self,
+        kind: &'static str,
+        class: &'static str,
+    ) -> Result<Option<Option<Answer>>, StoreError> {
+        let answer: Option<Option<String>> = sqlx::query_scalar(
+            "SELECT answer FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2",
+        )
+        .bind(kind)
+        .bind(class)
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(answer.map(|answer| answer.map(|word| Answer::of_word(&word))))
+    }
+
+    /// Counts anew what is sent of `kind` within 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn forget_sent_in_a_day(&mut self, kind: &'static str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM guard_hour WHERE kind = ?1")
+            .bind(kind)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// Forgets a hold over a whole class: `ticket`, or a `listing` of `side`.
     ///
     /// # Errors

@@ -177,7 +177,11 @@ fn as_told(
         && (update || clear)
     {
         leave_be(mapping, &row.state, &mut merged, |target, change| {
-            if clears(change, target) { clear } else { update }
+            if clears(change, target) {
+                clear
+            } else {
+                update
+            }
         });
     }
     merged

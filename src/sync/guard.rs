@@ -5,7 +5,8 @@ mod sift;
 mod weigh;
 mod words;
 
-pub(super) use sift::Sifted;
+use sift::Sifted;
+pub(super) use words::reason;
 
 use super::{CycleError, Engine};
 use crate::model::Kind;
@@ -173,14 +174,20 @@ impl Engine {
                 class: class.word(),
                 side: None,
                 count: number,
-                reason: words::reason(Some(gate.kind), class, line, weight, limit, first),
+                reason: reason(Some(gate.kind), class, line, weight, limit, first),
                 first,
             };
             self.store.hold_class(&hold, self.clock.now()).await?;
             gate.held.insert(class);
             if !gate.watches {
-                tracing::warn!(event = "held", kind = hold.kind, class = hold.class, count = number,
-                    reason = hold.reason, "too many changes of one sort: none of them is made before a person approves");
+                tracing::warn!(
+                    event = "held",
+                    kind = hold.kind,
+                    class = hold.class,
+                    count = number,
+                    reason = hold.reason,
+                    "too many changes of one sort: none of them is made before a person approves"
+                );
             }
         }
         Ok(())

@@ -264,7 +264,10 @@ impl Engine {
         }
         let (known, unseen) = self.store.unseen_count(side, kind).await?;
         let shrunk = unseen > 20 && unseen > known / 2;
-        if self.doubt_listing(side, kind, known, unseen, shrunk).await? {
+        if self
+            .doubt_listing(side, kind, known, unseen, shrunk)
+            .await?
+        {
             observation.troubles.push(Trouble {
                 side,
                 kind: Some(kind),

@@ -40,7 +40,10 @@ impl Engine {
         let Some(guards) = gate.guards else {
             return Ok(false);
         };
-        let (loose, paired) = self.store.dirty_count(mapping.kind, u32::MAX.into()).await?;
+        let (loose, paired) = self
+            .store
+            .dirty_count(mapping.kind, u32::MAX.into())
+            .await?;
         if loose + paired == 0 {
             return Ok(false);
         }

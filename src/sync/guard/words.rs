@@ -4,7 +4,7 @@ use crate::model::Kind;
 use crate::plan::{Class, Limit, Line, Weight};
 
 /// Why a class is held. Without a kind it is about tickets.
-pub(super) fn reason(
+pub(in crate::sync) fn reason(
     kind: Option<Kind>,
     class: Class,
     line: Line,
