@@ -48,9 +48,9 @@ async fn the_answer_that_holds_names_is_the_command_that_approves() {
     let synced = output(&world, &["sync"]);
     assert_eq!(code(&synced), 79, "{}", said(&synced));
     assert_eq!(world.desk_count(), 0);
-    let held = holds(&world);
-    assert_eq!(held.len(), 1, "{held:?}");
-    let hold = held.first().unwrap();
+    let waiting = holds(&world);
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    let hold = waiting.first().unwrap();
     assert_eq!(
         (&hold["class"], &hold["kind"]),
         (&json!("create"), &json!("contact"))
@@ -147,8 +147,8 @@ async fn what_nobody_but_a_person_can_do_is_refused_with_what_to_do() {
     world.crm_contact(&[("email", "t@acme.test"), ("firstname", "T")]);
     let synced = output(&world, &["sync"]);
     assert_eq!(code(&synced), 79, "{}", said(&synced));
-    let held = holds(&world);
-    let hold = held.first().unwrap();
+    let waiting = holds(&world);
+    let hold = waiting.first().unwrap();
     assert_eq!(
         (&hold["class"], &hold["answer"]),
         (&json!("duplicate"), &Json::Null)

@@ -91,12 +91,11 @@ async fn give(named: Option<&Path>, ids: &[i64], answer: Answer) -> Result<Exit,
 /// Whether this can be answered so.
 fn may(hold: &HoldView, answer: Answer) -> Result<(), Unanswered> {
     match answer {
-        Answer::Discard => Ok(()),
         Answer::Approve | Answer::Take(_) if !hold.approvable => {
             Err(Unanswered::NotOurs(hold.id, what_to_do(hold)))
         }
         Answer::Take(_) if hold.class != "conflict" => Err(Unanswered::NoSides(hold.id)),
-        Answer::Approve | Answer::Take(_) => Ok(()),
+        Answer::Approve | Answer::Take(_) | Answer::Discard => Ok(()),
     }
 }
 

@@ -38,6 +38,17 @@ impl Guarding {
     }
 }
 
+/// How the cycle comes to a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// Some of it is linked.
+    Known,
+    /// None of it is: its first sync.
+    First,
+    /// The same, and a person has approved it beforehand.
+    Approved,
+}
+
 /// The guards of one kind during one cycle.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -48,10 +59,7 @@ pub(super) struct Gate {
     held: BTreeSet<Class>,
     /// Whether people's answers have to be looked for.
     pub(super) busy: bool,
-    /// Whether the kind had no link at all when the cycle came to it.
-    first: bool,
-    /// Whether this first sync was approved beforehand.
-    pardoned: bool,
+    start: Start,
     /// Pairs that are linked, once anybody had to know.
     linked: Option<u64>,
     /// Pairs that are being linked.
@@ -70,7 +78,7 @@ impl Gate {
 
     /// Whether a class is let through whatever it comes to.
     const fn pardons(&self, class: Class) -> bool {
-        self.pardoned && matches!(class, Class::Create | Class::Update)
+        matches!(self.start, Start::Approved) && matches!(class, Class::Create | Class::Update)
     }
 
     /// What a class comes to with `planned` more.
@@ -123,15 +131,18 @@ impl Engine {
             self.store.release_guarded(kind).await?;
         }
         let state = self.store.guard_state(kind).await?;
-        let first = !self.store.is_linked(kind).await?;
+        let start = match (self.store.is_linked(kind).await?, self.first_is_approved) {
+            (true, _) => Start::Known,
+            (false, false) => Start::First,
+            (false, true) => Start::Approved,
+        };
         Ok(Gate {
             kind,
             guards: self.guarding.guards(),
             watches,
             held: state.held.into_iter().map(|(class, _)| class).collect(),
             busy: state.busy,
-            first,
-            pardoned: first && self.first_is_approved,
+            start,
             linked: None,
             joining: 0,
             cycle: Counts::default(),
@@ -167,7 +178,8 @@ impl Engine {
                 continue;
             };
             let weight = gate.weight(class, number);
-            let first = gate.first && matches!(class, Class::Create | Class::Update);
+            let first =
+                gate.start == Start::First && matches!(class, Class::Create | Class::Update);
             let limit = guards.of(class);
             let hold = ClassHold {
                 kind: gate.kind.word(),

@@ -62,6 +62,7 @@ impl Engine {
             Class::OF_RECORDS.into_iter().any(|class| {
                 let (weight, limit) = (gate.weight(class, most.of(class)), guards.of(class));
                 !gate.held.contains(&class)
+                    && !gate.pardons(class)
                     && (weight.cycle > limit.most(weight.linked)
                         || weight.day > limit.over_a_day().most(weight.linked))
             })

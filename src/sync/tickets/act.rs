@@ -7,7 +7,7 @@ use crate::model::{Kind, RecordId, Side};
 use crate::plan::{Ruling, TicketPlan, Yielded, plan_ticket};
 use crate::remote::retry::RetryPolicy;
 use crate::remote::{Job, RemoteError};
-use crate::store::{ParkedTicket, TicketFinish, TicketIntent, TicketRow, TicketSave};
+use crate::store::{Answer, ParkedTicket, TicketFinish, TicketIntent, TicketRow, TicketSave};
 use crate::sync::execute::pause;
 use crate::sync::{CycleError, Engine, Tally};
 use chrono::{DateTime, Utc};
@@ -32,10 +32,20 @@ pub(super) struct Turn {
     pub(super) doubts: bool,
     /// Whether nothing more is sent in this cycle.
     pub(super) halted: bool,
+    /// What a person has said about all that rules want now.
+    pub(super) answer: Option<Answer>,
+}
+
+impl Turn {
     /// Whether a person has approved whatever rules want now.
-    pub(super) approved: bool,
+    pub(super) fn is_approved(&self) -> bool {
+        self.answer.is_some() && !self.leaves()
+    }
+
     /// Whether a person has decided that what rules want now is not done.
-    pub(super) leaves: bool,
+    fn leaves(&self) -> bool {
+        self.answer == Some(Answer::Discard)
+    }
 }
 
 /// What was decided about one ticket.
@@ -147,7 +157,7 @@ impl Engine {
                 row.memory = plan.memory_then;
                 row.parked = None;
                 row.attempts = 0;
-            } else if !waits && !turn.leaves {
+            } else if !waits && !turn.leaves() {
                 first += u64::from(row.attempts == 0);
                 let journal = self.store.number_journal();
                 save.intents.push(intent(&row, &plan, journal));

@@ -4,7 +4,7 @@ use super::CHUNK;
 use super::act::{Turn, would_change};
 use crate::model::Kind;
 use crate::plan::{Class, Counts, Guards, Line, Weight, judge};
-use crate::store::{Answer, ClassHold};
+use crate::store::ClassHold;
 use crate::sync::guard::{Guarding, reason};
 use crate::sync::{CycleError, Engine, Tally};
 
@@ -19,23 +19,14 @@ impl Engine {
             Guarding::Watch(guards) => (guards, true),
             Guarding::Hold(guards) => (guards, false),
         };
-        let answer = self.store.class_answer(TICKET, TICKET).await?;
-        let held = match answer {
-            Some(Some(Answer::Discard)) => {
-                return Ok(Some(Turn {
-                    leaves: true,
-                    ..Turn::default()
-                }));
-            }
-            Some(Some(_)) => {
-                return Ok(Some(Turn {
-                    approved: true,
-                    ..Turn::default()
-                }));
-            }
-            Some(None) => true,
-            None => false,
-        };
+        let known = self.store.class_answer(TICKET, TICKET).await?;
+        if let Some(Some(answer)) = known {
+            return Ok(Some(Turn {
+                answer: Some(answer),
+                ..Turn::default()
+            }));
+        }
+        let held = known.is_some();
         // What waits is weighed again only when something may have changed about it.
         let news = tally.tickets.begun + tally.tickets.ended > 0 || !self.rules.is_weighed();
         if held && !news && !watches {
@@ -84,7 +75,7 @@ impl Engine {
         let Some(line) = judge(limit, weight, held) else {
             return Ok(false);
         };
-        let hold = ClassHold {
+        let news = ClassHold {
             kind: TICKET,
             class: TICKET,
             side: None,
@@ -92,14 +83,14 @@ impl Engine {
             reason: reason(None, Class::Ticket, line, weight, limit, false),
             first: false,
         };
-        self.store.hold_class(&hold, now).await?;
+        self.store.hold_class(&news, now).await?;
         if line != Line::Before {
             tracing::warn!(
                 event = "held",
                 kind = TICKET,
                 class = TICKET,
                 count = planned,
-                reason = hold.reason,
+                reason = news.reason,
                 "rules want to change too many tickets at once: none of them is changed before a person approves"
             );
         }
@@ -112,7 +103,7 @@ impl Engine {
         turn: &Turn,
         number: u64,
     ) -> Result<(), CycleError> {
-        if turn.approved || number == 0 || matches!(self.guarding, Guarding::Off) {
+        if turn.is_approved() || number == 0 || matches!(self.guarding, Guarding::Off) {
             return Ok(());
         }
         let mut counts = Counts::default();
@@ -123,10 +114,10 @@ impl Engine {
 
     /// An answer about tickets is carried out: all that it was about was gone through.
     pub(super) async fn tickets_answered(&mut self, turn: &Turn) -> Result<(), CycleError> {
-        if turn.approved {
+        if turn.is_approved() {
             self.store.forget_sent_in_a_day(TICKET).await?;
         }
-        if turn.approved || turn.leaves {
+        if turn.answer.is_some() {
             self.store.drop_class_hold(TICKET, TICKET, None).await?;
         }
         Ok(())
