@@ -1,8 +1,13 @@
 //! What guards promise: nothing over a line is ever let through.
 
+use crate::population::world;
 use deskbridge::model::{Image, Side, Value};
-use deskbridge::plan::{DAY, FieldChange, Limit, Line, Rule, Weight, clears, judge};
+use deskbridge::plan::{
+    DAY, FieldChange, Limit, Line, Notice, NoticeKind, Rule, Told, Weight, clears, judge, leave_be,
+    merge, merge_as_told,
+};
 use proptest::prelude::*;
+use proptest::sample::select;
 
 fn limit() -> impl Strategy<Value = Limit> {
     (0_u64..2_000, 0_u32..=1_000).prop_map(|(count, mille)| Limit {
@@ -86,6 +91,42 @@ proptest! {
             }
         }
         prop_assert!(!is_over(limit, linked, sent, u64::from(DAY)));
+    }
+
+    #[test]
+    fn what_a_person_leaves_be_is_not_wanted_again(world in world()) {
+        let mut pair = world.pair();
+        let mut merged = merge(&world.mapping, &pair);
+        leave_be(&world.mapping, &pair, &mut merged, |_, _| true);
+        prop_assert!(merged.changes.crm.is_empty() && merged.changes.desk.is_empty());
+        for side in Side::BOTH {
+            pair.bases.of_mut(side).overlay(merged.agreed.of(side));
+        }
+        let again = merge(&world.mapping, &pair);
+        prop_assert!(again.changes.crm.is_empty() && again.changes.desk.is_empty(), "{again:?}");
+    }
+
+    #[test]
+    fn a_person_decides_conflicts_and_nothing_else(world in world(), answer in select(vec![
+        Told::Take(Side::Crm),
+        Told::Take(Side::Desk),
+        Told::Newest,
+        Told::Keep,
+    ])) {
+        let pair = world.pair();
+        let asked = merge(&world.mapping, &pair);
+        let told = world.mapping.fields.iter().map(|field| (field.name.clone(), answer)).collect();
+        let decided = merge_as_told(&world.mapping, &pair, &told);
+        let open = |notices: &[Notice]| {
+            notices.iter().filter(|it| matches!(it.kind, NoticeKind::Held { .. })).count()
+        };
+        prop_assert_eq!(open(&decided.notices), 0);
+        for side in Side::BOTH {
+            let chosen = |change: &&FieldChange| matches!(change.rule, Rule::Chosen(_));
+            let rest: Vec<_> = decided.changes.of(side).iter().filter(|it| !chosen(it)).collect();
+            let before: Vec<_> = asked.changes.of(side).iter().collect();
+            prop_assert_eq!(rest, before);
+        }
     }
 
     #[test]
