@@ -17,6 +17,7 @@ mod observe;
 mod outbox;
 mod report;
 mod rows;
+mod spent;
 mod standings;
 mod support;
 mod tickets;
@@ -27,11 +28,14 @@ pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing
 pub use doubts::TicketJob;
 pub use finish::{Finish, Stored, Verb};
 pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said};
+pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use report::{
-    HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts, WaitingTicket,
+    ByEndpoint, HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts,
+    WaitingTicket,
 };
+pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use tickets::{

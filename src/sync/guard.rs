@@ -8,8 +8,8 @@ mod words;
 use sift::Sifted;
 pub(super) use words::reason;
 
-use super::{CycleError, Engine};
-use crate::model::Kind;
+use super::{CycleError, Engine, Tally};
+use crate::model::{Kind, Side};
 use crate::plan::{Class, Counts, Guards, Line, Weight, judge};
 use crate::store::ClassHold;
 use std::collections::BTreeSet;
@@ -205,9 +205,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Says anew how much waits, now that the cycle is through with a kind.
-    pub(super) async fn close(&mut self, gate: &Gate) -> Result<(), CycleError> {
-        if gate.held.is_empty() || gate.watches || self.stop.is_cancelled() {
+    /// Says anew how much waits, now that the cycle is through with a kind. Where it did not come to
+    /// its end, not all that is held is written down yet.
+    pub(super) async fn close(&mut self, gate: &Gate, tally: &Tally) -> Result<(), CycleError> {
+        let down = Side::BOTH.iter().any(|side| tally.is_down(*side));
+        let cut_short = down || tally.unfinished || self.stop.is_cancelled();
+        if gate.held.is_empty() || gate.watches || cut_short {
             return Ok(());
         }
         for (class, id, count) in self.store.recount(gate.kind).await? {
@@ -224,7 +227,7 @@ impl Engine {
     /// that is whole ends the wait.
     pub(super) async fn doubt_listing(
         &mut self,
-        side: crate::model::Side,
+        side: Side,
         kind: Kind,
         known: u64,
         unseen: u64,

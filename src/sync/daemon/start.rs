@@ -59,6 +59,7 @@ where
     engine.rule(config.ticket_rules.clone());
     engine.sum_up(config.support_summary.clone());
     engine.guard(config.guards);
+    engine.slice = Some(config.schedule.poll);
     attendant.supervisor.ready("working");
     Ok(Some((config, engine)))
 }
