@@ -209,16 +209,6 @@ fn a_test_that_fails_fails_the_check_and_says_what_would_be_written() {
 }
 
 #[test]
-fn what_the_file_asks_for_and_this_version_does_not_do_is_said() {
-    let place = Place::offline(&format!(
-        "{CONTACTS}\n[guards]\ndeletes = {{ count = 10, percent = 1 }}\n"
-    ));
-    let output = place.run(&["check"]);
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stdout(&output).contains("note: [guards]"));
-}
-
-#[test]
 fn an_editor_gets_a_schema() {
     let output = Place::offline(CONTACTS).run(&["schema"]);
     assert_eq!(code(&output), 0);

@@ -374,7 +374,11 @@ async fn an_empty_listing_deletes_nobody_and_loses_no_edit() {
             "+9",
             "{contacts}"
         );
-        assert_eq!(world.holds().await, []);
+        // So many are a fault of the listing until a person says otherwise.
+        let holds = world.holds().await;
+        let classes: Vec<&str> = holds.iter().map(|hold| hold.class.as_str()).collect();
+        let expected: &[&str] = if contacts > 20 { &["listing"] } else { &[] };
+        assert_eq!(classes, expected);
     }
 }
 

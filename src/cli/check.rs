@@ -34,7 +34,7 @@ pub(super) async fn check(named: Option<&Path>, arguments: &Arguments) -> Result
     let (config, warnings) = match source.compile(secrets) {
         Ok(compiled) => compiled,
         Err(diagnostics) if arguments.json => {
-            out.json(&document(&source, &diagnostics, None, &[], None))?;
+            out.json(&document(&source, &diagnostics, &[], None))?;
             out.finish()?;
             return Ok(Exit::Config);
         }
@@ -52,7 +52,7 @@ pub(super) async fn check(named: Option<&Path>, arguments: &Arguments) -> Result
         None
     };
     if arguments.json {
-        let found = document(&source, &warnings, Some(&config), &tests, online.as_ref());
+        let found = document(&source, &warnings, &tests, online.as_ref());
         out.json(&found)?;
     } else if let Some(online) = &online {
         online.show(&mut out)?;
@@ -85,9 +85,6 @@ fn offline(
     }
     let path = source.path.display();
     out.line(format_args!("{path}: {}", mapped.join(", ")))?;
-    for sentence in config.inactive() {
-        out.line(format_args!("note: {sentence}"))?;
-    }
     for test in tests {
         let verdict = if test.passed() { "passed" } else { "FAILED" };
         out.line(format_args!("test \"{}\": {verdict}", test.name))?;
@@ -102,7 +99,6 @@ fn offline(
 fn document(
     source: &Source,
     diagnostics: &Diagnostics,
-    config: Option<&Config>,
     tests: &[TestResult],
     online: Option<&Online>,
 ) -> Json {
@@ -112,7 +108,8 @@ fn document(
         "errors": errors(diagnostics),
         "findings": diagnostics.findings(&source.text),
         "tests": tests,
-        "inactive": config.map(Config::inactive).unwrap_or_default(),
+        // Parts of the file that this version reads and does not act on.
+        "inactive": [],
         "online": online,
     })
 }

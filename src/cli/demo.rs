@@ -65,7 +65,7 @@ pub async fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     if args.keep {
         return attended(keep::keep(args, &place, &stop), &stop, || {}).await?;
     }
-    attended(play(args, &place, &stop), &stop, || {}).await?
+    Box::pin(attended(play(args, &place, &stop), &stop, || {})).await?
 }
 
 async fn play(args: &DemoArgs, place: &Place, stop: &CancellationToken) -> Result<Exit, Failure> {

@@ -76,6 +76,9 @@ pub enum Failure {
     /// The state cannot be used.
     #[error(transparent)]
     State(#[from] StoreError),
+    /// A hold that cannot be answered so.
+    #[error(transparent)]
+    Unanswered(#[from] super::answer::Unanswered),
     /// One or both systems do not do their part.
     #[error("{}", sentences(.0))]
     Remote(Vec<RemoteError>),
@@ -123,7 +126,7 @@ impl Failure {
             | Self::UnreadableConfig { .. }
             | Self::Config { .. }
             | Self::Secret(_) => Exit::Config,
-            Self::Telemetry(_) | Self::Usage(_) => Exit::Usage,
+            Self::Telemetry(_) | Self::Usage(_) | Self::Unanswered(_) => Exit::Usage,
             Self::State(_) => Exit::State,
             Self::Remote(errors) => of_errors(errors),
             Self::Stopped => Exit::Stopped,

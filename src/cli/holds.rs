@@ -5,6 +5,7 @@ use super::open::Source;
 use super::output::{Output, harmless};
 use crate::store::{HoldView, Report};
 use serde::Serialize;
+use serde_json::Value as Json;
 use std::path::Path;
 
 /// Rows that are held in memory at a time.
@@ -23,8 +24,29 @@ pub(super) struct Arguments {
 struct Waiting<'a> {
     #[serde(flatten)]
     hold: &'a HoldView,
-    /// The command that approves it; null while the only answer is a change in one of the systems.
+    /// The command that approves it; null where that is nothing that we could carry out.
     answer: Option<String>,
+}
+
+/// The command that approves a hold.
+fn answer(hold: &HoldView) -> Option<String> {
+    hold.approvable
+        .then(|| format!("deskbridge approve {}", hold.id))
+}
+
+/// A hold as the contract has it: one over a whole class leaves the ids out.
+fn document(hold: &HoldView) -> Result<Json, Failure> {
+    let waiting = Waiting {
+        hold,
+        answer: answer(hold),
+    };
+    let mut json = serde_json::to_value(&waiting)
+        .map_err(|error| Failure::machine("writing the result")(error.into()))?;
+    if let Some(fields) = json.as_object_mut().filter(|_| hold.is_of_many()) {
+        fields.remove("crm_id");
+        fields.remove("freshdesk_id");
+    }
+    Ok(json)
 }
 
 pub(super) async fn holds(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -40,9 +62,10 @@ pub(super) async fn holds(named: Option<&Path>, arguments: &Arguments) -> Result
         for hold in &page {
             if arguments.json {
                 out.raw(if first { "\n" } else { ",\n" })?;
-                out.part(&Waiting { hold, answer: None })?;
+                out.part(&document(hold)?)?;
             } else {
                 out.line(line(hold))?;
+                out.line(format_args!("      {}", commands(hold)))?;
             }
             first = false;
         }
@@ -60,20 +83,37 @@ pub(super) async fn holds(named: Option<&Path>, arguments: &Arguments) -> Result
     Ok(Exit::Done)
 }
 
+/// The commands that answer a hold.
+fn commands(hold: &HoldView) -> String {
+    let id = hold.id;
+    let approve = match (answer(hold), hold.class.as_str()) {
+        (Some(command), "conflict") => format!("{command} --take crm|freshdesk, or "),
+        (Some(command), _) => format!("{command}, or "),
+        (None, _) => String::new(),
+    };
+    format!("{approve}deskbridge discard {id}")
+}
+
 /// One hold on one line.
 pub(super) fn line(hold: &HoldView) -> String {
+    let (id, since, class) = (hold.id, &hold.since, &hold.class);
+    let reason = harmless(&hold.reason);
+    if hold.is_of_many() {
+        let kind = &hold.kind;
+        let count = hold.count;
+        return match class.as_str() {
+            "ticket" => format!("{id}  {since}  ticket, {count} of them: {reason}"),
+            _ => format!("{id}  {since}  {class} of {kind}, {count} of them: {reason}"),
+        };
+    }
     let ids = [("crm", &hold.crm_id), ("freshdesk", &hold.freshdesk_id)];
     let ids: Vec<String> = ids
         .iter()
         .filter_map(|(side, id)| Some(format!("{side} {}", harmless(id.as_ref()?))))
         .collect();
     format!(
-        "{}  {}  {} of a {} ({}): {}",
-        hold.id,
-        hold.since,
-        hold.class,
+        "{id}  {since}  {class} of a {} ({}): {reason}",
         hold.kind,
         ids.join(", "),
-        harmless(&hold.reason)
     )
 }

@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, logs and complaints to stderr; [`exit::Exit`] lists the exit codes.
 
+pub mod answer;
 mod check;
 #[cfg(feature = "sandbox")]
 pub mod demo;
@@ -79,6 +80,10 @@ enum Command {
     Forget(forget::Arguments),
     /// The state itself: a backup of it
     State(state::Arguments),
+    /// What was held is done. Works beside a running daemon, whose next cycle carries it out
+    Approve(answer::Approval),
+    /// What was held is not done, and does not come back
+    Discard(answer::Dismissal),
     /// Both systems simulated on this machine, people who work in them, and what deskbridge makes of
     /// it. Needs no account and no network
     #[cfg(feature = "sandbox")]
@@ -123,6 +128,8 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Forget(arguments) => forget::forget(named, arguments).await,
         Command::State(arguments) => state::state(named, arguments).await,
         Command::Holds(arguments) => holds::holds(named, arguments).await,
+        Command::Approve(arguments) => answer::approve(named, arguments).await,
+        Command::Discard(arguments) => answer::discard(named, arguments).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(arguments) => Box::pin(demo::run(arguments)).await,
         Command::Schema => schema(),

@@ -149,6 +149,7 @@ impl Systems {
         engine.rule(config.ticket_rules.clone());
         engine.sum_up(config.support_summary.clone());
         engine.keep(config.state_keep);
+        engine.guard(config.guards);
         Ok(engine)
     }
 }

@@ -89,6 +89,8 @@ async fn rehearse(
         desk: Arc::clone(&rehearsals.desk) as Arc<dyn Connector>,
     };
     let mut engine = systems.engine(config, store, stop).await?;
+    // What would wait for a person is shown all the same, and the hold beside it.
+    engine.only_watch();
     let progress = Arc::clone(&engine.progress);
     let cycle = engine.cycle(false);
     let report = attended(cycle, stop, || picture.draw(&progress)).await??;

@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Read everything, not only what changed since the last cycle
     #[arg(long)]
     reconcile: bool,
+    /// Let a first sync through, however many records it creates and changes
+    #[arg(long)]
+    approve_first: bool,
     /// Print what was done as JSON
     #[arg(long)]
     json: bool,
@@ -35,6 +38,9 @@ pub(super) async fn sync(named: Option<&Path>, arguments: &Arguments) -> Result<
         Ok::<_, Failure>(engine)
     };
     let mut engine = attended(opening, &stop, || ()).await??;
+    if arguments.approve_first {
+        engine.approve_first();
+    }
     let report = {
         let picture = Picture::new();
         let progress = Arc::clone(&engine.progress);

@@ -149,6 +149,8 @@ pub(super) struct Guards {
     pub(super) clears: Slot<Table<Limit>>,
     /// Deleted records; 10 and 1 % where it is not said.
     pub(super) deletes: Slot<Table<Limit>>,
+    /// Tickets changed by ticket rules; 500 and 5 % of the linked contacts where it is not said.
+    pub(super) tickets: Slot<Table<Limit>>,
 }
 
 /// Held is what exceeds both.

@@ -3,6 +3,7 @@
 use super::secret::Secret;
 use crate::mapping::{Mapping, Named, SupportSummary, TicketRule};
 use crate::model::{Kind, Value};
+pub use crate::plan::{Guards, Limit};
 use chrono::NaiveTime;
 use reqwest::Url;
 use std::collections::BTreeMap;
@@ -36,8 +37,6 @@ pub struct Config {
     pub tests: Vec<TestCase>,
     /// How it logs.
     pub log: LogConfig,
-    /// Whether `[guards]` is in the file.
-    pub(super) guards_written: bool,
 }
 
 impl Config {
@@ -53,19 +52,6 @@ impl Config {
     /// The kinds that are kept in step, companies first.
     pub fn mappings(&self) -> impl Iterator<Item = &Mapping> {
         self.companies.iter().chain([&self.contacts])
-    }
-
-    /// What the file asks for and this version reads, checks and does not do, one sentence each.
-    #[must_use]
-    pub fn inactive(&self) -> Vec<String> {
-        let mut said = Vec::new();
-        if self.guards_written {
-            said.push(
-                "[guards] is read and checked but does not act in this version: no cycle is held for its size."
-                    .to_owned(),
-            );
-        }
-        said
     }
 }
 
@@ -127,28 +113,6 @@ pub struct Schedule {
     pub reconcile: Duration,
     /// The time of day, in UTC, at which a reading of everything begins.
     pub reconcile_at: Option<NaiveTime>,
-}
-
-/// What one cycle may do to one kind of record before a person has to approve.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Guards {
-    /// New records.
-    pub creates: Limit,
-    /// Changed records.
-    pub updates: Limit,
-    /// Filled fields emptied.
-    pub clears: Limit,
-    /// Deleted records.
-    pub deletes: Limit,
-}
-
-/// Both have to be exceeded.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limit {
-    /// This many …
-    pub count: u64,
-    /// … and this part of the linked records, 0 to 100.
-    pub percent: f64,
 }
 
 /// What an admin expects: these values in the CRM are those in Freshdesk.

@@ -1,17 +1,21 @@
 //! Every decision, as functions from data to data. No I/O, no clock, no chance.
 
+mod guard;
 mod identity;
 mod merge;
 mod pair;
 mod pending;
 mod support;
 mod ticket;
+mod told;
 mod write;
 
+pub use guard::{Class, Counts, DAY, Guards, Limit, Line, Weight, clears, judge};
 pub use identity::{Index, Known, Verdict, identify};
 pub use merge::{Merged, Notice, NoticeKind, merge};
 pub use pair::{DeleteReason, PairState, PairVerdict, decide};
 pub use pending::Pending;
 pub use support::{TicketsOf, support_facts};
 pub use ticket::{Memory, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket};
+pub use told::{Told, leave_be, merge_as_told};
 pub use write::{FieldChange, Rule, created, first_fields, settle};

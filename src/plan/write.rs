@@ -44,6 +44,8 @@ pub enum Rule {
         /// What was compared.
         versions: Pair<Version>,
     },
+    /// Both sides differ, and a person has chosen this one.
+    Chosen(Side),
     /// The record is made on this occasion.
     Created,
     /// The standing that this ticket rule names holds.
@@ -67,6 +69,7 @@ impl fmt::Display for Rule {
                 versions.crm.time().format("%F %T"),
                 versions.desk.time().format("%F %T"),
             ),
+            Self::Chosen(side) => write!(f, "both differ: a person has chosen {side}"),
             Self::Created => f.write_str("new record"),
             Self::Standing(rule) => write!(f, "ticket rule `{rule}`"),
             Self::Summary => f.write_str("support summary"),

@@ -1,10 +1,11 @@
 //! Taking over what was decided, before anything of it is sent.
 
 use super::generation::advance;
+use super::guard::{self, GuardedRow};
 use super::rows::{bulk, stamp, write};
 use super::{Store, StoreError, Verb};
 use crate::model::{Image, Kind, LinkId, Pair, RecordId, Side};
-use crate::plan::FieldChange;
+use crate::plan::{Counts, FieldChange};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, SqliteConnection};
 use std::collections::BTreeMap;
@@ -75,6 +76,8 @@ pub struct HoldRow {
     pub detail: String,
     /// In words, without personal values.
     pub reason: String,
+    /// Whether approving it is something that we can carry out.
+    pub approvable: bool,
 }
 
 /// A value that cannot cross over.
@@ -132,6 +135,11 @@ pub struct Adoption {
     pub intents: Vec<Intent>,
     /// `(record, action)`: failed writes that nobody wants any more.
     pub settled: Vec<(i64, &'static str)>,
+    /// Changes that wait behind a hold over their class, or were approved and are not made yet; what
+    /// no longer does either is forgotten for every planned record.
+    pub guarded: Vec<GuardedRow>,
+    /// How much is about to be sent that counts for the guards, and of which kind.
+    pub counted: Option<(Kind, Counts)>,
 }
 
 impl Store {
@@ -173,6 +181,10 @@ impl Store {
         update_rows(&mut tx, plan).await?;
         tick_off(&mut tx, plan, waits).await?;
         hold(&mut tx, now, plan, waits).await?;
+        guard::keep(&mut tx, plan, waits.guarded).await?;
+        if let Some((kind, counts)) = &plan.counted {
+            guard::count(&mut tx, kind.word(), counts, now).await?;
+        }
         let news = notice(&mut tx, now, plan, waits).await?;
         intend(&mut tx, cycle, now, plan, &numbers).await?;
         let grown = if sends { advance(&mut tx).await? } else { None };
@@ -189,9 +201,10 @@ impl Store {
 #[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four questions, one answer each"
+    reason = "five questions, one answer each"
 )]
 struct Waits {
+    guarded: bool,
     holds: bool,
     notices: bool,
     writes: bool,
@@ -200,13 +213,14 @@ struct Waits {
 
 impl Waits {
     async fn look(tx: &mut SqliteConnection) -> Result<Self, StoreError> {
-        let (holds, notices, writes, standings) = sqlx::query_as(
-            "SELECT EXISTS (SELECT 1 FROM hold), EXISTS (SELECT 1 FROM notice), EXISTS (SELECT 1 FROM outbox),
+        let (guarded, holds, notices, writes, standings) = sqlx::query_as(
+            "SELECT EXISTS (SELECT 1 FROM guarded), EXISTS (SELECT 1 FROM hold), EXISTS (SELECT 1 FROM notice), EXISTS (SELECT 1 FROM outbox),
                     EXISTS (SELECT 1 FROM standing) OR EXISTS (SELECT 1 FROM ticket)",
         )
         .fetch_one(tx)
         .await?;
         Ok(Self {
+            guarded,
             holds,
             notices,
             writes,
@@ -462,15 +476,24 @@ async fn hold(
         .iter()
         .map(|it| {
             (
-                it.kind, it.class, it.side, it.row, &it.field, &it.detail, &it.reason,
+                it.kind,
+                it.class,
+                it.side,
+                it.row,
+                &it.field,
+                &it.detail,
+                &it.reason,
+                u8::from(it.approvable),
             )
         })
         .collect();
     sqlx::query(
-        "INSERT INTO hold (since, kind, class, side, record, field, detail, reason)
-         SELECT ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+        // An answer is one to what the person was shown: to anything else it is none.
+        "INSERT INTO hold (since, kind, class, side, record, field, detail, reason, approvable)
+         SELECT ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
          FROM json_each(?1) WHERE true
-         ON CONFLICT DO UPDATE SET detail = excluded.detail, reason = excluded.reason",
+         ON CONFLICT DO UPDATE SET detail = excluded.detail, reason = excluded.reason, approvable = excluded.approvable,
+           answer = CASE WHEN detail = excluded.detail AND reason = excluded.reason THEN answer END",
     )
     .bind(bulk(&rows)?)
     .bind(stamp(now))

@@ -82,7 +82,7 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn held(&mut self) -> Result<u64, StoreError> {
-        let held: i64 = sqlx::query_scalar("SELECT count(*) FROM hold")
+        let held: i64 = sqlx::query_scalar("SELECT count(*) FROM hold WHERE answer IS NULL")
             .fetch_one(&mut self.connection)
             .await?;
         Ok(held.unsigned_abs())

@@ -13,6 +13,7 @@ mod drift;
 mod file;
 mod finish;
 mod generation;
+mod guard;
 mod keys;
 mod lookup;
 mod meta;
@@ -34,6 +35,7 @@ pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
 pub use drift::{Drift, Stand};
 pub use finish::{Finish, Stored, Verb};
+pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said};
 pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
@@ -104,6 +106,9 @@ pub enum StoreError {
         /// Where the credentials lead.
         found: String,
     },
+    /// An earlier version has made it, and this one has not worked on it yet.
+    #[error("{0} is of an earlier version; let a cycle of this one go over it first")]
+    Older(PathBuf),
     /// There is none yet.
     #[error("{0} does not exist; nothing was synced yet with this configuration")]
     Absent(PathBuf),

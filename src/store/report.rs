@@ -17,6 +17,7 @@ pub use waits::StandingView;
 use super::{StoreError, connect, damage};
 use crate::model::{Kind, Pair, Side};
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,7 +51,8 @@ pub struct HoldView {
     pub since: String,
     /// Of which kind of record.
     pub kind: String,
-    /// `conflict`, `delete` or `duplicate`.
+    /// Of a record: `conflict`, `delete` or `duplicate`. Of a kind: `create`, `update`, `clear`,
+    /// `delete`, `ticket` or `listing`.
     pub class: String,
     /// How many changes it stands for.
     pub count: u64,
@@ -64,6 +66,17 @@ pub struct HoldView {
     pub freshdesk_id: Option<String>,
     /// The fields and what each side shows.
     pub fields: serde_json::Value,
+    /// Whether approving it is something that we can carry out.
+    #[serde(skip)]
+    pub approvable: bool,
+}
+
+impl HoldView {
+    /// Whether it is over a whole class of changes, not over one record.
+    #[must_use]
+    pub const fn is_of_many(&self) -> bool {
+        self.crm_id.is_none() && self.freshdesk_id.is_none()
+    }
 }
 
 /// A write that is not done yet.
@@ -163,7 +176,7 @@ impl Report {
     pub async fn counts(&mut self, kind: Kind) -> Result<RecordCounts, StoreError> {
         let row: (i64, i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM link WHERE kind = ?1),
-                    (SELECT count(*) FROM hold WHERE kind = ?1),
+                    (SELECT count(*) FROM hold WHERE kind = ?1 AND answer IS NULL),
                     (SELECT count(*) FROM outbox WHERE kind = ?1),
                     (SELECT count(*) FROM record WHERE kind = ?1 AND standing = 'shadowed' AND presence = 'live')",
         )
@@ -221,34 +234,17 @@ impl Report {
     pub async fn holds(&mut self, after: i64, limit: i64) -> Result<Vec<HoldView>, StoreError> {
         let rows = sqlx::query(
             "SELECT h.id, h.since, h.kind, h.class, h.reason, h.side, h.detail, r.side, r.remote_id,
-                    (SELECT remote_id FROM record WHERE id = l.desk), (SELECT remote_id FROM record WHERE id = l.crm)
-             FROM hold AS h JOIN record AS r ON r.id = h.record LEFT JOIN link AS l ON l.id = r.link
-             WHERE h.id > ?1 ORDER BY h.id LIMIT ?2",
+                    (SELECT remote_id FROM record WHERE id = l.desk), (SELECT remote_id FROM record WHERE id = l.crm),
+                    h.count, h.approvable
+             FROM hold AS h LEFT JOIN record AS r ON r.id = h.record LEFT JOIN link AS l ON l.id = r.link
+             WHERE h.id > ?1 AND h.answer IS NULL ORDER BY h.id LIMIT ?2",
         )
         .bind(after)
         .bind(limit)
         .fetch_all(&mut self.connection)
         .await
         .map_err(self.damaged())?;
-        rows.iter()
-            .map(|row| {
-                let own: Option<String> = row.get(8);
-                let is_crm = row.get::<&str, _>(7) == Side::Crm.word();
-                let (crm, desk) = if is_crm { (own, None) } else { (None, own) };
-                Ok(HoldView {
-                    id: row.get(0),
-                    since: row.get(1),
-                    kind: row.get(2),
-                    class: row.get(3),
-                    count: 1,
-                    reason: row.get(4),
-                    side: row.get(5),
-                    crm_id: crm.or(row.get(10)),
-                    freshdesk_id: desk.or(row.get(9)),
-                    fields: serde_json::from_str(row.get(6))?,
-                })
-            })
-            .collect()
+        rows.iter().map(hold_view).collect()
     }
 
     /// Writes that are not done, oldest first, at most `limit`.
@@ -298,4 +294,41 @@ impl Report {
         .await
         .map_err(self.damaged())
     }
+}
+
+fn hold_view(row: &SqliteRow) -> Result<HoldView, StoreError> {
+    let own: Option<String> = row.get(8);
+    let is_crm = row.get::<Option<&str>, _>(7) == Some(Side::Crm.word());
+    let (crm, desk) = if is_crm { (own, None) } else { (None, own) };
+    Ok(HoldView {
+        id: row.get(0),
+        since: row.get(1),
+        kind: row.get(2),
+        class: row.get(3),
+        count: row.get::<i64, _>(11).unsigned_abs(),
+        reason: row.get(4),
+        side: row.get(5),
+        crm_id: crm.or(row.get(10)),
+        freshdesk_id: desk.or(row.get(9)),
+        fields: serde_json::from_str(row.get(6))?,
+        approvable: row.get(12),
+    })
+}
+
+/// The hold of this number, whether or not it is answered.
+pub(super) async fn hold_of(
+    connection: &mut SqliteConnection,
+    id: i64,
+) -> Result<Option<HoldView>, StoreError> {
+    let row = sqlx::query(
+        "SELECT h.id, h.since, h.kind, h.class, h.reason, h.side, h.detail, r.side, r.remote_id,
+                (SELECT remote_id FROM record WHERE id = l.desk), (SELECT remote_id FROM record WHERE id = l.crm),
+                h.count, h.approvable
+         FROM hold AS h LEFT JOIN record AS r ON r.id = h.record LEFT JOIN link AS l ON l.id = r.link
+         WHERE h.id = ?1",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(hold_view).transpose()
 }

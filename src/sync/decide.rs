@@ -1,19 +1,21 @@
 //! From rows of the state to what is taken over and what is written: calls the planner, does nothing.
 
+mod loose;
+
+pub use loose::{LooseDecided, loose, new_pair};
+
 use crate::mapping::{Mapping, Untranslatable};
-use crate::model::{
-    COMPANY, Changes, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Value, Version,
-};
+use crate::model::{COMPANY, Changes, Image, Kind, Pair, Presence, RecordId, Side, Value, Version};
 use crate::plan::{
-    DeleteReason, FieldChange, Merged, Notice, NoticeKind, PairState, PairVerdict, Verdict, decide,
-    first_fields,
+    Class, DeleteReason, FieldChange, Merged, Notice, NoticeKind, PairVerdict, Told, clears,
+    decide, leave_be, merge_as_told,
 };
 use crate::remote::Op;
 use crate::store::{
-    Adoption, Fate, HoldRow, Intent, LooseRow, NewBase, NewLink, NoticeRow, Outboxed, PairRow,
+    Adoption, Answer, Fate, HoldRow, Intent, NewBase, NewLink, NoticeRow, Outboxed, PairRow, Said,
     Standing, Verb,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// One write, and all that is needed to understand its answer.
@@ -35,6 +37,8 @@ pub struct Job {
     pub changes: Arc<[FieldChange]>,
     /// How often it was tried, this time included.
     pub attempts: u32,
+    /// Whether a person has asked for just this one.
+    pub asked_for: bool,
 }
 
 impl Job {
@@ -72,13 +76,15 @@ pub struct Decided {
 /// Failed writes by record and action.
 pub type Failed = HashMap<(i64, String), Outboxed>;
 
-/// Decides linked pairs. `undoable` says for each side whether a delete there can be undone.
+/// Decides linked pairs. `undoable` says for each side whether a delete there can be undone, `said`
+/// what people have answered.
 #[must_use]
 pub fn pairs(
     mapping: &Mapping,
     rows: Vec<PairRow>,
     failed: &Failed,
     undoable: Pair<bool>,
+    said: &Said,
 ) -> Decided {
     let mut out = Decided::default();
     for row in rows {
@@ -88,26 +94,35 @@ pub fn pairs(
         match decide(mapping, &row.state, undoable) {
             PairVerdict::OutOfScope => {}
             PairVerdict::BothGone => out.adoption.dropped.push(row.state.link),
-            PairVerdict::HoldDelete(reason) => hold_delete(mapping.kind, &row, reason, &mut out),
+            PairVerdict::Unlink(reason) if row.fates.of(reason.side).is_none() => {
+                unlink(mapping.kind, &row, reason, &mut out);
+            }
+            PairVerdict::Trash(_, reason) if said.discards(handles.crm, Class::Delete) => {
+                unlink(mapping.kind, &row, reason, &mut out);
+            }
+            PairVerdict::Trash(side, reason) if row.fates.of(reason.side).is_none() => {
+                wanted.push((*handles.of(side), Verb::Delete));
+                trash(mapping.kind, row, side, failed, false, &mut out);
+            }
             // What was merged or became something else was not deleted: nothing is deleted in its wake.
-            PairVerdict::Unlink(reason) | PairVerdict::Trash(_, reason)
-                if row.fates.of(reason.side).is_some() =>
-            {
-                hold_delete(mapping.kind, &row, reason, &mut out);
-            }
-            PairVerdict::Unlink(reason) => {
-                out.adoption.dropped.push(row.state.link);
-                let why = deleted(mapping.kind, &row, reason);
-                let survivor = *row.rows.of(reason.side.other());
-                out.adoption
-                    .standings
-                    .push((survivor, Standing::Detached, why));
-            }
-            PairVerdict::Trash(side, _) => {
-                wanted.push((*row.rows.of(side), Verb::Delete));
-                trash(mapping.kind, row, side, failed, &mut out);
+            PairVerdict::HoldDelete(reason)
+            | PairVerdict::Unlink(reason)
+            | PairVerdict::Trash(_, reason) => {
+                let side = reason.side.other();
+                let hold = delete_hold(mapping.kind, &row, reason, *undoable.of(side));
+                match said.to(hold.row, hold.class, "", &hold.detail, &hold.reason) {
+                    Some(Answer::Discard) => unlink(mapping.kind, &row, reason, &mut out),
+                    Some(Answer::Approve) if hold.approvable => {
+                        // It is forgotten when the delete is done.
+                        out.adoption.holds.push(hold);
+                        wanted.push((*handles.of(side), Verb::Delete));
+                        trash(mapping.kind, row, side, failed, true, &mut out);
+                    }
+                    _ => out.adoption.holds.push(hold),
+                }
             }
             PairVerdict::Merge(merged) => {
+                let merged = as_told(mapping, &row, merged, said, &mut out.adoption);
                 for side in Side::BOTH {
                     if !merged.changes.of(side).is_empty() {
                         wanted.push((*handles.of(side), Verb::Update));
@@ -121,6 +136,67 @@ pub fn pairs(
         }
     }
     out
+}
+
+/// What is to be merged after all that people have said about the pair.
+fn as_told(
+    mapping: &Mapping,
+    row: &PairRow,
+    mut merged: Merged,
+    said: &Said,
+    adoption: &mut Adoption,
+) -> Merged {
+    let mut told = BTreeMap::new();
+    for notice in &merged.notices {
+        let NoticeKind::Held { values } = &notice.kind else {
+            continue;
+        };
+        let hold = conflict_hold(mapping.kind, row, &notice.field, values);
+        let said = said.to(
+            hold.row,
+            hold.class,
+            &hold.field,
+            &hold.detail,
+            &hold.reason,
+        );
+        let Some(answer) = said else { continue };
+        let answer = match answer {
+            Answer::Approve => Told::Newest,
+            Answer::Take(side) => Told::Take(side),
+            Answer::Discard => Told::Keep,
+        };
+        told.insert(notice.field.clone(), answer);
+        if answer != Told::Keep {
+            // It is forgotten when the value is written.
+            adoption.holds.push(hold);
+        }
+    }
+    if !told.is_empty() {
+        merged = merge_as_told(mapping, &row.state, &told);
+    }
+    let discards = [Class::Update, Class::Clear].map(|class| said.discards(row.rows.crm, class));
+    if let [update, clear] = discards
+        && (update || clear)
+    {
+        leave_be(mapping, &row.state, &mut merged, |target, change| {
+            if clears(change, target) {
+                clear
+            } else {
+                update
+            }
+        });
+    }
+    merged
+}
+
+/// The survivor of a deletion stays, and gets no new counterpart.
+fn unlink(kind: Kind, row: &PairRow, reason: DeleteReason, out: &mut Decided) {
+    out.adoption.dropped.push(row.state.link);
+    let why = deleted(kind, row, reason);
+    let survivor = *row.rows.of(reason.side.other());
+    out.adoption
+        .standings
+        .push((survivor, Standing::Detached, why));
 }
 
 /// Forgets the failed writes about a record that are not wanted any more.
@@ -149,23 +225,35 @@ fn deleted(kind: Kind, row: &PairRow, reason: DeleteReason) -> String {
     format!("the {kind} {how} in {}", reason.side)
 }
 
-fn hold_delete(kind: Kind, row: &PairRow, reason: DeleteReason, out: &mut Decided) {
+fn delete_hold(kind: Kind, row: &PairRow, reason: DeleteReason, undoable: bool) -> HoldRow {
     let other = reason.side.other();
-    out.adoption.holds.push(HoldRow {
+    let what = deleted(kind, row, reason);
+    HoldRow {
         kind,
         class: "delete",
         side: Some(other),
         row: row.rows.crm,
         field: String::new(),
         detail: "[]".to_owned(),
-        reason: format!(
-            "{}; its counterpart in {other} is kept until a person decides",
-            deleted(kind, row, reason),
-        ),
-    });
+        reason: if undoable {
+            format!("{what}; its counterpart in {other} is kept until a person decides")
+        } else {
+            format!(
+                "{what}; its counterpart in {other} is kept, since a delete there cannot be undone: only a person can make it, there"
+            )
+        },
+        approvable: undoable,
+    }
 }
 
-fn trash(kind: Kind, row: PairRow, side: Side, failed: &Failed, out: &mut Decided) {
+fn trash(
+    kind: Kind,
+    row: PairRow,
+    side: Side,
+    failed: &Failed,
+    asked_for: bool,
+    out: &mut Decided,
+) {
     let target = *row.rows.of(side);
     let id = row.state.ids.of(side).clone();
     if let Some(attempts) = try_now(failed, target, Verb::Delete, &[]) {
@@ -178,6 +266,7 @@ fn trash(kind: Kind, row: PairRow, side: Side, failed: &Failed, out: &mut Decide
             pair: row,
             changes: Arc::default(),
             attempts,
+            asked_for,
         });
     }
 }
@@ -259,6 +348,22 @@ fn update(kind: Kind, side: Side, pair: PairRow, changes: Vec<FieldChange>, atte
         pair,
         changes: changes.into(),
         attempts,
+        asked_for: false,
+    }
+}
+
+impl Job {
+    /// Leaves these of an update's changes. Returns `None` where that is nothing.
+    #[must_use]
+    pub fn only(mut self, changes: Vec<FieldChange>) -> Option<Self> {
+        if changes.is_empty() {
+            return None;
+        }
+        if let Op::Update { fields, .. } = &mut self.op {
+            *fields = union(&changes);
+        }
+        self.changes = changes.into();
+        Some(self)
     }
 }
 
@@ -272,18 +377,10 @@ fn union(changes: &[FieldChange]) -> Changes {
 
 fn note(kind: Kind, row: &PairRow, notice: Notice, adoption: &mut Adoption) {
     match notice.kind {
-        NoticeKind::Held { values } => adoption.holds.push(HoldRow {
-            kind,
-            class: "conflict",
-            side: None,
-            row: row.rows.crm,
-            detail: serde_json::json!([{
-                "field": notice.field, "crm": values.crm, "freshdesk": values.desk,
-            }])
-            .to_string(),
-            reason: format!("`{}` was changed on both sides", notice.field),
-            field: notice.field,
-        }),
+        NoticeKind::Held { values } => {
+            let hold = conflict_hold(kind, row, &notice.field, &values);
+            adoption.holds.push(hold);
+        }
         NoticeKind::Untranslatable {
             source,
             why: Untranslatable::CompanyNotLinked,
@@ -303,176 +400,19 @@ fn note(kind: Kind, row: &PairRow, notice: Notice, adoption: &mut Adoption) {
     }
 }
 
-/// What the records without a counterpart lead to.
-#[derive(Debug, Default)]
-pub struct LooseDecided {
-    /// Standings and creates.
-    pub decided: Decided,
-    /// Records that were found to be the same: `(CRM's handle, Freshdesk's, found by)`.
-    pub same: Vec<(i64, i64, String)>,
-    /// Creates that are wanted, whether or not they are tried now.
-    wanted: Vec<(i64, Verb)>,
-}
-
-/// Decides records without a counterpart, each with what identity says of it.
-#[must_use]
-pub fn loose<'a>(
-    mapping: &Mapping,
-    rows: impl IntoIterator<Item = (&'a LooseRow, Verdict)>,
-    failed: &Failed,
-) -> LooseDecided {
-    let mut out = LooseDecided::default();
-    let mut taken: HashSet<i64> = HashSet::new();
-    for (row, verdict) in rows {
-        if taken.contains(&row.row) {
-            continue;
-        }
-        let jobs = out.wanted.len();
-        loose_one(mapping, row, verdict, failed, &mut taken, &mut out);
-        let wanted = out.wanted.get(jobs..).unwrap_or_default().to_vec();
-        settle_failures(failed, row.row, &wanted, &mut out.decided.adoption);
-    }
-    out
-}
-
-fn loose_one(
-    mapping: &Mapping,
-    row: &LooseRow,
-    verdict: Verdict,
-    failed: &Failed,
-    taken: &mut HashSet<i64>,
-    out: &mut LooseDecided,
-) {
-    if mapping.in_scope(row.side, &row.image) != Some(true) {
-        let why = "it does not meet the scope".to_owned();
-        return out.leave(row, Standing::OutOfScope, why);
-    }
-    match verdict {
-        Verdict::Same { other, key } => {
-            taken.insert(other);
-            let (crm, desk) = match row.side {
-                Side::Crm => (row.row, other),
-                Side::Desk => (other, row.row),
-            };
-            let found = mapping.keys.get(key).map_or("", |key| key.crm.as_str());
-            out.same.push((crm, desk, found.to_owned()));
-            let create = Verb::Create.word();
-            out.decided.adoption.settled.push((other, create));
-        }
-        Verdict::Shadowed { key, with } => {
-            let name = mapping.keys.get(key).map_or("", |key| key.name(row.side));
-            let why = format!(
-                "`{name}` matches {} other record(s), or one that is linked",
-                with.len()
-            );
-            out.leave(row, Standing::Shadowed, why);
-        }
-        Verdict::New => new(mapping, row, failed, out),
-    }
-}
-
-impl LooseDecided {
-    fn leave(&mut self, row: &LooseRow, standing: Standing, why: String) {
-        self.decided
-            .adoption
-            .standings
-            .push((row.row, standing, why));
-    }
-}
-
-fn new(mapping: &Mapping, row: &LooseRow, failed: &Failed, out: &mut LooseDecided) {
-    let target = row.side.other();
-    if row.detached {
-        let why = "its counterpart was deleted, and deletions are ignored".to_owned();
-        return out.leave(row, Standing::Detached, why);
-    }
-    if !mapping.create.of(target) {
-        let why = format!("nothing is created in {target}, by the mapping");
-        return out.leave(row, Standing::Single, why);
-    }
-    let company = row.companies.of(target).as_ref().map(|id| id.0.as_str());
-    let changes = first_fields(mapping, row.side, &row.image, company);
-    if changes.is_empty() {
-        let why = "it has no mapped value to begin with".to_owned();
-        return out.leave(row, Standing::Single, why);
-    }
-    out.decided.adoption.planned.push(row.row);
-    out.wanted.push((row.row, Verb::Create));
-    let Some(attempts) = try_now(failed, row.row, Verb::Create, &changes) else {
-        return;
-    };
-    out.decided.jobs.push(Job {
-        verb: Verb::Create,
-        side: target,
-        kind: mapping.kind,
-        op: Op::Create {
-            fields: union(&changes),
-        },
-        row: row.row,
-        pair: half_pair(row),
-        changes: changes.into(),
-        attempts,
-    });
-}
-
-/// A pair of which one half is still to be made.
-fn half_pair(row: &LooseRow) -> PairRow {
-    let mut pair = PairRow {
-        rows: Pair { crm: 0, desk: 0 },
-        state: PairState {
-            link: LinkId(0),
-            ids: Pair {
-                crm: RecordId(String::new()),
-                desk: RecordId(String::new()),
-            },
-            versions: Pair::default(),
-            presence: Pair {
-                crm: Presence::Live,
-                desk: Presence::Live,
-            },
-            images: Pair::default(),
-            bases: Pair::default(),
-            companies: row.companies.clone(),
-        },
-        fates: Pair::default(),
-    };
-    *pair.rows.of_mut(row.side) = row.row;
-    *pair.state.ids.of_mut(row.side) = row.id.clone();
-    *pair.state.versions.of_mut(row.side) = row.version;
-    *pair.state.images.of_mut(row.side) = row.image.clone();
-    pair
-}
-
-/// Two records that are the same, as a pair that agrees on nothing yet.
-#[must_use]
-pub fn new_pair(link: LinkId, crm: LooseRow, desk: LooseRow) -> PairRow {
-    PairRow {
-        rows: Pair {
-            crm: crm.row,
-            desk: desk.row,
-        },
-        state: PairState {
-            link,
-            ids: Pair {
-                crm: crm.id,
-                desk: desk.id,
-            },
-            versions: Pair {
-                crm: crm.version,
-                desk: desk.version,
-            },
-            presence: Pair {
-                crm: Presence::Live,
-                desk: Presence::Live,
-            },
-            images: Pair {
-                crm: crm.image,
-                desk: desk.image,
-            },
-            bases: Pair::default(),
-            companies: Pair::default(),
-        },
-        fates: Pair::default(),
+fn conflict_hold(kind: Kind, row: &PairRow, field: &str, values: &Pair<Vec<Value>>) -> HoldRow {
+    HoldRow {
+        kind,
+        class: "conflict",
+        side: None,
+        row: row.rows.crm,
+        field: field.to_owned(),
+        detail: serde_json::json!([{
+            "field": field, "crm": values.crm, "freshdesk": values.desk,
+        }])
+        .to_string(),
+        reason: format!("`{field}` was changed on both sides"),
+        approvable: true,
     }
 }
 

@@ -410,6 +410,7 @@ impl Engine {
                 field: String::new(),
                 detail: "[]".to_owned(),
                 reason: format!("a {kind} with the same unique value is in the trash of {side} ({id}); restore it, or delete it for good"),
+                approvable: false,
             });
             finish.again = Some(("refused", now + pause(&self.refusals, job.attempts)));
         } else if linked.is_some() {

@@ -20,6 +20,7 @@ pub mod vocabulary;
 
 mod cycle;
 mod drift;
+mod guard;
 mod heirs;
 mod inquire;
 mod reconcile;
@@ -78,6 +79,10 @@ pub struct Engine {
     keep: Option<Duration>,
     /// The pauses of a record whose write failed in passing.
     failures: RetryPolicy,
+    /// What is done about too many changes.
+    guarding: guard::Guarding,
+    /// Whether a first sync may do as much as it wants.
+    first_is_approved: bool,
 }
 
 /// How far a cycle is.
@@ -121,6 +126,8 @@ impl Engine {
             rules: tickets::Rules::default(),
             summary: None,
             keep: None,
+            guarding: guard::Guarding::Off,
+            first_is_approved: false,
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),

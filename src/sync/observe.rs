@@ -306,7 +306,11 @@ impl Engine {
             return Ok(());
         }
         let (known, unseen) = self.store.unseen_count(side, kind).await?;
-        if unseen > 20 && unseen > known / 2 {
+        let shrunk = unseen > 20 && unseen > known / 2;
+        if self
+            .doubt_listing(side, kind, known, unseen, shrunk)
+            .await?
+        {
             observation.troubles.push(Trouble {
                 side,
                 kind: Some(kind),

@@ -1,18 +1,19 @@
 //! One kind of record, from the state to the systems: plans in chunks, and has each carried out.
 
 use super::decide::{self, Decided, Job, LooseDecided};
+use super::guard::Gate;
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{COMPANY, Kind, LinkId, Pair, RecordId, Side};
 use crate::plan::{Verdict, identify};
 use crate::remote::Lane;
 use crate::remote::lane::in_lane;
-use crate::store::{LooseRow, PairRow, Verb};
+use crate::store::{LooseRow, PairRow, Said, Verb};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 /// How many pairs or records are planned, and written, in one go.
-const CHUNK: i64 = 512;
+pub(super) const CHUNK: i64 = 512;
 
 /// From this many records on that wait to be planned, they are not somebody's edits any more.
 const MANY: i64 = 1000;
@@ -38,18 +39,24 @@ impl Engine {
         mapping: &Mapping,
         tally: &mut Tally,
     ) -> Result<(), CycleError> {
-        if self.slice.is_some() {
+        let mut gate = self.gate(mapping.kind).await?;
+        let mut weighed = self.slice.is_some();
+        if weighed {
+            self.weigh_kind(mapping, &mut gate, tally).await?;
             // What people changed does not wait for all that is to be made.
-            self.reconcile_pairs(mapping, tally).await?;
+            self.reconcile_pairs(mapping, &mut gate, tally).await?;
         }
         for _ in 0..ROUNDS {
-            let loose = self.reconcile_loose(mapping, tally).await?;
-            let pairs = self.reconcile_pairs(mapping, tally).await?;
+            if !std::mem::take(&mut weighed) {
+                self.weigh_kind(mapping, &mut gate, tally).await?;
+            }
+            let loose = self.reconcile_loose(mapping, &mut gate, tally).await?;
+            let pairs = self.reconcile_pairs(mapping, &mut gate, tally).await?;
             if !loose && !pairs {
                 break;
             }
         }
-        Ok(())
+        self.close(&gate, tally).await
     }
 
     /// Whether nothing more can be written in this cycle.
@@ -102,6 +109,7 @@ impl Engine {
     async fn reconcile_loose(
         &mut self,
         mapping: &Mapping,
+        gate: &mut Gate,
         tally: &mut Tally,
     ) -> Result<bool, CycleError> {
         let (kind, mut after) = (mapping.kind, 0);
@@ -116,26 +124,39 @@ impl Engine {
                 return Ok(false);
             }
             after = last.row;
+            let said = self.said_of(gate, &rows).await?;
             let full = rows.len() as u64 == chunk.unsigned_abs();
-            let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
-            let index = self.store.index(kind, &rows).await?;
-            let verdicts: Vec<Verdict> = ids.iter().map(|row| identify(&index, *row)).collect();
-            if kind == Kind::Contact {
-                let new = rows.iter_mut().zip(&verdicts);
-                let new = new.filter(|(_, verdict)| **verdict == Verdict::New);
-                self.companies_of(new.map(|(row, _)| row).collect()).await?;
-            }
-            let failed = self.store.failed(&ids, self.clock.now()).await?;
             let LooseDecided {
                 mut decided, same, ..
-            } = decide::loose(mapping, rows.iter().zip(verdicts), &failed);
+            } = self.plan_loose(mapping, &mut rows, &said).await?;
             tally.linked += same.len() as u64;
             self.join(mapping, rows, same, &mut decided).await?;
+            let decided = self.sift(gate, &said, decided).await?;
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
             }
         }
+    }
+
+    /// Decides records without a counterpart.
+    pub(super) async fn plan_loose(
+        &mut self,
+        mapping: &Mapping,
+        rows: &mut [LooseRow],
+        said: &Said,
+    ) -> Result<LooseDecided, CycleError> {
+        let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
+        let index = self.store.index(mapping.kind, rows).await?;
+        let verdicts: Vec<Verdict> = ids.iter().map(|row| identify(&index, *row)).collect();
+        if mapping.kind == Kind::Contact {
+            let new = rows.iter_mut().zip(&verdicts);
+            let new = new.filter(|(_, verdict)| **verdict == Verdict::New);
+            self.companies_of(new.map(|(row, _)| row).collect()).await?;
+        }
+        let failed = self.store.failed(&ids, self.clock.now()).await?;
+        let rows = rows.iter().zip(verdicts);
+        Ok(decide::loose(mapping, rows, &failed, said))
     }
 
     /// Links what was found to be the same, and merges it at once.
@@ -146,8 +167,34 @@ impl Engine {
         same: Vec<(i64, i64, String)>,
         decided: &mut Decided,
     ) -> Result<(), CycleError> {
-        if same.is_empty() {
+        let number = |engine: &mut Self| engine.store.number_link();
+        let mut pairs = Vec::with_capacity(same.len());
+        for (pair, found) in self.new_pairs(mapping.kind, rows, same, number).await? {
+            let links = &mut decided.adoption.links;
+            links.push(decide::new_link(mapping.kind, &pair, found));
+            pairs.push(pair);
+        }
+        if pairs.is_empty() {
             return Ok(());
+        }
+        let undoable = self.undoable(mapping.kind);
+        let none = decide::Failed::new();
+        let merged = decide::pairs(mapping, pairs, &none, undoable, &Said::default());
+        decided.absorb(merged);
+        Ok(())
+    }
+
+    /// Records that were found to be the same as pairs that agree on nothing yet, each with how it was
+    /// found.
+    pub(super) async fn new_pairs(
+        &mut self,
+        kind: Kind,
+        rows: Vec<LooseRow>,
+        same: Vec<(i64, i64, String)>,
+        mut number: impl FnMut(&mut Self) -> LinkId,
+    ) -> Result<Vec<(PairRow, String)>, CycleError> {
+        if same.is_empty() {
+            return Ok(Vec::new());
         }
         let mut known: HashMap<i64, LooseRow> =
             rows.into_iter().map(|row| (row.row, row)).collect();
@@ -161,30 +208,22 @@ impl Engine {
         }
         let mut pairs = Vec::with_capacity(same.len());
         for (crm, desk, found) in same {
-            let (Some(crm), Some(desk)) = (known.remove(&crm), known.remove(&desk)) else {
-                continue;
-            };
-            let pair = decide::new_pair(self.store.number_link(), crm, desk);
-            decided
-                .adoption
-                .links
-                .push(decide::new_link(mapping.kind, &pair, found));
-            pairs.push(pair);
+            if let (Some(crm), Some(desk)) = (known.remove(&crm), known.remove(&desk)) {
+                pairs.push((decide::new_pair(number(self), crm, desk), found));
+            }
         }
-        if mapping.kind == Kind::Contact {
-            let states = pairs.iter_mut().map(|pair| &mut pair.state).collect();
+        if kind == Kind::Contact {
+            let states = pairs.iter_mut().map(|(pair, _)| &mut pair.state).collect();
             self.store.companies(states).await?;
         }
-        let undoable = self.undoable(mapping.kind);
-        let merged = decide::pairs(mapping, pairs, &decide::Failed::new(), undoable);
-        decided.absorb(merged);
-        Ok(())
+        Ok(pairs)
     }
 
     /// Plans every linked pair that has to be planned, once. Returns whether there was any.
     async fn reconcile_pairs(
         &mut self,
         mapping: &Mapping,
+        gate: &mut Gate,
         tally: &mut Tally,
     ) -> Result<bool, CycleError> {
         let (kind, mut after) = (mapping.kind, LinkId(0));
@@ -200,15 +239,16 @@ impl Engine {
             let full = rows.len() as u64 == chunk.unsigned_abs();
             let before = after;
             after = last.state.link;
-            let mut decided = self.plan_pairs(mapping, rows, tally).await?;
+            let (mut decided, mut said) = self.plan_pairs(mapping, gate, rows, tally).await?;
             match self.look_again(kind, &decided, tally).await? {
                 Looked::NoNeed => {}
                 Looked::Fresh => {
                     let rows = self.store.pairs(kind, before, chunk).await?;
-                    decided = self.plan_pairs(mapping, rows, tally).await?;
+                    (decided, said) = self.plan_pairs(mapping, gate, rows, tally).await?;
                 }
                 Looked::Failed => return Ok(false),
             }
+            let decided = self.sift(gate, &said, decided).await?;
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
@@ -216,25 +256,32 @@ impl Engine {
         }
     }
 
-    async fn plan_pairs(
+    /// Decides linked pairs; with what people have said about them.
+    pub(super) async fn plan_pairs(
         &mut self,
         mapping: &Mapping,
+        gate: &Gate,
         rows: Vec<PairRow>,
         tally: &mut Tally,
-    ) -> Result<Decided, CycleError> {
+    ) -> Result<(Decided, Said), CycleError> {
         let ids: Vec<i64> = rows
             .iter()
             .flat_map(|row| [row.rows.crm, row.rows.desk])
             .collect();
         let failed = self.store.failed(&ids, self.clock.now()).await?;
+        let said = if gate.busy {
+            self.store.said(&ids).await?
+        } else {
+            Said::default()
+        };
         let (mut rows, relinked) = self.successors(mapping, rows).await?;
         if mapping.kind == Kind::Contact {
             self.forgive_lost_companies(&mut rows, tally).await?;
         }
         let undoable = self.undoable(mapping.kind);
-        let mut decided = decide::pairs(mapping, rows, &failed, undoable);
+        let mut decided = decide::pairs(mapping, rows, &failed, undoable, &said);
         decided.absorb(relinked);
-        Ok(decided)
+        Ok((decided, said))
     }
 
     /// Reads what is about to be changed once more where changes are found by a search that lags:

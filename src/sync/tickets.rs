@@ -12,6 +12,7 @@
 
 mod act;
 mod bulk;
+mod gate;
 mod note;
 mod read;
 mod write;
@@ -85,6 +86,22 @@ struct Settled {
     inert: Vec<String>,
     /// Number → name.
     statuses: Vec<(u32, String)>,
+    /// Whether it was weighed how much they want to do.
+    weighed: bool,
+}
+
+impl Rules {
+    /// Whether it was weighed how much these rules want to do, since they were read.
+    fn is_weighed(&self) -> bool {
+        self.resolved.as_ref().is_some_and(|it| it.weighed)
+    }
+
+    /// Notes that it was.
+    fn weighed(&mut self) {
+        if let Some(settled) = &mut self.resolved {
+            settled.weighed = true;
+        }
+    }
 }
 
 impl Settled {
@@ -179,6 +196,7 @@ impl Engine {
             rules: Vec::new(),
             inert: Vec::new(),
             statuses,
+            weighed: false,
         };
         for named in &self.rules.named {
             let known = rules.iter().find(|known| known.name == named.name);

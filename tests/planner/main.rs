@@ -6,6 +6,7 @@
 mod create;
 mod delete;
 mod echo;
+mod guard;
 mod identity;
 mod merge;
 mod mirror;

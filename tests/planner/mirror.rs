@@ -31,6 +31,7 @@ fn change(change: FieldChange) -> FieldChange {
         freshdesk: change.crm,
         rule: match change.rule {
             Rule::Changed(side) => Rule::Changed(side.other()),
+            Rule::Chosen(side) => Rule::Chosen(side.other()),
             Rule::Preferred(side) => Rule::Preferred(side.other()),
             Rule::Newest { winner, versions } => Rule::Newest {
                 winner: winner.other(),

@@ -73,6 +73,9 @@ impl Story {
 /// Two systems that were never kept in step.
 pub(super) async fn first_sync(story: &mut Story) -> Result<(), Failure> {
     story.begin("The first sync: nothing is cleared, nothing is deleted")?;
+    story.voice.aside(
+        "approved beforehand, as by `sync --approve-first`; from then on more than 500 new records wait for a person",
+    )?;
     let report = story.turn().await?;
     let mut writes: Vec<JournalView> = Vec::new();
     let mut after = 0;

@@ -58,12 +58,15 @@ fn explain(voice: &mut Voice, systems: &Systems, place: &Place) -> Result<(), Fa
             "whether both systems have what sync.toml names",
         ),
         ("plan", "what a first sync would write; writes nothing"),
-        ("sync", "one cycle"),
+        (
+            "sync --approve-first",
+            "one cycle; a first sync that creates more than 500 records asks first without the flag",
+        ),
         ("status", "what it knows"),
         ("run", "the daemon, a cycle every 10 s; Ctrl-C ends it"),
     ] {
         voice.line(format!(
-            "  deskbridge -c {dir}/sync.toml {command:<15} # {what}"
+            "  deskbridge -c {dir}/sync.toml {command:<20} # {what}"
         ))?;
     }
     voice.line("\nBe one of the people, then `sync` again:\n")?;

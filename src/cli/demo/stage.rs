@@ -226,6 +226,8 @@ async fn engine(
     let clock = Arc::new(StoryClock(clock.clone()));
     let mut engine = Engine::new(store, connectors, mappings, clock, stop.clone());
     engine.rule(config.ticket_rules.clone());
+    engine.guard(config.guards);
+    engine.approve_first();
     Ok(engine)
 }
 

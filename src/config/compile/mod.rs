@@ -218,7 +218,6 @@ fn config(
         section(raw.freshdesk, "freshdesk", systems.found).and_then(|at| systems.freshdesk(at));
     let (state_path, state_keep) = systems.state(raw.state);
     let schedule = system::schedule(raw.schedule, found);
-    let guards_written = raw.guards.span().is_some();
     let guards = system::guards(raw.guards, found);
     let log = system::log(raw.log, found);
 
@@ -253,7 +252,6 @@ fn config(
         support_summary,
         tests,
         log,
-        guards_written,
     })
 }
 

@@ -359,6 +359,7 @@ pub(super) fn guards(slot: Slot<Table<raw::Guards>>, found: &mut Diagnostics) ->
         updates: limit(raw.updates, "updates", (1000, 30.0), found),
         clears: limit(raw.clears, "clears", (50, 5.0), found),
         deletes: limit(raw.deletes, "deletes", (10, 1.0), found),
+        tickets: limit(raw.tickets, "tickets", (500, 5.0), found),
     }
 }
 

@@ -38,6 +38,7 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
         self.engine.rule(new.ticket_rules.clone());
         self.engine.sum_up(new.support_summary.clone());
         self.engine.keep(new.state_keep);
+        self.engine.guard(new.guards);
         self.engine.slice = Some(new.schedule.poll);
         self.config = new;
         tracing::info!(event = "reloaded", "the new sync.toml is in use");
@@ -76,7 +77,7 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
             Err(error) => return Err(error.into()),
         }
         let mappings: Vec<Mapping> = new.mappings().cloned().collect();
-        let greeting = start::greet(new, &connectors, &accounts, &mappings);
+        let greeting = start::greet(&connectors, &accounts, &mappings);
         self.attendant.during(greeting, || true).await;
         Ok(Some(connectors))
     }

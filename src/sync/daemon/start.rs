@@ -48,7 +48,7 @@ where
         );
     }
     let mappings: Vec<Mapping> = config.mappings().cloned().collect();
-    let greeting = greet(&config, &connectors, &accounts, &mappings);
+    let greeting = greet(&connectors, &accounts, &mappings);
     attendant.during(greeting, || true).await;
     if attendant.is_stopped() {
         store.close().await?;
@@ -59,6 +59,7 @@ where
     engine.rule(config.ticket_rules.clone());
     engine.sum_up(config.support_summary.clone());
     engine.keep(config.state_keep);
+    engine.guard(config.guards);
     engine.slice = Some(config.schedule.poll);
     attendant.supervisor.ready("working");
     Ok(Some((config, engine)))
@@ -122,9 +123,8 @@ fn complain(errors: &[RemoteError], silent: &mut Vec<Side>) {
     }
 }
 
-/// Says in the log whom we act as, what the accounts lack, and what this version leaves undone.
+/// Says in the log whom we act as, and what the accounts lack.
 pub(super) async fn greet(
-    config: &Config,
     connectors: &Pair<Arc<dyn Connector>>,
     accounts: &Pair<Account>,
     mappings: &[Mapping],
@@ -135,9 +135,6 @@ pub(super) async fn greet(
             acting_as,
         } = accounts.of(side);
         tracing::info!(event = "account", %side, identity, acting_as, "{side} is reached");
-    }
-    for sentence in config.inactive() {
-        tracing::warn!(event = "inactive", "{sentence}");
     }
     compare(connectors, mappings).await;
 }

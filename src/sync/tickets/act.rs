@@ -7,7 +7,7 @@ use crate::model::{Kind, RecordId, Side};
 use crate::plan::{Ruling, TicketPlan, Yielded, plan_ticket};
 use crate::remote::retry::RetryPolicy;
 use crate::remote::{Job, RemoteError};
-use crate::store::{ParkedTicket, TicketFinish, TicketIntent, TicketRow, TicketSave};
+use crate::store::{Answer, ParkedTicket, TicketFinish, TicketIntent, TicketRow, TicketSave};
 use crate::sync::execute::pause;
 use crate::sync::{CycleError, Engine, Tally};
 use chrono::{DateTime, Utc};
@@ -32,6 +32,20 @@ pub(super) struct Turn {
     pub(super) doubts: bool,
     /// Whether nothing more is sent in this cycle.
     pub(super) halted: bool,
+    /// What a person has said about all that rules want now.
+    pub(super) answer: Option<Answer>,
+}
+
+impl Turn {
+    /// Whether a person has approved whatever rules want now.
+    pub(super) fn is_approved(&self) -> bool {
+        self.answer.is_some() && !self.leaves()
+    }
+
+    /// Whether a person has decided that what rules want now is not done.
+    fn leaves(&self) -> bool {
+        self.answer == Some(Answer::Discard)
+    }
 }
 
 /// What was decided about one ticket.
@@ -50,7 +64,9 @@ impl Engine {
         &mut self,
         tally: &mut Tally,
     ) -> Result<Result<(), RemoteError>, CycleError> {
-        let mut turn = Turn::default();
+        let Some(mut turn) = self.ticket_gate(tally).await? else {
+            return Ok(Ok(()));
+        };
         for _ in 0..ROUNDS {
             let mut after = String::new();
             loop {
@@ -72,6 +88,9 @@ impl Engine {
             if let Err(error) = self.look_back(&mut turn, tally).await? {
                 return Ok(Err(error));
             }
+        }
+        if !turn.halted && !tally.is_down(Side::Desk) {
+            self.tickets_answered(&turn).await?;
         }
         Ok(Ok(()))
     }
@@ -117,7 +136,7 @@ impl Engine {
             .into_iter()
             .map(|row| decide(row, rules, &self.failures, now))
             .collect();
-        let (mut save, mut wanted) = (TicketSave::default(), Vec::new());
+        let (mut save, mut wanted, mut first) = (TicketSave::default(), Vec::new(), 0);
         for Decided {
             mut row,
             plan,
@@ -138,7 +157,8 @@ impl Engine {
                 row.memory = plan.memory_then;
                 row.parked = None;
                 row.attempts = 0;
-            } else if !waits {
+            } else if !waits && !turn.leaves() {
+                first += u64::from(row.attempts == 0);
                 let journal = self.store.number_journal();
                 save.intents.push(intent(&row, &plan, journal));
                 wanted.push(Wanted::new(&mut row, plan, journal));
@@ -146,6 +166,7 @@ impl Engine {
             save.rows.push(row);
         }
         self.store.save_tickets(tally.cycle, now, &save).await?;
+        self.count_tickets(turn, first).await?;
         self.change_tickets(wanted, turn, tally).await?;
         self.post_notes(&mut save.rows, turn, tally).await
     }
@@ -162,6 +183,18 @@ fn intent(row: &TicketRow, plan: &TicketPlan, journal: i64) -> TicketIntent {
         },
         fields: plan.fields(&row.ticket.image),
     }
+}
+
+/// Whether the rules want to change a ticket now.
+pub(super) fn would_change(
+    row: TicketRow,
+    rules: &Settled,
+    failures: &RetryPolicy,
+    now: DateTime<Utc>,
+) -> bool {
+    let decided = decide(row, rules, failures, now);
+    let waits = decided.row.parked.is_some_and(|it| it.due_at > now);
+    !decided.plan.change.is_empty() && !waits
 }
 
 /// Decides one ticket: what became of a change in doubt, then what the rules want now.

@@ -1,0 +1,151 @@
+//! `approve` and `discard`: a person's answers to what is held. They are written down beside a running
+//! daemon, and the next cycle carries them out.
+
+use super::exit::{Exit, Failure};
+use super::open::Source;
+use super::output::Output;
+use crate::model::Side;
+use crate::store::{Answer, Answers, HoldView};
+use clap::ValueEnum;
+use std::fmt;
+use std::path::Path;
+
+/// What `approve` is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Approval {
+    /// Numbers of holds, as `holds` shows them
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<i64>,
+    /// Of a conflict: whose value stands [default: that of the record that was changed later]
+    #[arg(long, value_name = "SIDE")]
+    take: Option<Taken>,
+}
+
+/// What `discard` is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Dismissal {
+    /// Numbers of holds, as `holds` shows them
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<i64>,
+}
+
+/// A side on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Taken {
+    /// The CRM's
+    Crm,
+    /// Freshdesk's
+    Freshdesk,
+}
+
+/// Why no answer was written down. None of several is where one of them cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// No such hold, or not any more.
+    #[error(
+        "nothing is held under number {0} (any more): it was answered, or its cause is gone; nothing was written. `deskbridge holds` lists what waits"
+    )]
+    Gone(i64),
+    /// It is nothing that we can do.
+    #[error("{0} cannot be approved: {1}; nothing was written")]
+    NotOurs(i64, String),
+    /// A side was named where there is nothing to choose between.
+    #[error("{0} is no conflict, so that there is no side to --take; nothing was written")]
+    NoSides(i64),
+}
+
+pub(super) async fn approve(named: Option<&Path>, arguments: &Approval) -> Result<Exit, Failure> {
+    let answer = match arguments.take {
+        None => Answer::Approve,
+        Some(Taken::Crm) => Answer::Take(Side::Crm),
+        Some(Taken::Freshdesk) => Answer::Take(Side::Desk),
+    };
+    give(named, &arguments.ids, answer).await
+}
+
+pub(super) async fn discard(named: Option<&Path>, arguments: &Dismissal) -> Result<Exit, Failure> {
+    give(named, &arguments.ids, Answer::Discard).await
+}
+
+async fn give(named: Option<&Path>, ids: &[i64], answer: Answer) -> Result<Exit, Failure> {
+    let config = Source::read(named)?.config_for_reading()?;
+    let mut state = Answers::open(&config.state_path).await?;
+    let mut holds = Vec::with_capacity(ids.len());
+    for id in ids {
+        let hold = state.hold(*id).await?.ok_or(Unanswered::Gone(*id))?;
+        may(&hold, answer)?;
+        holds.push(hold);
+    }
+    let answers: Vec<(i64, Answer)> = ids.iter().map(|id| (*id, answer)).collect();
+    if let Err(gone) = state.give(&answers).await? {
+        return Err(Unanswered::Gone(gone).into());
+    }
+    let mut out = Output::new();
+    for hold in &holds {
+        out.line(Said { hold, answer })?;
+    }
+    out.finish()?;
+    Ok(Exit::Done)
+}
+
+/// Whether this can be answered so.
+fn may(hold: &HoldView, answer: Answer) -> Result<(), Unanswered> {
+    match answer {
+        Answer::Approve | Answer::Take(_) if !hold.approvable => {
+            Err(Unanswered::NotOurs(hold.id, what_to_do(hold)))
+        }
+        Answer::Take(_) if hold.class != "conflict" => Err(Unanswered::NoSides(hold.id)),
+        Answer::Approve | Answer::Take(_) | Answer::Discard => Ok(()),
+    }
+}
+
+/// What a person does instead of approving it.
+fn what_to_do(hold: &HoldView) -> String {
+    let id = hold.id;
+    match hold.class.as_str() {
+        "duplicate" => format!(
+            "{} and the next cycle goes on by itself, or leave the record alone with `deskbridge discard {id}`",
+            hold.reason
+        ),
+        _ => format!(
+            "{}. Make it there yourself, or keep the record and forget the link with `deskbridge discard {id}`",
+            hold.reason
+        ),
+    }
+}
+
+/// What was answered, and what comes of it.
+struct Said<'a> {
+    hold: &'a HoldView,
+    answer: Answer,
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HoldView {
+            id, class, kind, ..
+        } = self.hold;
+        let many = self.hold.is_of_many();
+        let what = match (self.answer, class.as_str()) {
+            (Answer::Discard, "conflict") => {
+                "both sides keep what they have until one of them changes".to_owned()
+            }
+            (Answer::Discard, "delete") if !many => {
+                "the other record is kept, and the two are linked no longer".to_owned()
+            }
+            (Answer::Discard, "duplicate") => "the record gets no counterpart".to_owned(),
+            (Answer::Discard, "listing") => "the listing is still not believed".to_owned(),
+            (Answer::Discard, _) => {
+                "none of it is written; both sides keep what they have".to_owned()
+            }
+            (Answer::Take(side), _) => format!("the value of {side} stands"),
+            (Answer::Approve, "conflict") => "the later change stands".to_owned(),
+            (Answer::Approve, "delete") if !many => {
+                format!("the {kind} is put into the trash of the other side")
+            }
+            (Answer::Approve, "listing") => "the next full listing is believed".to_owned(),
+            (Answer::Approve, _) => "all of it is written".to_owned(),
+        };
+        write!(f, "{id}: {what}, with the next cycle")
+    }
+}

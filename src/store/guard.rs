@@ -1,0 +1,486 @@
+//! What guards hold back: holds over whole classes of changes, the changes that wait behind them, and
+//! how much was sent in the last 24 hours.
+
+mod answers;
+
+pub use answers::{Answer, Answers, Said};
+
+use super::rows::{bulk, stamp};
+use super::{Adoption, Store, StoreError};
+use crate::model::{Kind, Side};
+use crate::plan::{Class, Counts};
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, SqliteConnection};
+
+/// A change that waits behind a hold over its class, or that was approved and is not made yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuardedRow {
+    /// The record: of a pair the CRM's, for a create the one without a counterpart.
+    pub row: i64,
+    /// Which class of its changes.
+    pub class: Class,
+    /// Of which kind it is.
+    pub kind: Kind,
+    /// How many changes that are.
+    pub count: u64,
+}
+
+/// A hold over a whole class, to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassHold {
+    /// `contact`, `company` or `ticket`.
+    pub kind: &'static str,
+    /// The class, or `listing`.
+    pub class: &'static str,
+    /// The side concerned, where it is one.
+    pub side: Option<Side>,
+    /// How many changes it stands for.
+    pub count: u64,
+    /// In words.
+    pub reason: String,
+    /// Whether it came of a kind's first sync.
+    pub first: bool,
+}
+
+/// How the guards of one kind stand when a cycle comes to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GuardState {
+    /// The classes that wait for a person, and whether each came of the kind's first sync.
+    pub held: Vec<(Class, bool)>,
+    /// Whether there are changes that wait or answers that are not carried out.
+    pub busy: bool,
+}
+
+impl Store {
+    /// How the guards of `kind` stand. What waited and has lost its record or its link is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn guard_state(&mut self, kind: Kind) -> Result<GuardState, StoreError> {
+        let held: Vec<(String, bool)> = sqlx::query_as(
+            "SELECT class, first FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL",
+        )
+        .bind(kind.word())
+        .fetch_all(&mut self.connection)
+        .await?;
+        let (guarded, answered): (bool, bool) = sqlx::query_as(
+            "SELECT EXISTS (SELECT 1 FROM guarded), EXISTS (SELECT 1 FROM hold WHERE answer IS NOT NULL)",
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        if guarded {
+            sqlx::query(
+                "DELETE FROM guarded WHERE kind = ?1 AND NOT EXISTS (
+                   SELECT 1 FROM record AS r WHERE r.id = guarded.record
+                     AND CASE guarded.class WHEN 'create' THEN r.link IS NULL AND r.presence = 'live'
+                                            ELSE r.link IS NOT NULL END)",
+            )
+            .bind(kind.word())
+            .execute(&mut self.connection)
+            .await?;
+        }
+        Ok(GuardState {
+            held: held
+                .into_iter()
+                .filter_map(|(word, first)| Some((Class::of_word(&word)?, first)))
+                .collect(),
+            busy: guarded || answered,
+        })
+    }
+
+    /// How many records of `kind` have to be planned, `(unlinked, linked)`; of each no more than
+    /// `most` are counted.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn dirty_count(&mut self, kind: Kind, most: u64) -> Result<(u64, u64), StoreError> {
+        let (loose, paired): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM record WHERE kind = ?1 AND dirty = 1 AND link IS NULL LIMIT ?2)),
+                    (SELECT count(*) FROM (SELECT 1 FROM record WHERE kind = ?1 AND dirty = 1 AND link > 0 LIMIT ?2))",
+        )
+        .bind(kind.word())
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok((loose.unsigned_abs(), paired.unsigned_abs()))
+    }
+
+    /// Whether any pair of `kind` is linked.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn is_linked(&mut self, kind: Kind) -> Result<bool, StoreError> {
+        Ok(
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM link WHERE kind = ?1)")
+                .bind(kind.word())
+                .fetch_one(&mut self.connection)
+                .await?,
+        )
+    }
+
+    /// How many pairs of `kind` are linked.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn linked(&mut self, kind: Kind) -> Result<u64, StoreError> {
+        let linked: i64 = sqlx::query_scalar("SELECT count(*) FROM link WHERE kind = ?1")
+            .bind(kind.word())
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(linked.unsigned_abs())
+    }
+
+    /// What was sent of `kind` (`contact`, `company`, `ticket`) within the last 24 hours and nobody
+    /// had approved; the hour in which they began counts in full.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn sent_in_a_day(
+        &mut self,
+        kind: &'static str,
+        now: DateTime<Utc>,
+    ) -> Result<Counts, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT class, sum(count) FROM guard_hour WHERE kind = ?1 AND hour >= ?2 GROUP BY class",
+        )
+        .bind(kind)
+        .bind(hour(now) - 24)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let mut counts = Counts::default();
+        for (word, count) in rows {
+            if let Some(class) = Class::of_word(&word) {
+                counts.add(class, count.unsigned_abs());
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Counts what was sent of `kind` and nobody had approved.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn count_sent(
+        &mut self,
+        kind: &'static str,
+        counts: &Counts,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        count(&mut self.connection, kind, counts, now).await
+    }
+
+    /// Holds a class of changes, or says how many it is now.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn hold_class(
+        &mut self,
+        hold: &ClassHold,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO hold (since, kind, class, side, count, detail, reason, first)
+             VALUES (?1, ?2, ?3, ?4, ?5, '[]', ?6, ?7)
+             ON CONFLICT DO UPDATE SET count = excluded.count, reason = excluded.reason",
+        )
+        .bind(stamp(now))
+        .bind(hold.kind)
+        .bind(hold.class)
+        .bind(hold.side.map(Side::word))
+        .bind(i64::try_from(hold.count).unwrap_or(i64::MAX))
+        .bind(&hold.reason)
+        .bind(hold.first)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Says anew how much waits behind each hold over a class of `kind`; one behind which nothing
+    /// waits any more is forgotten. Returns what is left: class, number, how many.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn recount(&mut self, kind: Kind) -> Result<Vec<(String, i64, u64)>, StoreError> {
+        for sql in [
+            "UPDATE hold SET count = (SELECT coalesce(sum(g.count), 0) FROM guarded AS g
+                                      WHERE g.kind = hold.kind AND g.class = hold.class AND g.answer IS NULL)
+             WHERE record IS NULL AND kind = ?1 AND class IN ('create', 'update', 'clear', 'delete')",
+            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND count = 0 AND answer IS NULL
+               AND class IN ('create', 'update', 'clear', 'delete')",
+        ] {
+            let query = sqlx::query(sql).bind(kind.word());
+            query.execute(&mut self.connection).await?;
+        }
+        let left: Vec<(String, i64, i64)> = sqlx::query_as(
+            "SELECT class, id, count FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL ORDER BY id",
+        )
+        .bind(kind.word())
+        .fetch_all(&mut self.connection)
+        .await?;
+        let left = left.into_iter();
+        Ok(left
+            .map(|(class, id, count)| (class, id, count.unsigned_abs()))
+            .collect())
+    }
+
+    /// Plans what waits behind holds over classes of `kind` as if it were approved. For a rehearsal.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn release_guarded(&mut self, kind: Kind) -> Result<(), StoreError> {
+        for sql in [
+            "UPDATE record SET dirty = 1 WHERE id IN (SELECT record FROM guarded WHERE kind = ?1)",
+            "UPDATE guarded SET answer = 'approve' WHERE kind = ?1 AND answer IS NULL",
+        ] {
+            let query = sqlx::query(sql).bind(kind.word());
+            query.execute(&mut self.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// The hold over the listings of `kind` on `side`: whether there is one, and whether a person has
+    /// said that the listing is right.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn listing_hold(
+        &mut self,
+        side: Side,
+        kind: Kind,
+    ) -> Result<Option<bool>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT answer IS 'approve' FROM hold
+             WHERE record IS NULL AND class = 'listing' AND kind = ?1 AND side = ?2",
+        )
+        .bind(kind.word())
+        .bind(side.word())
+        .fetch_optional(&mut self.connection)
+        .await?)
+    }
+
+    /// Whether a person has said of any listing that it is right.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn listing_is_approved(&mut self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM hold WHERE answer = 'approve' AND record IS NULL AND class = 'listing')",
+        )
+        .fetch_one(&mut self.connection)
+        .await?)
+    }
+
+    /// The answer to a hold over a whole class; the outer nothing where there is no such hold.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn class_answer(
+        &mut self,
+        kind: &'static str,
+        class: &'static str,
+    ) -> Result<Option<Option<Answer>>, StoreError> {
+        let answer: Option<Option<String>> = sqlx::query_scalar(
+            "SELECT answer FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2",
+        )
+        .bind(kind)
+        .bind(class)
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(answer.map(|answer| answer.map(|word| Answer::of_word(&word))))
+    }
+
+    /// Counts anew what is sent of `kind` within 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn forget_sent_in_a_day(&mut self, kind: &'static str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM guard_hour WHERE kind = ?1")
+            .bind(kind)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets a hold over a whole class: `ticket`, or a `listing` of `side`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn drop_class_hold(
+        &mut self,
+        kind: &'static str,
+        class: &'static str,
+        side: Option<Side>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2 AND side IS ?3",
+        )
+        .bind(kind)
+        .bind(class)
+        .bind(side.map(Side::word))
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+}
+
+const fn hour(now: DateTime<Utc>) -> i64 {
+    now.timestamp().div_euclid(3_600)
+}
+
+/// Counts what is sent, and forgets what is too old to count.
+pub(super) async fn count(
+    tx: &mut SqliteConnection,
+    kind: &'static str,
+    counts: &Counts,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    for class in Class::OF_RECORDS.into_iter().chain([Class::Ticket]) {
+        let number = counts.of(class);
+        if number == 0 {
+            continue;
+        }
+        sqlx::query(
+            "INSERT INTO guard_hour (kind, class, hour, count) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )
+        .bind(kind)
+        .bind(class.word())
+        .bind(hour(now))
+        .bind(i64::try_from(number).unwrap_or(i64::MAX))
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("DELETE FROM guard_hour WHERE kind = ?1 AND class = ?2 AND hour < ?3")
+            .bind(kind)
+            .bind(class.word())
+            .bind(hour(now) - 24)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes down what waits of the planned records, and forgets what does no longer.
+pub(super) async fn keep(
+    tx: &mut SqliteConnection,
+    plan: &Adoption,
+    any: bool,
+) -> Result<(), StoreError> {
+    if any {
+        let left = plan.standings.iter().map(|(row, ..)| *row);
+        let planned: Vec<i64> = plan.planned.iter().copied().chain(left).collect();
+        let current = plan.guarded.iter().map(|it| (it.row, it.class));
+        sqlx::query(
+            "DELETE FROM guarded WHERE record IN (SELECT value FROM json_each(?1))
+             AND (record, class) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))",
+        )
+        .bind(bulk(&planned)?)
+        .bind(bulk(&current.collect::<Vec<_>>())?)
+        .execute(&mut *tx)
+        .await?;
+    }
+    if plan.guarded.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = plan
+        .guarded
+        .iter()
+        .map(|it| (it.row, it.class, it.kind, it.count))
+        .collect();
+    sqlx::query(
+        "INSERT INTO guarded (record, class, kind, count)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
+         ON CONFLICT DO UPDATE SET count = excluded.count",
+    )
+    .bind(bulk(&rows)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes over the answers to holds over classes of contacts and companies: what waits behind them is
+/// planned again, each change with its answer. What is approved begins its 24 hours anew.
+pub(super) async fn take_over(tx: &mut SqliteConnection) -> Result<(), StoreError> {
+    const ANSWERED: &str = "SELECT kind, class, answer FROM hold
+        WHERE record IS NULL AND answer IS NOT NULL AND class IN ('create', 'update', 'clear', 'delete')";
+    let answered: Vec<(String, String, String)> =
+        sqlx::query_as(ANSWERED).fetch_all(&mut *tx).await?;
+    for (kind, class, answer) in answered {
+        for sql in [
+            "UPDATE record SET dirty = 1 WHERE id IN (
+               SELECT record FROM guarded WHERE kind = ?1 AND class = ?2 AND answer IS NOT ?3)",
+            "UPDATE guarded SET answer = ?3 WHERE kind = ?1 AND class = ?2 AND answer IS NULL",
+            "DELETE FROM guard_hour WHERE kind = ?1 AND class = ?2 AND ?3 = 'approve'",
+            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2 AND answer = ?3",
+        ] {
+            let query = sqlx::query(sql).bind(&kind).bind(&class).bind(&answer);
+            query.execute(&mut *tx).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Takes over the answers that were given since the last cycle, and forgets those that are
+    /// carried out. Where `first`, holds that came of a first sync count as approved.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn take_answers(&mut self, first: bool) -> Result<(), StoreError> {
+        let any: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM hold WHERE answer IS NOT NULL) OR EXISTS (SELECT 1 FROM guarded WHERE answer IS NOT NULL)",
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        if !any && !first {
+            return Ok(());
+        }
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        if first {
+            sqlx::query(
+                "UPDATE hold SET answer = 'approve' WHERE record IS NULL AND first = 1 AND answer IS NULL",
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        // An approved change is done when its record is planned and nothing of it is under way.
+        sqlx::query(
+            "DELETE FROM guarded WHERE answer IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM record AS r WHERE r.id = guarded.record AND r.dirty = 1)
+               AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = guarded.record)
+               AND NOT EXISTS (SELECT 1 FROM record AS r JOIN link AS l ON l.id = r.link
+                     JOIN record AS other ON other.id = l.desk
+                     WHERE r.id = guarded.record
+                       AND (other.dirty = 1 OR EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = other.id)))",
+        )
+        .execute(&mut *tx)
+        .await?;
+        take_over(&mut tx).await?;
+        sqlx::query(
+            "DELETE FROM hold WHERE record IS NULL AND class = 'listing' AND answer = 'discard'",
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "UPDATE record SET dirty = 1 WHERE id IN (
+               SELECT record FROM hold WHERE answer IS NOT NULL AND record IS NOT NULL)",
+        )
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,191 @@
+//! A person's answers to what is held: given beside a running daemon, carried out by its next cycle.
+
+use crate::model::Side;
+use crate::plan::Class;
+use crate::store::report::hold_of;
+use crate::store::rows::bulk;
+use crate::store::{HoldView, Store, StoreError, connect, damage};
+use sqlx::{Connection as _, SqliteConnection};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// What a person says to a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It is to be done. Of a conflict: the side that was changed later wins.
+    Approve,
+    /// It is not to be done.
+    Discard,
+    /// Of a conflict: this side's value stands.
+    Take(Side),
+}
+
+impl Answer {
+    /// The word in the state.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Discard => "discard",
+            Self::Take(side) => side.word(),
+        }
+    }
+
+    pub(super) fn of_word(word: &str) -> Self {
+        let sides = Side::BOTH.into_iter();
+        match sides.into_iter().find(|side| side.word() == word) {
+            Some(side) => Self::Take(side),
+            None if word == Self::Approve.word() => Self::Approve,
+            // Whatever it is, nothing is written on it.
+            None => Self::Discard,
+        }
+    }
+}
+
+/// The answers about some records that are not carried out yet.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// By record, class and field: the answer, and the detail and reason that the person was shown.
+    holds: HashMap<(i64, String, String), (Answer, String, String)>,
+    /// By record and class.
+    guarded: HashMap<(i64, Class), Answer>,
+}
+
+impl Said {
+    /// The answer to a hold over one record, if what it is about is still what the person was shown.
+    #[must_use]
+    pub fn to(
+        &self,
+        row: i64,
+        class: &str,
+        field: &str,
+        detail: &str,
+        reason: &str,
+    ) -> Option<Answer> {
+        let key = (row, class.to_owned(), field.to_owned());
+        let (answer, shown, why) = self.holds.get(&key)?;
+        (shown == detail && why == reason).then_some(*answer)
+    }
+
+    /// The answer to a refused create.
+    #[must_use]
+    pub fn to_duplicate(&self, row: i64) -> Option<Answer> {
+        let key = (row, "duplicate".to_owned(), String::new());
+        self.holds.get(&key).map(|(answer, ..)| *answer)
+    }
+
+    /// Whether this class of changes of a record was held and was approved.
+    #[must_use]
+    pub fn approves(&self, row: i64, class: Class) -> bool {
+        self.guarded.get(&(row, class)) == Some(&Answer::Approve)
+    }
+
+    /// Whether this class of changes of a record was held and was discarded.
+    #[must_use]
+    pub fn discards(&self, row: i64, class: Class) -> bool {
+        self.guarded.get(&(row, class)) == Some(&Answer::Discard)
+    }
+}
+
+impl Store {
+    /// The answers about these records that are not carried out yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn said(&mut self, rows: &[i64]) -> Result<Said, StoreError> {
+        type Held = (i64, String, String, String, String, String);
+        let rows = bulk(rows)?;
+        let holds: Vec<Held> = sqlx::query_as(
+            "SELECT record, class, field, answer, detail, reason FROM hold
+             WHERE answer IS NOT NULL AND record IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(&rows)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let guarded: Vec<(i64, String, String)> = sqlx::query_as(
+            "SELECT g.record, g.class, g.answer FROM json_each(?1) AS asked
+             CROSS JOIN guarded AS g ON g.record = asked.value WHERE g.answer IS NOT NULL",
+        )
+        .bind(&rows)
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(Said {
+            holds: holds
+                .into_iter()
+                .map(|(row, class, field, answer, detail, reason)| {
+                    let answer = Answer::of_word(&answer);
+                    ((row, class, field), (answer, detail, reason))
+                })
+                .collect(),
+            guarded: guarded
+                .into_iter()
+                .filter_map(|(row, class, answer)| {
+                    Some(((row, Class::of_word(&class)?), Answer::of_word(&answer)))
+                })
+                .collect(),
+        })
+    }
+}
+
+/// A state to which answers are given, while somebody else may be at work on it: it writes nothing
+/// but answers, each a word beside its hold.
+#[derive(Debug)]
+pub struct Answers(SqliteConnection);
+
+impl Answers {
+    /// Opens the state at `path` without taking it from whoever has it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Absent`] where there is none, [`StoreError::Damaged`] where it is no database,
+    /// [`StoreError::Older`] where this version has not worked on it yet.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Absent(path.to_owned()));
+        }
+        let mut connection = connect(path, false).await?;
+        let knows: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_info('hold') WHERE name = 'answer')",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| damage(path, error))?;
+        if knows {
+            Ok(Self(connection))
+        } else {
+            Err(StoreError::Older(path.to_owned()))
+        }
+    }
+
+    /// The hold of this number, also where it was answered and the answer is not carried out yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn hold(&mut self, id: i64) -> Result<Option<HoldView>, StoreError> {
+        hold_of(&mut self.0, id).await
+    }
+
+    /// Writes these answers down, all or none: none where one of the holds is not there any more,
+    /// which is returned then.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails; then none is written.
+    pub async fn give(&mut self, answers: &[(i64, Answer)]) -> Result<Result<(), i64>, StoreError> {
+        let mut tx = self.0.begin_with("BEGIN IMMEDIATE").await?;
+        for (id, answer) in answers {
+            let written = sqlx::query("UPDATE hold SET answer = ?2 WHERE id = ?1")
+                .bind(id)
+                .bind(answer.word())
+                .execute(&mut *tx)
+                .await?;
+            if written.rows_affected() == 0 {
+                return Ok(Err(*id));
+            }
+        }
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+}
