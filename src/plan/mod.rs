@@ -1,17 +1,23 @@
 //! Every decision, as functions from data to data. No I/O, no clock, no chance.
 
+mod file;
 mod identity;
 mod merge;
 mod pair;
 mod pending;
+mod revert;
 mod support;
 mod ticket;
 mod write;
 
+pub use file::{
+    Customer, Deed, FileError, PlannedWrite, SavedPlan, Seen, Subject, made_in_thought, rewind,
+};
 pub use identity::{Index, Known, Verdict, identify};
 pub use merge::{Merged, Notice, NoticeKind, merge};
 pub use pair::{DeleteReason, PairState, PairVerdict, decide};
 pub use pending::Pending;
+pub use revert::{Left, Reverted, Step, revert_fields, revert_ticket};
 pub use support::{TicketsOf, support_facts};
 pub use ticket::{Memory, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket};
 pub use write::{FieldChange, Rule, created, first_fields, settle};
