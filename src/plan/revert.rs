@@ -70,6 +70,12 @@ impl Step {
         }
     }
 
+    /// What a ticket shows under the name of a field.
+    #[must_use]
+    pub fn shown(ticket: &TicketImage, field: &str) -> Value {
+        value(ticket, field)
+    }
+
     /// Whether `image` holds, under `name`, what this step has written there.
     fn holds(&self, name: &str, image: &Image) -> bool {
         let now = image.get(name);

@@ -15,6 +15,7 @@ mod meta;
 mod observe;
 mod outbox;
 mod report;
+mod revert;
 mod rows;
 mod standings;
 mod support;
@@ -30,6 +31,7 @@ pub use outbox::{Outboxed, SentRow};
 pub use report::{
     HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts, WaitingTicket,
 };
+pub use revert::{Became, JournalRow, Which};
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use tickets::{

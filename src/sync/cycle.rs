@@ -106,14 +106,14 @@ impl Engine {
         Ok(found)
     }
 
-    fn calls(&self) -> Pair<BTreeMap<&'static str, u64>> {
+    pub(super) fn calls(&self) -> Pair<BTreeMap<&'static str, u64>> {
         Pair {
             crm: self.connectors.crm.calls(),
             desk: self.connectors.desk.calls(),
         }
     }
 
-    async fn report(
+    pub(super) async fn report(
         &mut self,
         reconcile: bool,
         started_at: DateTime<Utc>,

@@ -239,7 +239,13 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
     }
 }
 
-fn update(kind: Kind, side: Side, pair: PairRow, changes: Vec<FieldChange>, attempts: u32) -> Job {
+pub(super) fn update(
+    kind: Kind,
+    side: Side,
+    pair: PairRow,
+    changes: Vec<FieldChange>,
+    attempts: u32,
+) -> Job {
     let fields = union(&changes);
     let company_before = fields
         .get(COMPANY)
@@ -261,7 +267,7 @@ fn update(kind: Kind, side: Side, pair: PairRow, changes: Vec<FieldChange>, atte
     }
 }
 
-fn union(changes: &[FieldChange]) -> Changes {
+pub(super) fn union(changes: &[FieldChange]) -> Changes {
     let mut all = Image::default();
     for change in changes {
         all.overlay(&change.set);
@@ -415,7 +421,7 @@ fn new(mapping: &Mapping, row: &LooseRow, failed: &Failed, out: &mut LooseDecide
 }
 
 /// A pair of which one half is still to be made.
-fn half_pair(row: &LooseRow) -> PairRow {
+pub(super) fn half_pair(row: &LooseRow) -> PairRow {
     let mut pair = PairRow {
         rows: Pair { crm: 0, desk: 0 },
         state: PairState {

@@ -9,12 +9,14 @@
 //! What is intended is no memory: it is derived from the state again in every cycle. Only a write
 //! whose outcome is not known survives, in the outbox, and is looked at before anything else.
 
+pub mod apply;
 pub mod daemon;
 pub mod decide;
 pub mod execute;
 pub mod observe;
 pub mod preflight;
 pub mod rehearsal;
+pub mod revert;
 pub mod vocabulary;
 
 mod cycle;
