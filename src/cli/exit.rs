@@ -79,6 +79,19 @@ pub enum Failure {
     /// One or both systems do not do their part.
     #[error("{}", sentences(.0))]
     Remote(Vec<RemoteError>),
+    /// What is asked for cannot be done, and another question would be right. Nothing was written.
+    #[error("{0}")]
+    Asked(String),
+    /// A plan was made for other accounts. Nothing was written.
+    #[error(
+        "the plan was made for the account {planned}, but the credentials lead to {found}; make a plan with these credentials, or apply this one with those of that account"
+    )]
+    ForeignPlan {
+        /// The plan's.
+        planned: String,
+        /// Where the credentials lead.
+        found: String,
+    },
     /// A signal came first.
     #[error("stopped before the end; running again goes on where this left off")]
     Stopped,
@@ -120,8 +133,8 @@ impl Failure {
             | Self::UnreadableConfig { .. }
             | Self::Config { .. }
             | Self::Secret(_) => Exit::Config,
-            Self::Telemetry(_) => Exit::Usage,
-            Self::State(_) => Exit::State,
+            Self::Telemetry(_) | Self::Asked(_) => Exit::Usage,
+            Self::State(_) | Self::ForeignPlan { .. } => Exit::State,
             Self::Remote(errors) => of_errors(errors),
             Self::Stopped => Exit::Stopped,
             Self::Machine { .. } => Exit::Machine,

@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, logs and complaints to stderr; [`exit::Exit`] lists the exit codes.
 
+mod apply;
 mod check;
 #[cfg(feature = "sandbox")]
 pub mod demo;
@@ -10,6 +11,7 @@ mod holds;
 mod open;
 mod output;
 mod plan;
+mod revert;
 mod run;
 mod status;
 mod sync;
@@ -62,6 +64,12 @@ enum Command {
     /// What a cycle would write, per record and field, and how many calls that takes. Reads both
     /// systems and writes to neither; works beside a running daemon
     Plan(plan::Arguments),
+    /// Carries out a saved plan (`plan -o FILE`): exactly its writes. One whose record moved since is
+    /// skipped and named. Asks before it writes
+    Apply(apply::Arguments),
+    /// Takes back what a run wrote, in fields that still hold it. Shows what it would do, and asks
+    /// before it writes
+    Revert(revert::Arguments),
     /// Whether sync.toml is right; runs its [[test]]s. Sends nothing without --online
     Check(check::Arguments),
     /// How things stand: last cycle, counts, what waits. Works beside a running daemon
@@ -106,6 +114,8 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run => Box::pin(run::run(named)).await,
         Command::Sync(arguments) => sync::sync(named, arguments).await,
         Command::Plan(arguments) => plan::plan(named, arguments).await,
+        Command::Apply(arguments) => Box::pin(apply::apply(named, arguments)).await,
+        Command::Revert(arguments) => Box::pin(revert::revert(named, arguments)).await,
         Command::Check(arguments) => check::check(named, arguments).await,
         Command::Status(arguments) => status::status(named, arguments).await,
         Command::Holds(arguments) => holds::holds(named, arguments).await,
