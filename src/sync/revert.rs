@@ -123,15 +123,28 @@ impl Engine {
         // A note cannot be taken back, and what tickets come to is worked out anew.
         rows.retain(|row| row.action != Deed::Note.word());
         for row in &mut rows {
+            let (kind, wanted) = (row.kind.clone(), selection.field.as_deref());
             row.fields.retain(|(change, _)| {
-                let named =
-                    |name: &String| change.field == *name || change.set.0.contains_key(name);
-                change.rule != Rule::Summary && selection.field.as_ref().is_none_or(named)
+                let named = wanted.is_none_or(|name| self.is_called(&kind, &change.field, name));
+                change.rule != Rule::Summary && named
             });
         }
         let narrowed = selection.field.is_some();
         rows.retain(|row| !row.fields.is_empty() || (!narrowed && row.action == "delete"));
         Ok(rows)
+    }
+
+    /// Whether people may call the field `field` of this kind of record `name`: by the plan's name of
+    /// it, or by that of either side.
+    fn is_called(&self, kind: &str, field: &str, name: &str) -> bool {
+        let mapping = Subject::read(kind)
+            .and_then(Subject::kind)
+            .and_then(|kind| self.mapping(kind));
+        let known = mapping.and_then(|it| it.fields.iter().find(|it| it.name == field));
+        let mut names = known
+            .into_iter()
+            .flat_map(|field| field.names(Side::Crm).chain(field.names(Side::Desk)));
+        field == name || names.any(|it| it == name)
     }
 
     async fn undo_tickets(&self, tickets: BTreeMap<RecordId, Vec<JournalRow>>, out: &mut Undoing) {

@@ -4,7 +4,7 @@ use super::act::{Turn, decide};
 use super::write::Wanted;
 use crate::mapping::{Named, TicketRule};
 use crate::model::{Presence, RecordId, Ticket, TicketChange};
-use crate::plan::{Deed, FieldChange, Memory, PlannedWrite, Rule, Step, TicketPlan, revert_ticket};
+use crate::plan::{Deed, FieldChange, Memory, PlannedWrite, Reason, Rule, Step, TicketPlan, revert_ticket};
 use crate::remote::RemoteError;
 use crate::store::{TicketIntent, TicketRow, TicketSave};
 use crate::sync::apply::Run;
@@ -248,6 +248,11 @@ impl Engine {
             let journal = self.store.number_journal();
             save.intents.push(intent(&row, writes, fields, journal));
             let plan = TicketPlan {
+                reasons: vec![Reason {
+                    field: "ticket",
+                    rule: String::new(),
+                    restores: !raises(writes),
+                }],
                 memory_then: theirs(&row.memory, &change, ticket),
                 memory: row.memory.clone(),
                 change,
@@ -356,17 +361,20 @@ fn still(fields: &[FieldChange], ticket: &Ticket) -> Option<TicketChange> {
     (reverted.left.is_empty() && !change.is_empty()).then_some(change)
 }
 
+fn raises(writes: &[&PlannedWrite]) -> bool {
+    writes.iter().any(|write| write.action == Deed::Raise)
+}
+
 fn intent(
     row: &TicketRow,
     writes: &[&PlannedWrite],
     fields: Vec<FieldChange>,
     journal: i64,
 ) -> TicketIntent {
-    let raises = writes.iter().any(|write| write.action == Deed::Raise);
     TicketIntent {
         journal,
         id: row.ticket.id.clone(),
-        action: if raises { "raise" } else { "restore" },
+        action: if raises(writes) { "raise" } else { "restore" },
         fields,
     }
 }
