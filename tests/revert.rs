@@ -293,9 +293,11 @@ async fn what_a_run_wrote_to_both_sides_of_a_record_goes_back_on_both() {
 #[tokio::test]
 async fn only_the_record_the_field_and_the_time_that_were_named_go_back() {
     let mut scene = Scene::new().await;
-    let bob = scene
-        .world
-        .crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob"), ("phone", "+7")]);
+    let bob = scene.world.crm_contact(&[
+        ("email", "bob@acme.test"),
+        ("firstname", "Bob"),
+        ("phone", "+7"),
+    ]);
     scene.turn().await;
     let bob_desk = scene.world.desk_by_email("bob@acme.test").id;
     scene.crm_edit(&[("phone", "+2"), ("jobtitle", "Boss")]);
@@ -616,7 +618,11 @@ async fn many_tickets_go_back_together_and_each_is_accounted_for() {
 async fn a_person_sees_what_goes_back_before_it_does_and_says_yes() {
     let world = World::new().await;
     write_config(&world);
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada"), ("phone", "+1")]);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
     world.crm_edit(ada, &[("phone", "+2")]);
     let report = parsed(&output(&world, &["sync", "--json"]));
@@ -667,7 +673,9 @@ async fn what_could_not_go_back_ends_with_a_code_of_its_own() {
     let world = World::new().await;
     write_config(&world);
     let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"), ("firstname", "Ada"), ("phone", "+1"),
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
         ("jobtitle", "A"),
     ]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
@@ -691,7 +699,11 @@ async fn what_could_not_go_back_ends_with_a_code_of_its_own() {
 async fn nothing_is_taken_back_behind_a_running_instance() {
     let world = World::new().await;
     write_config(&world);
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada"), ("phone", "+1")]);
+    world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
     let engine = world.engine_of_another_process();
     world.forget_calls();

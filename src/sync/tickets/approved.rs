@@ -4,7 +4,9 @@ use super::act::{Turn, decide};
 use super::write::Wanted;
 use crate::mapping::{Named, TicketRule};
 use crate::model::{Presence, RecordId, Ticket, TicketChange};
-use crate::plan::{Deed, FieldChange, Memory, PlannedWrite, Reason, Rule, Step, TicketPlan, revert_ticket};
+use crate::plan::{
+    Deed, FieldChange, Memory, PlannedWrite, Reason, Rule, Step, TicketPlan, revert_ticket,
+};
 use crate::remote::RemoteError;
 use crate::store::{TicketIntent, TicketRow, TicketSave};
 use crate::sync::apply::Run;
