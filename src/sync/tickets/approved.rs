@@ -81,7 +81,7 @@ impl Engine {
         for error in unread {
             run.tally.troubled(error);
         }
-        let mut ruled = Vec::new();
+        let (mut ruled, mut taken) = (Vec::new(), Vec::new());
         let mut reverts = Vec::new();
         for (id, writes) in approved {
             let Some(ticket) = tickets.get(id) else {
@@ -95,15 +95,15 @@ impl Engine {
             if writes.iter().any(|write| is_revert(write)) {
                 reverts.push((ticket, writes));
             } else if self.know_customers(writes, run).await? {
-                self.store
-                    .take_tickets(&[(ticket.clone(), true)], None, &[])
-                    .await?;
+                taken.push((ticket.clone(), true));
                 ruled.push((*id, writes));
             } else {
                 leave(writes, "its customer has changed since", run);
             }
         }
+        // A ticket is remembered where its customer has a standing.
         self.judge_all(&mut run.tally).await?;
+        self.store.take_tickets(&taken, None, &[]).await?;
         self.apply_rulings(&ruled, run).await?;
         self.revert_tickets(&reverts, run).await
     }
