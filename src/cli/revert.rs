@@ -131,7 +131,8 @@ async fn worth_it(
             )
         }
         _ if undoing.meant == 0 => {
-            "nothing that was asked for was written, so nothing is taken back".to_owned()
+            "nothing of what was asked for was written (notes and support summaries are not taken back)"
+                .to_owned()
         }
         _ => "nothing to take back: nothing of it stands any more as it was written".to_owned(),
     };

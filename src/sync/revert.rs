@@ -84,7 +84,10 @@ impl Engine {
                 Side::Crm => row.crm_id.clone(),
                 Side::Desk => row.desk_id.clone(),
             };
-            let Some(id) = id else { continue };
+            let Some(id) = id else {
+                out.leave_unknown(&row);
+                continue;
+            };
             match Subject::read(&row.kind).and_then(Subject::kind) {
                 Some(kind) => {
                     let target = (row.side, kind, id);
@@ -212,6 +215,18 @@ fn undo_ticket(ticket: &Ticket, rows: &[JournalRow], out: &mut Undoing) {
 }
 
 impl Undoing {
+    /// A create whose answer was lost: whoever was made was found again by other means.
+    fn leave_unknown(&mut self, row: &JournalRow) {
+        self.left.push(Unwritten {
+            record: Subject::read(&row.kind).unwrap_or(Subject::Contact),
+            crm_id: row.crm_id.clone(),
+            freshdesk_id: row.desk_id.clone(),
+            field: None,
+            why: "no answer came to its creation: it is not known which record that made"
+                .to_owned(),
+        });
+    }
+
     fn leave_ticket(&mut self, id: &RecordId, field: Option<String>, why: &str) {
         self.left.push(Unwritten {
             record: Subject::Ticket,

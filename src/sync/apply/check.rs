@@ -10,6 +10,23 @@ use std::sync::Arc;
 /// Records as they are now, one answer an id.
 type Answers = Result<Vec<(RecordId, Fetched)>, RemoteError>;
 
+impl Run<'_> {
+    /// Why a write cannot be made, if it is so.
+    fn moved(&self, kind: Kind, write: &PlannedWrite) -> Option<String> {
+        for side in Side::BOTH {
+            let Some(id) = write.id(side) else { continue };
+            match self.still.get(&(side, kind, id.clone())) {
+                Some(true) => {}
+                Some(false) => {
+                    return Some(format!("its record in {side} has changed since"));
+                }
+                None => return Some(format!("its record in {side} could not be read")),
+            }
+        }
+        None
+    }
+}
+
 impl Engine {
     /// Returns those of `writes` whose records did not move, and names the others.
     pub(super) async fn unmoved(
@@ -30,27 +47,12 @@ impl Engine {
         }
         let mut unmoved = Vec::with_capacity(writes.len());
         for write in writes {
-            match self.moved(kind, &write, run) {
+            match run.moved(kind, &write) {
                 None => unmoved.push(write),
                 Some(why) => run.leave(&write, why),
             }
         }
         Ok(unmoved)
-    }
-
-    /// Why a write cannot be made, if it is so.
-    fn moved(&self, kind: Kind, write: &PlannedWrite, run: &Run<'_>) -> Option<String> {
-        for side in Side::BOTH {
-            let Some(id) = write.id(side) else { continue };
-            match run.still.get(&(side, kind, id.clone())) {
-                Some(true) => {}
-                Some(false) => {
-                    return Some(format!("its record in {side} has changed since"));
-                }
-                None => return Some(format!("its record in {side} could not be read")),
-            }
-        }
-        None
     }
 
     /// Reads these records, remembers what they show, and whether that is what the plan knew.

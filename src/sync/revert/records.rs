@@ -218,17 +218,16 @@ fn fields(case: &Case<'_>, out: &mut Undoing) {
     let (mut steps, mut runs) = (Vec::new(), BTreeMap::new());
     for row in updates {
         for (change, stored) in &row.fields {
-            match Step::of(case.mapping, *side, change, stored) {
-                Some(step) => steps.push(step),
-                None => {
-                    let field = Some(change.field.clone());
-                    out.leave(
-                        case.target,
-                        case.history,
-                        field,
-                        "it is not mapped any more",
-                    );
-                }
+            if let Some(step) = Step::of(case.mapping, *side, change, stored) {
+                steps.push(step);
+            } else {
+                let field = Some(change.field.clone());
+                out.leave(
+                    case.target,
+                    case.history,
+                    field,
+                    "it is not mapped any more",
+                );
             }
             runs.insert(change.field.clone(), row.run);
         }

@@ -30,8 +30,8 @@ impl Engine {
         };
         let shown = pair.state.images.of(sent.side);
         changes.retain(|change| {
-            let mut set = change.set.0.iter();
-            set.all(|(name, value)| shown.get(name) == Some(value))
+            let mut written = change.set.0.iter();
+            written.all(|(name, value)| shown.get(name) == Some(value))
         });
         settle(
             &mapping,
