@@ -80,3 +80,38 @@ pub(in crate::sync) fn as_stored(changes: &[FieldChange], stored: &Image) -> Opt
         .collect();
     serde_json::to_string(&fields).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+
+    #[test]
+    fn a_value_that_the_server_spelt_otherwise_is_known_again_when_it_is_taken_back() {
+        let change = FieldChange {
+            field: "domains".to_owned(),
+            base: Vec::new(),
+            crm: vec!["ACME.test".into()],
+            freshdesk: vec![Value::Empty],
+            set: Image::from([("domains", Value::from("ACME.test"))]),
+            rule: Rule::Filled,
+        };
+        let shows = |text: &str| Image::from([("domains", text.into()), ("other", "x".into())]);
+        assert_eq!(
+            as_stored(std::slice::from_ref(&change), &shows("ACME.test")),
+            None
+        );
+        assert_eq!(
+            as_stored(std::slice::from_ref(&change), &Image::default()),
+            None
+        );
+        let text = as_stored(std::slice::from_ref(&change), &shows("acme.test")).unwrap();
+        assert!(
+            text.ends_with("\"stored\":{\"domains\":\"acme.test\"}}]"),
+            "{text}"
+        );
+        // Whoever reads the journal for anything else reads it as before.
+        let read: Vec<FieldChange> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, [change]);
+    }
+}
