@@ -37,7 +37,7 @@ Exit codes:
   75  stopped before the end; running again goes on
   77  a system refuses the credentials, or they lack a right that the mappings need
   78  sync.toml is wrong
-  79  done, but something is held for a person (`holds`)
+  79  done, but something is held for a person (`holds`), or was skipped (`apply`, `revert`)
 
 The state is where `state.path` says: under systemd relative to $STATE_DIRECTORY, else to the current
 directory. To look at a daemon's state from a shell, give the path in full:

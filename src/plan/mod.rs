@@ -17,7 +17,7 @@ pub use identity::{Index, Known, Verdict, identify};
 pub use merge::{Merged, Notice, NoticeKind, merge};
 pub use pair::{DeleteReason, PairState, PairVerdict, decide};
 pub use pending::Pending;
-pub use revert::{Left, Reverted, Step, revert_fields, revert_ticket};
+pub use revert::{Left, LeftWhy, Reverted, Step, revert_fields, revert_ticket};
 pub use support::{TicketsOf, support_facts};
 pub use ticket::{Memory, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket};
 pub use write::{FieldChange, Rule, created, first_fields, settle};

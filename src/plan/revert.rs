@@ -24,7 +24,7 @@ pub struct Step {
 pub struct Reverted {
     /// What is written, field by field.
     pub restore: Vec<(String, Changes)>,
-    /// Fields that hold something else by now: somebody has changed them since.
+    /// Fields that stay as they are, mostly since somebody has changed them.
     pub left: Vec<Left>,
 }
 
@@ -33,6 +33,17 @@ pub struct Reverted {
 pub struct Left {
     /// The field.
     pub field: String,
+    /// Why.
+    pub why: LeftWhy,
+}
+
+/// Why a field is left as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeftWhy {
+    /// It holds something else by now.
+    Changed,
+    /// It was empty, and the system has no way to empty it again.
+    WasEmpty,
 }
 
 impl Step {
@@ -111,6 +122,7 @@ pub fn revert_fields(steps: &[Step], now: &Image) -> Reverted {
         } else {
             out.left.push(Left {
                 field: field.to_owned(),
+                why: LeftWhy::Changed,
             });
         }
     }
@@ -158,9 +170,10 @@ pub fn revert_ticket(steps: &[Step], now: &TicketImage) -> (TicketChange, Revert
     reverted.restore.retain(|(field, set)| {
         let known = set.get(field).is_some_and(|to| put(&mut change, field, to));
         if !known {
-            // Freshdesk has no way to say "nobody" here.
-            let field = field.clone();
-            reverted.left.push(Left { field });
+            reverted.left.push(Left {
+                field: field.clone(),
+                why: LeftWhy::WasEmpty,
+            });
         }
         known
     });

@@ -12,7 +12,9 @@ pub(super) use settle::as_stored;
 use super::apply::Unwritten;
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::model::{Kind, Presence, RecordId, Side, Ticket};
-use crate::plan::{Deed, FieldChange, PlannedWrite, Rule, Seen, Step, Subject, revert_ticket};
+use crate::plan::{
+    Deed, FieldChange, LeftWhy, PlannedWrite, Rule, Seen, Step, Subject, revert_ticket,
+};
 use crate::remote::RemoteError;
 use crate::store::{JournalRow, Which};
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,7 +183,10 @@ fn undo_ticket(ticket: &Ticket, rows: &[JournalRow], out: &mut Undoing) {
         .collect();
     let (change, reverted) = revert_ticket(&steps, &ticket.image);
     for left in reverted.left {
-        let why = "somebody has changed it since";
+        let why = match left.why {
+            LeftWhy::Changed => "somebody has changed it since",
+            LeftWhy::WasEmpty => "it was empty, and there is no way to empty it again but by hand",
+        };
         out.leave_ticket(&ticket.id, Some(left.field), why);
     }
     let run = rows.last().map_or(0, |row| row.run);

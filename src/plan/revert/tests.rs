@@ -212,6 +212,7 @@ fn on_a_ticket_only_our_own_tags_go() {
     assert_eq!((change.priority, change.tags), (Some(Priority::Low), tags));
     let agent = Left {
         field: "agent".to_owned(),
+        why: LeftWhy::WasEmpty,
     };
     assert_eq!(reverted.left, [agent]);
     let theirs = TicketImage {
