@@ -1,6 +1,6 @@
 //! From the configuration to the two systems, and whose data is there.
 
-use crate::config::{Config, CrmConfig, SecretMissing};
+use crate::config::{AccountPlan, Config, CrmConfig, SecretMissing};
 use crate::model::Pair;
 use crate::remote::freshdesk::{self, Freshdesk};
 use crate::remote::hubspot::{self, Hubspot};
@@ -39,6 +39,7 @@ pub fn connect(
     let desk = Freshdesk::new(freshdesk::Options {
         url: desk.url.clone(),
         api_key: desk.api_key.value().cloned().map_err(Clone::clone)?,
+        limits: desk.plan.map(|plan| named(plan).limits()),
         calls_per_minute: desk.calls_per_minute.map(f64::from),
         share: desk.share,
         stop: stop.clone(),
@@ -49,6 +50,15 @@ pub fn connect(
     })
 }
 
+const fn named(plan: AccountPlan) -> freshdesk::Plan {
+    match plan {
+        AccountPlan::Trial => freshdesk::Plan::Trial,
+        AccountPlan::Growth => freshdesk::Plan::Growth,
+        AccountPlan::Pro => freshdesk::Plan::Pro,
+        AccountPlan::Enterprise => freshdesk::Plan::Enterprise,
+    }
+}
+
 fn crm(config: &CrmConfig, stop: &CancellationToken) -> Result<Arc<dyn Connector>, ConnectError> {
     Ok(match config {
         CrmConfig::Hubspot { base_url, token } => Arc::new(Hubspot::new(hubspot::Options {
@@ -57,6 +67,7 @@ fn crm(config: &CrmConfig, stop: &CancellationToken) -> Result<Arc<dyn Connector
                 None => vendor()?,
             },
             token: token.value().cloned().map_err(Clone::clone)?,
+            limits: None,
             share: CRM_SHARE,
             stop: stop.clone(),
         })?),

@@ -373,7 +373,7 @@ fn machines_get_the_same_mistakes_with_line_and_column() {
           {
             "severity": "error",
             "message": "unknown key `schedule.pol`",
-            "line": 41,
+            "line": 42,
             "column": 1,
             "help": "did you mean `poll`? Allowed: `poll`, `reconcile`"
           }

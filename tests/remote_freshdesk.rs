@@ -116,6 +116,7 @@ impl Desk {
         let connector = Freshdesk::new(Options {
             url: format!("http://127.0.0.1:{port}/").parse().unwrap(),
             api_key: "key".into(),
+            limits: None,
             calls_per_minute: None,
             share: 1.0,
             stop: CancellationToken::new(),
@@ -244,9 +245,9 @@ async fn the_account_s_own_limit_is_learned_from_its_first_answer() {
             .with("x-ratelimit-remaining", "49.0")
     })
     .await;
-    assert_eq!(desk.connector.calls_per_minute(), None);
+    assert_eq!(desk.connector.spending().allowed, None);
     desk.connector.account().await.unwrap();
-    assert_eq!(desk.connector.calls_per_minute(), Some(50.0));
+    assert_eq!(desk.connector.spending().allowed, Some(50.0));
 }
 
 #[tokio::test]

@@ -72,6 +72,7 @@ impl Desk {
         let connector = Freshdesk::new(Options {
             url: sim.url().parse().unwrap(),
             api_key: sim.api_key().into(),
+            limits: None,
             calls_per_minute: None,
             share: 1.0,
             stop: CancellationToken::new(),

@@ -80,6 +80,7 @@ fn connect(base_url: reqwest::Url) -> Hubspot {
     Hubspot::new(Options {
         base_url,
         token: SecretString::from("pat-secret"),
+        limits: None,
         share: 1.0,
         stop: CancellationToken::new(),
     })

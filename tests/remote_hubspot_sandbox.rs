@@ -27,6 +27,7 @@ fn connect(sim: &HubspotSim, token: &str, share: f64) -> Hubspot {
     Hubspot::new(Options {
         base_url: sim.url().parse().unwrap(),
         token: SecretString::from(token),
+        limits: None,
         share,
         stop: CancellationToken::new(),
     })
@@ -497,7 +498,7 @@ async fn searching_at_full_speed_is_never_refused() {
     assert_eq!(records.len(), 2_000);
     // The canary and ten pages; a refusal would have cost one more.
     assert_eq!(hubspot.calls()["contacts.search"], 11);
-    assert_eq!(hubspot.calls_per_minute(), Some(600.0));
+    assert_eq!(hubspot.spending().allowed, Some(100.0));
 }
 
 #[tokio::test]
@@ -507,6 +508,7 @@ async fn a_stop_ends_the_wait_for_the_next_search_and_sends_nothing_more() {
     let hubspot = Hubspot::new(Options {
         base_url: sim.url().parse().unwrap(),
         token: SecretString::from("pat-sandbox"),
+        limits: None,
         share: 0.2,
         stop: stop.clone(),
     })

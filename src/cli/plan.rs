@@ -114,11 +114,8 @@ fn cost(report: &CycleReport, rehearsals: &Pair<Arc<Rehearsal>>) -> Cost {
         for (endpoint, writes) in rehearsal.writes() {
             *calls.of_mut(side).entry(endpoint).or_default() += writes;
         }
-        let all: u64 = calls.of(side).values().sum();
-        if let Some(limit) = rehearsal.calls_per_minute().filter(|limit| *limit > 0.0) {
-            #[expect(clippy::cast_precision_loss, reason = "no plan has 2^52 calls")]
-            let side_minutes = all as f64 / limit;
-            minutes = minutes.max(side_minutes);
+        if let Some(takes) = rehearsal.forecast(calls.of(side)) {
+            minutes = minutes.max(takes.as_secs_f64() / 60.0);
             limited = true;
         }
     }

@@ -4,8 +4,8 @@ use super::exit::{Exit, Failure};
 use super::open::Source;
 use super::output::{Output, counted, harmless, span};
 use crate::clock::{Clock as _, SystemClock};
-use crate::model::{Kind, Pair};
-use crate::store::{RecordCounts, Report, TicketCounts, WaitingTicket};
+use crate::model::{Kind, Pair, Side};
+use crate::store::{ByEndpoint, RecordCounts, Report, TicketCounts, WaitingTicket};
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ struct Status {
     last_cycle: Option<Json>,
     records: BTreeMap<&'static str, RecordCounts>,
     tickets: TicketCounts,
+    /// Calls of the last hour by side, endpoint and lane.
+    calls_last_hour: Pair<ByEndpoint>,
     /// Seconds since the last complete reading of changes began, by side and kind.
     lag: BTreeMap<String, BTreeMap<String, i64>>,
 }
@@ -63,6 +65,7 @@ async fn read(state: &mut Report) -> Result<Status, Failure> {
         last_cycle: state.last_cycle().await?,
         records,
         tickets: state.tickets().await?,
+        calls_last_hour: state.last_hour(SystemClock.now()).await?,
         lag,
     })
 }
@@ -100,6 +103,7 @@ async fn text(status: &Status, state: &mut Report, out: &mut Output) -> Result<(
         ))?;
     }
     tickets(&status.tickets, out)?;
+    calls(&status.calls_last_hour, out)?;
     lists(status, state, out).await
 }
 
@@ -115,6 +119,32 @@ fn tickets(counts: &TicketCounts, out: &mut Output) -> Result<(), Failure> {
     for (rule, customers) in &counts.standings {
         let customers = counted(*customers, "customer");
         out.line(format_args!("  rule {}: {customers}", harmless(rule)))?;
+    }
+    Ok(())
+}
+
+/// Where the last hour's calls went.
+fn calls(calls: &Pair<ByEndpoint>, out: &mut Output) -> Result<(), Failure> {
+    const LANES: [&str; 4] = ["vip", "people", "first_sync", "reconcile"];
+    for side in Side::BOTH {
+        let by = calls.of(side);
+        if by.is_empty() {
+            continue;
+        }
+        let all: u64 = by.values().flat_map(BTreeMap::values).sum();
+        let all = counted(all, "call");
+        out.line(format_args!("\n{side}: {all} in the last hour"))?;
+        let head = format_args!("  {:<24}", "endpoint").to_string();
+        let lanes: Vec<String> = LANES.iter().map(|lane| format!("{lane:>11}")).collect();
+        out.line(format_args!("{head}{}", lanes.concat()))?;
+        for (endpoint, lanes) in by {
+            let number = |lane: &&str| lanes.get(*lane).copied().unwrap_or(0);
+            let row: Vec<String> = LANES
+                .iter()
+                .map(|lane| format!("{:>11}", number(lane)))
+                .collect();
+            out.line(format_args!("  {:<24}{}", harmless(endpoint), row.concat()))?;
+        }
     }
     Ok(())
 }

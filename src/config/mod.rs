@@ -20,6 +20,6 @@ pub use example::{TestFailure, TestResult, run_tests};
 pub use schema::json_schema;
 pub use secret::{Environment, ProcessEnvironment, Secret, SecretMissing};
 pub use settings::{
-    Config, CrmConfig, FreshdeskConfig, Guards, Limit, LogConfig, LogFormat, LogLevel, Schedule,
-    TestCase,
+    AccountPlan, Config, CrmConfig, FreshdeskConfig, Guards, Limit, LogConfig, LogFormat, LogLevel,
+    Schedule, TestCase,
 };

@@ -4,7 +4,7 @@
 //! No `flatten`, `untagged` or `tag` here: they lose the places of the values.
 
 use super::duration::DurationText;
-use super::settings::{LogFormat, LogLevel};
+use super::settings::{AccountPlan, LogFormat, LogLevel};
 use super::slot::{Cell, OneOrMany, Slot, Table};
 use super::words::{CrmKind, Word};
 use crate::mapping::{ConflictPolicy, DeletePolicy, Direction, OnEnd};
@@ -99,6 +99,8 @@ pub(super) struct Freshdesk {
     pub(super) url: Slot<String>,
     /// The API key of an agent.
     pub(super) api_key: Slot<Table<Secret>>,
+    /// The account's plan, whose limits hold until the account's own headers say.
+    pub(super) plan: Slot<Word<AccountPlan>>,
     /// The most calls per minute; without it the account's own headers say.
     #[schemars(range(min = 1))]
     pub(super) calls_per_minute: Slot<i64>,

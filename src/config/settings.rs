@@ -94,10 +94,25 @@ pub struct FreshdeskConfig {
     pub url: Url,
     /// An agent's API key.
     pub api_key: Secret,
+    /// The account's plan, whose limits hold until the account's headers say.
+    pub plan: Option<AccountPlan>,
     /// The most calls per minute that we ever make; without it the account's headers say.
     pub calls_per_minute: Option<u32>,
     /// Our part of the account's calls: above 0, at most 1.
     pub share: f64,
+}
+
+/// A plan of Freshdesk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountPlan {
+    /// The free trial.
+    Trial,
+    /// Growth.
+    Growth,
+    /// Pro.
+    Pro,
+    /// Enterprise.
+    Enterprise,
 }
 
 /// When it works.

@@ -1,7 +1,7 @@
 //! The closed sets of words in `sync.toml`, and the nearest known word to a misspelt one.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::settings::{LogFormat, LogLevel};
+use super::settings::{AccountPlan, LogFormat, LogLevel};
 use super::slot::{At, Shape, Slot};
 use crate::mapping::{ConflictPolicy, DeletePolicy, Direction, OnEnd};
 use crate::model::{Kind, Pair, Priority, Side};
@@ -133,6 +133,15 @@ impl Words for CrmKind {
         ("salesforce", Self::Later("salesforce")),
         ("pipedrive", Self::Later("pipedrive")),
         ("rest", Self::Later("rest")),
+    ];
+}
+
+impl Words for AccountPlan {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("trial", Self::Trial),
+        ("growth", Self::Growth),
+        ("pro", Self::Pro),
+        ("enterprise", Self::Enterprise),
     ];
 }
 

@@ -1,27 +1,21 @@
 //! The one way in which a request leaves this process: paced, counted, bounded, without secrets in
 //! what it reports.
 
-use super::pacer::{Allowance, Pacer};
+use super::budget::{Admission, Budget, Denied, Spending, Tariff};
+use super::governor::Why;
+use super::reply::{Reply, cut, retry_after, server_time};
 use super::retry::RetryPolicy;
 use super::{ErrorKind, RemoteError};
-use crate::clock::{Clock, SystemClock, monotonic};
 use crate::model::Side;
-use chrono::{DateTime, Utc};
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The largest body that is read; a page of 100 records is some hundred kilobytes.
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
-/// How much of a server's message is kept.
-const LONGEST_DETAIL: usize = 400;
-/// The wait after a 429 that names none.
-const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How often one call waits for a refusing server before the cycle gives it up.
 const PATIENCE: u32 = 6;
 
@@ -45,16 +39,8 @@ pub struct Settings {
     pub auth: Auth,
     /// Further headers of every call; no secrets.
     pub headers: Vec<(&'static str, String)>,
-    /// The account's limit in calls per minute, until headers say otherwise.
-    pub calls_per_minute: Option<f64>,
-    /// The configuration's ceiling in calls per minute.
-    pub ceiling: Option<f64>,
-    /// Our part of the limit, 0 to 1.
-    pub share: f64,
-    /// Calls that may go out at once after a pause.
-    pub burst: f64,
-    /// Reads a response's headers for what is left.
-    pub allowance: fn(&HeaderMap) -> Allowance,
+    /// What the vendor allows, and how its answers speak of it.
+    pub tariff: Tariff,
     /// Ends every wait; calls that are already sent are finished.
     pub stop: CancellationToken,
 }
@@ -74,6 +60,8 @@ pub struct Call {
     pub body: Option<serde_json::Value>,
     /// Whether it may be sent again when nobody knows whether it arrived: reads, whatever the verb.
     pub repeatable: bool,
+    /// How many calls it counts as there.
+    pub cost: u32,
 }
 
 impl Call {
@@ -87,6 +75,7 @@ impl Call {
             query: Vec::new(),
             body: None,
             repeatable: true,
+            cost: 1,
         }
     }
 
@@ -105,6 +94,7 @@ impl Call {
             query: Vec::new(),
             body: Some(body),
             repeatable: false,
+            cost: 1,
         }
     }
 
@@ -121,6 +111,13 @@ impl Call {
         }
     }
 
+    /// Says that it counts as `cost` calls.
+    #[must_use]
+    pub const fn costing(mut self, cost: u32) -> Self {
+        self.cost = cost;
+        self
+    }
+
     /// Adds a query parameter.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -129,146 +126,12 @@ impl Call {
     }
 }
 
-/// What came back, whatever the status.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, complete.
-    pub body: Vec<u8>,
-    /// The server's clock (`Date`); ours where it sent none.
-    pub server_time: DateTime<Utc>,
-    side: Side,
-    call: String,
-}
-
-impl Reply {
-    /// A reply that no server gave, for tests of what is made of replies.
-    #[cfg(test)]
-    pub(crate) fn made_up(side: Side, status: u16, body: &str) -> Self {
-        Self {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-            server_time: DateTime::default(),
-            side,
-            call: "made up".to_owned(),
-        }
-    }
-
-    /// The server's name for the call: `X-Request-Id`, else a vendor's own `…-Correlation-Id`.
-    #[must_use]
-    pub fn request_id(&self) -> Option<String> {
-        let own = || {
-            let mut headers = self.headers.iter();
-            headers.find(|(name, _)| name.as_str().ends_with("-correlation-id"))
-        };
-        self.headers
-            .get("x-request-id")
-            .or_else(|| own().map(|(_, value)| value))
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    }
-
-    /// The body as `T`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Garbled`] where it is not.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, RemoteError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            // serde_json quotes the offending value, which may be a customer's: keep the place alone.
-            let place = format!("at line {} column {}", error.line(), error.column());
-            self.error(ErrorKind::Garbled, &place)
-        })
-    }
-
-    /// This reply if its status is 2xx, else the error that its status stands for.
-    ///
-    /// # Errors
-    ///
-    /// By status; the detail is the body's own message where it has one.
-    pub fn ok(self) -> Result<Self, RemoteError> {
-        if self.status.is_success() {
-            return Ok(self);
-        }
-        Err(self.failure())
-    }
-
-    /// The error that the status stands for.
-    #[must_use]
-    pub fn failure(&self) -> RemoteError {
-        let kind = match self.status.as_u16() {
-            401 => ErrorKind::Denied,
-            403 => ErrorKind::Forbidden,
-            404 => ErrorKind::Missing,
-            429 => ErrorKind::Throttled(None),
-            status @ 500..=599 => ErrorKind::Fault(status),
-            status @ 400..=499 => ErrorKind::Rejected(status),
-            _ => ErrorKind::Garbled,
-        };
-        self.error(kind, &self.message())
-    }
-
-    /// An error about this reply.
-    #[must_use]
-    pub fn error(&self, kind: ErrorKind, detail: &str) -> RemoteError {
-        RemoteError {
-            side: self.side,
-            call: self.call.clone(),
-            kind,
-            detail: cut(detail),
-            request_id: self.request_id(),
-        }
-    }
-
-    /// What the body says went wrong; nothing where it is empty, HTML or otherwise no message.
-    #[must_use]
-    pub fn message(&self) -> String {
-        let Ok(json) = serde_json::from_slice::<serde_json::Value>(&self.body) else {
-            return String::new();
-        };
-        let mut said: Vec<String> = ["message", "description"]
-            .iter()
-            .filter_map(|key| json.get(key)?.as_str().map(str::to_owned))
-            .collect();
-        for error in json
-            .get("errors")
-            .and_then(|it| it.as_array())
-            .into_iter()
-            .flatten()
-        {
-            let field = error.get("field").and_then(|it| it.as_str()).unwrap_or("");
-            let text = error
-                .get("message")
-                .and_then(|it| it.as_str())
-                .unwrap_or("");
-            said.push(
-                format!("{field}: {text}")
-                    .trim_matches([':', ' '])
-                    .to_owned(),
-            );
-        }
-        cut(&said.join("; "))
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_DETAIL)
-        .collect()
-}
-
 /// A client of one system. All calls of one account go through one of these.
 #[derive(Debug)]
 pub struct Http {
     client: reqwest::Client,
     settings: Settings,
-    pacer: Mutex<Pacer>,
-    calls: Mutex<BTreeMap<&'static str, u64>>,
+    budget: Budget,
     reads: RetryPolicy,
 }
 
@@ -295,18 +158,11 @@ impl Http {
                 detail: cut(&error.without_url().to_string()),
                 request_id: None,
             })?;
-        let pacer = Pacer::new(
-            settings.calls_per_minute,
-            settings.ceiling,
-            settings.share,
-            settings.burst,
-            monotonic(),
-        );
+        let budget = Budget::new(settings.side, settings.tariff.clone());
         Ok(Self {
             client,
             settings,
-            pacer: Mutex::new(pacer),
-            calls: Mutex::default(),
+            budget,
             reads: RetryPolicy {
                 first: Duration::from_millis(500),
                 longest: Duration::from_secs(8),
@@ -328,36 +184,55 @@ impl Http {
     /// Calls made so far, by endpoint class.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
-        lock(&self.calls).clone()
+        let mut calls = BTreeMap::new();
+        for ((endpoint, _), spent) in self.budget.spending().by {
+            *calls.entry(endpoint).or_default() += spent.calls;
+        }
+        calls
     }
 
-    /// Calls per minute that we allow ourselves; `None` while no limit is known.
+    /// How the account's calls were spent, and what is left.
     #[must_use]
-    pub fn calls_per_minute(&self) -> Option<f64> {
-        lock(&self.pacer).calls_per_minute()
+    pub fn spending(&self) -> Spending {
+        self.budget.spending()
     }
 
-    /// Sends `call` when the pace allows, and returns whatever came back except refusals for rate,
+    /// How long so many calls take at the limits that are known; nothing where none is.
+    #[must_use]
+    pub fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+        self.budget.forecast(calls)
+    }
+
+    /// The account's midnight is this many minutes earlier than that of UTC.
+    pub fn lies_east(&self, minutes: i32) {
+        self.budget.lies_east(minutes);
+    }
+
+    /// Sends `call` when its turn comes, and returns whatever came back except refusals for rate,
     /// which are waited for. Reads are tried again when they fail in passing.
     ///
     /// # Errors
     ///
-    /// Where no complete answer came, or the server kept refusing.
+    /// Where no complete answer came, the server kept refusing, or it wants no calls for so long that
+    /// nobody should wait.
     pub async fn send(&self, call: Call) -> Result<Reply, RemoteError> {
         let (mut failures, mut refusals) = (0, 0);
         loop {
-            self.admission(&call).await?;
-            let result = self.once(&call).await;
-            let error = match result {
+            let admission = self
+                .budget
+                .admit(call.endpoint, call.cost, &self.settings.stop);
+            let admission = admission
+                .await
+                .map_err(|denied| self.denied(&call, denied))?;
+            let error = match self.once(&call, admission).await {
                 Ok(reply) if reply.status == StatusCode::TOO_MANY_REQUESTS => {
                     refusals += 1;
-                    let wait = retry_after(&reply).unwrap_or(DEFAULT_RETRY_AFTER * refusals);
-                    lock(&self.pacer).refused(monotonic(), wait);
+                    let wait = retry_after(&reply);
+                    tracing::debug!(side = %self.settings.side, endpoint = call.endpoint, ?wait, "refused for rate");
                     if refusals < PATIENCE {
-                        tracing::debug!(side = %self.settings.side, endpoint = call.endpoint, ?wait, "refused for rate");
                         continue;
                     }
-                    return Err(reply.error(ErrorKind::Throttled(Some(wait)), &reply.message()));
+                    return Err(reply.error(ErrorKind::Throttled(wait), &reply.message()));
                 }
                 Ok(reply) if reply.status.is_server_error() && call.repeatable => reply.failure(),
                 Ok(reply) => return Ok(reply),
@@ -371,15 +246,18 @@ impl Http {
         }
     }
 
-    async fn admission(&self, call: &Call) -> Result<(), RemoteError> {
-        loop {
-            if self.settings.stop.is_cancelled() {
-                return Err(self.error(call, ErrorKind::Stopped, ""));
-            }
-            let verdict = lock(&self.pacer).admit(monotonic());
-            match verdict {
-                Ok(()) => return Ok(()),
-                Err(wait) => self.pause(call, wait).await?,
+    fn denied(&self, call: &Call, denied: Denied) -> RemoteError {
+        match denied {
+            Denied::Stopped => self.error(call, ErrorKind::Stopped, ""),
+            Denied::Closed(wait, why) => {
+                let minutes = wait.as_secs().div_ceil(60);
+                let what = match why {
+                    Why::Refused => "it refuses more calls".to_owned(),
+                    Why::ClassRefused(class) => format!("it refuses more calls of {}", class.0),
+                    Why::DaySpent => "the day's calls are used up".to_owned(),
+                };
+                let detail = format!("{what}; the next try is in {minutes} min");
+                self.error(call, ErrorKind::Throttled(Some(wait)), &detail)
             }
         }
     }
@@ -391,8 +269,7 @@ impl Http {
         }
     }
 
-    async fn once(&self, call: &Call) -> Result<Reply, RemoteError> {
-        *lock(&self.calls).entry(call.endpoint).or_default() += 1;
+    async fn once(&self, call: &Call, admission: Admission<'_>) -> Result<Reply, RemoteError> {
         let mut request = self
             .client
             .request(call.method.clone(), self.url(call))
@@ -410,7 +287,7 @@ impl Http {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let mut response = request.send().await.map_err(|error| {
+        let response = request.send().await.map_err(|error| {
             let kind = if error.is_connect() {
                 ErrorKind::Unreachable
             } else {
@@ -418,17 +295,33 @@ impl Http {
             };
             self.error(call, kind, &root_cause(error))
         })?;
+        self.receive(call, admission, response).await
+    }
+
+    async fn receive(
+        &self,
+        call: &Call,
+        admission: Admission<'_>,
+        mut response: reqwest::Response,
+    ) -> Result<Reply, RemoteError> {
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        lock(&self.pacer).observe((self.settings.allowance)(&headers));
-        let body = self.body(call, &mut response).await?;
-        Ok(Reply {
+        let reply = |headers: HeaderMap, body| Reply {
             status,
             server_time: server_time(&headers),
             headers,
             body,
             side: self.settings.side,
             call: describe(call),
-        })
+        };
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            // Without its words it is a refusal all the same.
+            let body = self.body(call, &mut response).await.unwrap_or_default();
+            let reply = reply(headers, body);
+            admission.refused(retry_after(&reply), &reply.headers, &reply.body);
+            return Ok(reply);
+        }
+        admission.answered(&headers);
+        Ok(reply(headers, self.body(call, &mut response).await?))
     }
 
     async fn body(
@@ -482,32 +375,4 @@ fn root_cause(error: reqwest::Error) -> String {
         cause = next;
     }
     cause.to_string()
-}
-
-fn server_time(headers: &HeaderMap) -> DateTime<Utc> {
-    headers
-        .get(header::DATE)
-        .and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok())
-        .map_or_else(|| SystemClock.now(), |date| date.with_timezone(&Utc))
-}
-
-/// `Retry-After` in seconds (whole or decimal) or as a date; nothing where it makes no sense.
-fn retry_after(reply: &Reply) -> Option<Duration> {
-    let text = reply
-        .headers
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim();
-    if let Ok(seconds) = text.parse::<f64>() {
-        return (seconds >= 0.0)
-            .then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
-    }
-    let date = DateTime::parse_from_rfc2822(text).ok()?;
-    (date.with_timezone(&Utc) - reply.server_time).to_std().ok()
-}
-
-/// The data behind these locks is whole after any panic: counters and a bucket.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,17 +5,22 @@
 //! never what was sent.
 
 pub mod freshdesk;
+pub mod governor;
 pub mod http;
 pub mod hubspot;
+pub mod lane;
 pub mod odoo;
-pub mod pacer;
+pub mod reply;
 pub mod retry;
 
+mod budget;
 mod error;
 mod helpdesk;
 mod op;
 
+pub use budget::{Spending, Spent, Tariff};
 pub use error::{Applied, ErrorKind, RemoteError};
+pub use governor::Lane;
 pub use helpdesk::{
     Helpdesk, Job, JobState, NoteOutcome, TicketFeed, TicketLimits, TicketOutcome, TicketPage,
     Vocabulary, Wanted,
@@ -83,8 +88,16 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     /// Calls made so far, by endpoint class. Failed calls count.
     fn calls(&self) -> BTreeMap<&'static str, u64>;
 
-    /// Calls per minute that we allow ourselves there; `None` while no limit is known.
-    fn calls_per_minute(&self) -> Option<f64>;
+    /// How the account's calls were spent, and what is left; nothing of a system without a budget.
+    fn spending(&self) -> Spending {
+        Spending::default()
+    }
+
+    /// How long so many calls, by endpoint class, take at the account's limits; `None` while no limit
+    /// is known.
+    fn forecast(&self, _calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+        None
+    }
 
     /// What a plan costs: how many calls of which endpoint class `ops` operations of one sort take.
     /// `sort` is a sample of them.

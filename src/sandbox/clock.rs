@@ -1,4 +1,4 @@
-//! The simulators' own time: the machine's, shifted, or moved by hand.
+//! The simulators' own time: the machine's, shifted or hastened, or moved by hand.
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,17 @@ pub struct SimClock(Arc<Mutex<Mode>>);
 
 #[derive(Debug, Clone, Copy)]
 enum Mode {
-    Running { ahead: TimeDelta },
-    Standing { at: DateTime<Utc> },
+    Running {
+        ahead: TimeDelta,
+    },
+    Standing {
+        at: DateTime<Utc>,
+    },
+    /// From both at once, this many times as fast as the machine's.
+    Fast {
+        from: DateTime<Utc>,
+        times: i32,
+    },
 }
 
 impl Default for Mode {
@@ -36,12 +45,24 @@ impl SimClock {
         clock
     }
 
+    /// Runs `times` times as fast as the machine's clock, from now on: an hour's limits in a minute.
+    #[must_use]
+    pub fn fast(times: i32) -> Self {
+        let clock = Self::default();
+        *clock.mode() = Mode::Fast {
+            from: machine(),
+            times,
+        };
+        clock
+    }
+
     /// The simulator's time, cut to milliseconds.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         match *self.mode() {
             Mode::Running { ahead } => machine() + ahead,
             Mode::Standing { at } => at,
+            Mode::Fast { from, times } => from + (machine() - from) * times,
         }
         .trunc_subsecs(3)
     }
@@ -56,6 +77,7 @@ impl SimClock {
         match &mut *self.mode() {
             Mode::Running { ahead } => *ahead += by,
             Mode::Standing { at } => *at += by,
+            Mode::Fast { from, times } => *from -= by / (*times - 1).max(1),
         }
     }
 
@@ -84,6 +106,15 @@ mod tests {
         assert_eq!(simulator.now().timestamp_subsec_nanos(), 123_000_000);
         test.advance(TimeDelta::seconds(61));
         assert_eq!(simulator.now().timestamp(), 1_700_000_061);
+    }
+
+    #[test]
+    fn a_fast_clock_runs_ahead_and_can_be_set_forward() {
+        let fast = SimClock::fast(60);
+        let before = fast.now();
+        fast.advance(TimeDelta::hours(1));
+        let jump = fast.now() - before;
+        assert!(jump >= TimeDelta::minutes(59), "{jump}");
     }
 
     #[test]

@@ -1,10 +1,27 @@
 //! Whose state it is, which mapping it was made with, and the last cycle.
 
 use super::rows::stamp;
-use super::{Store, StoreError};
+use super::{Calls, Store, StoreError};
 use crate::model::{Pair, Side};
 use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
+
+/// How a cycle ended.
+#[derive(Debug, Clone, Copy)]
+pub struct CycleEnd<'a> {
+    /// Its number.
+    pub id: i64,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// What it did, as JSON.
+    pub report: &'a str,
+    /// Whether it is to be kept for good.
+    pub eventful: bool,
+    /// The calls that it took.
+    pub spent: &'a [Calls],
+}
 
 impl Store {
     async fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError> {
@@ -98,37 +115,31 @@ impl Store {
         Ok(counted.max(last) + 1)
     }
 
-    /// Remembers how a cycle ended. `report` is kept as the last one; `eventful` ones are kept for good.
+    /// Remembers how a cycle ended: the last one, eventful ones for good, and the last hour's calls.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn cycle_ended(
-        &mut self,
-        id: i64,
-        started_at: DateTime<Utc>,
-        finished_at: DateTime<Utc>,
-        report: &str,
-        eventful: bool,
-    ) -> Result<(), StoreError> {
+    pub async fn cycle_ended(&mut self, end: &CycleEnd<'_>) -> Result<(), StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        if eventful {
+        if end.eventful {
             sqlx::query(
                 "INSERT OR REPLACE INTO cycle (id, started_at, finished_at, report) VALUES (?1, ?2, ?3, ?4)",
             )
-            .bind(id)
-            .bind(stamp(started_at))
-            .bind(stamp(finished_at))
-            .bind(report)
+            .bind(end.id)
+            .bind(stamp(end.started_at))
+            .bind(stamp(end.finished_at))
+            .bind(end.report)
             .execute(&mut *tx)
             .await?;
         }
+        super::spent::add(&mut tx, end.finished_at, end.spent).await?;
         sqlx::query(
             "INSERT INTO meta (key, value) VALUES ('last_cycle', ?1), ('last_cycle_id', ?2)
              ON CONFLICT DO UPDATE SET value = excluded.value",
         )
-        .bind(report)
-        .bind(id.to_string())
+        .bind(end.report)
+        .bind(end.id.to_string())
         .execute(&mut *tx)
         .await?;
         Ok(tx.commit().await?)

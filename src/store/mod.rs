@@ -17,6 +17,7 @@ mod outbox;
 mod report;
 mod revert;
 mod rows;
+mod spent;
 mod standings;
 mod support;
 mod tickets;
@@ -26,12 +27,15 @@ mod work;
 pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
 pub use doubts::TicketJob;
 pub use finish::{Finish, Stored, Verb};
+pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use report::{
-    HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts, WaitingTicket,
+    ByEndpoint, HoldView, JournalView, LinkView, Parked, RecordCounts, Report, TicketCounts,
+    WaitingTicket,
 };
 pub use revert::{Became, JournalRow, Which};
+pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use tickets::{

@@ -1,9 +1,11 @@
 //! What `status`, `holds` and `plan` show: read beside a running daemon, never written.
 
 mod journal;
+mod spent;
 mod tickets;
 
 pub use journal::{JournalView, LinkView};
+pub use spent::ByEndpoint;
 pub use tickets::{TicketCounts, WaitingTicket};
 
 use super::{StoreError, connect, damage};
@@ -160,6 +162,26 @@ impl Report {
             held: row.1.unsigned_abs(),
             failed: row.2.unsigned_abs(),
             shadowed: row.3.unsigned_abs(),
+        })
+    }
+
+    /// How many records of `kind` there are on each side.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn live(&mut self, kind: Kind) -> Result<Pair<u64>, StoreError> {
+        let (crm, desk): (i64, i64) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE side = 'crm'), count(*) FILTER (WHERE side = 'freshdesk')
+             FROM record WHERE kind = ?1 AND presence = 'live'",
+        )
+        .bind(kind.word())
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(self.damaged())?;
+        Ok(Pair {
+            crm: crm.unsigned_abs(),
+            desk: desk.unsigned_abs(),
         })
     }
 

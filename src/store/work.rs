@@ -100,6 +100,28 @@ impl Store {
         Ok(found.rows_affected())
     }
 
+    /// How many records of `kind` wait to be planned, linked ones or not; `most` where it is more.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn waits_for_planning(
+        &mut self,
+        kind: Kind,
+        linked: bool,
+        most: i64,
+    ) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT 1 FROM record
+             WHERE kind = ?1 AND dirty = 1 AND (link IS NOT NULL) = ?2 LIMIT ?3)",
+        )
+        .bind(kind.word())
+        .bind(linked)
+        .bind(most)
+        .fetch_one(&mut self.connection)
+        .await?)
+    }
+
     /// Up to `limit` unlinked records of `kind` that have to be planned, with handles above `after`.
     /// One of which nobody knows whether a write about it was carried out is left for later.
     ///

@@ -16,7 +16,6 @@ use super::observe::Observation;
 use super::{CycleError, CycleOutcome, CycleReport, Engine, Tally};
 use crate::model::{COMPANY, Kind, RecordId, Side, Value};
 use crate::plan::{Deed, PlannedWrite, SavedPlan, Seen, Subject, made_in_thought};
-use crate::store::StoreError;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -108,7 +107,7 @@ impl Engine {
     /// Where the state fails. Whatever a system does is in the report.
     pub async fn apply(&mut self, plan: &SavedPlan) -> Result<Applied, CycleError> {
         let started_at = self.clock.now();
-        let before = self.calls();
+        let before = self.spending();
         let seen = plan.records.iter();
         let mut run = Run {
             seen: seen.map(|it| ((it.side, it.kind, &it.id), it)).collect(),
@@ -137,20 +136,9 @@ impl Engine {
         let Run { tally, left, .. } = run;
         let observation = Observation::default();
         let report = self
-            .report(false, started_at, &before, &observation, tally)
+            .conclude(false, started_at, &before, &observation, tally)
             .await?;
-        self.close(&report).await?;
         Ok(Applied { report, left })
-    }
-
-    /// Remembers the run as the last one; with anything done, for good.
-    async fn close(&mut self, report: &CycleReport) -> Result<(), CycleError> {
-        let text = serde_json::to_string(report).map_err(StoreError::from)?;
-        let (id, eventful) = (report.id, report.eventful());
-        self.store
-            .cycle_ended(id, report.started_at, report.finished_at, &text, eventful)
-            .await?;
-        Ok(self.store.rest().await?)
     }
 
     /// Why nothing can be written now, if it is so.

@@ -1,11 +1,13 @@
 //! One cycle, from observing to writing.
 
 use super::observe::Observation;
-use super::{CycleOutcome, CycleReport, Engine, Tally};
+use super::{CycleOutcome, CycleReport, Engine, Tally, spending};
+use crate::clock::monotonic;
 use crate::model::{Kind, Pair, Side};
-use crate::store::{PassKind, StoreError};
+use crate::remote::lane::in_lane;
+use crate::remote::{Lane, Spending};
+use crate::store::{CycleEnd, PassKind, StoreError};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
 
 /// Why a cycle could not go on at all. What a *system* does wrong is in the report instead.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +25,12 @@ impl Engine {
     /// Where the state fails. Whatever a system does is in the report.
     pub async fn cycle(&mut self, reconcile: bool) -> Result<CycleReport, CycleError> {
         let started_at = self.clock.now();
-        let before = self.calls();
+        let before = self.spending();
         let mut tally = Tally {
             cycle: self.store.next_cycle().await?,
             ..Tally::default()
         };
-        let observation = self.observe(reconcile).await?;
+        let observation = Box::pin(self.observe(reconcile)).await?;
         for trouble in &observation.troubles {
             tally.trouble(trouble.clone());
         }
@@ -38,32 +40,51 @@ impl Engine {
             self.audit().await?;
         }
         // The tickets of customers whose standing changed go before everything else that is written.
-        self.tickets(&mut tally).await?;
+        Box::pin(in_lane(Lane::Vip, self.tickets(&mut tally))).await?;
         let unread = self.store.begun_count().await?;
+        self.until = self.slice.map(|slice| monotonic() + slice);
         let mappings = self.mappings.clone();
         for mapping in &mappings {
             if self.sees(mapping.kind, &tally).await? {
-                self.reconcile(mapping, &mut tally).await?;
+                Box::pin(self.reconcile(mapping, &mut tally)).await?;
             }
         }
         if self.store.begun_count().await? > unread {
             // Customers who only now have a counterpart.
-            self.tickets(&mut tally).await?;
+            Box::pin(in_lane(Lane::Vip, self.tickets(&mut tally))).await?;
         }
         self.support(reconcile, &mut tally).await?;
-        let report = self
-            .report(reconcile, started_at, &before, &observation, tally)
+        self.conclude(reconcile, started_at, &before, &observation, tally)
+            .await
+    }
+
+    /// The end of a run that began with `before` spent: its report, which is remembered.
+    pub(super) async fn conclude(
+        &mut self,
+        reconcile: bool,
+        started_at: DateTime<Utc>,
+        before: &Pair<Spending>,
+        observation: &Observation,
+        tally: Tally,
+    ) -> Result<CycleReport, CycleError> {
+        let after = self.spending();
+        let spent = spending::spent(before, &after);
+        let mut report = self
+            .report(reconcile, started_at, observation, tally)
             .await?;
+        report.endpoints = spending::endpoints(&spent);
+        report.calls = report.endpoints.as_ref().map(|calls| calls.values().sum());
+        report.budget = spending::budget_use(before, &after);
         let text = serde_json::to_string(&report).map_err(StoreError::from)?;
-        self.store
-            .cycle_ended(
-                report.id,
-                started_at,
-                report.finished_at,
-                &text,
-                report.eventful(),
-            )
-            .await?;
+        let ended = CycleEnd {
+            id: report.id,
+            started_at,
+            finished_at: report.finished_at,
+            report: &text,
+            eventful: report.eventful(),
+            spent: &spent,
+        };
+        self.store.cycle_ended(&ended).await?;
         if report.eventful() {
             self.store.rest().await?;
         }
@@ -106,33 +127,13 @@ impl Engine {
         Ok(found)
     }
 
-    pub(super) fn calls(&self) -> Pair<BTreeMap<&'static str, u64>> {
-        Pair {
-            crm: self.connectors.crm.calls(),
-            desk: self.connectors.desk.calls(),
-        }
-    }
-
-    pub(super) async fn report(
+    async fn report(
         &mut self,
         reconcile: bool,
         started_at: DateTime<Utc>,
-        before: &Pair<BTreeMap<&'static str, u64>>,
         observation: &Observation,
         tally: Tally,
     ) -> Result<CycleReport, CycleError> {
-        let mut endpoints = self.calls();
-        for side in Side::BOTH {
-            for (endpoint, calls) in endpoints.of_mut(side) {
-                *calls -= before
-                    .of(side)
-                    .get(endpoint)
-                    .copied()
-                    .unwrap_or(0)
-                    .min(*calls);
-            }
-            endpoints.of_mut(side).retain(|_, calls| *calls > 0);
-        }
         let outcome = if self.stop.is_cancelled() {
             CycleOutcome::Stopped
         } else if tally.troubles.is_empty() {
@@ -156,11 +157,10 @@ impl Engine {
             held: self.store.held().await?,
             failed: tally.failed + tally.refused,
             summed_up: tally.summed_up,
-            calls: Pair {
-                crm: endpoints.crm.values().sum(),
-                desk: endpoints.desk.values().sum(),
-            },
-            endpoints,
+            calls: Pair::default(),
+            endpoints: Pair::default(),
+            budget: Pair::default(),
+            unfinished: tally.unfinished,
             troubles: tally
                 .troubles
                 .iter()

@@ -9,6 +9,7 @@
 //! What is intended is no memory: it is derived from the state again in every cycle. Only a write
 //! whose outcome is not known survives, in the outbox, and is looked at before anything else.
 
+pub mod afford;
 pub mod apply;
 pub mod daemon;
 pub mod decide;
@@ -24,14 +25,15 @@ mod heirs;
 mod inquire;
 mod reconcile;
 mod report;
+mod spending;
 mod support;
 mod tickets;
 
 pub use cycle::CycleError;
-pub use report::{CycleOutcome, CycleReport, Tally, Trouble};
+pub use report::{BudgetUse, CycleOutcome, CycleReport, Tally, Trouble};
 pub use tickets::TicketTally;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, monotonic};
 use crate::mapping::{Mapping, SupportSummary};
 use crate::model::{Kind, Pair, Side};
 use crate::remote::Connector;
@@ -40,6 +42,7 @@ use crate::store::Store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Everything that a cycle needs.
@@ -55,6 +58,11 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// Ends a cycle before its next step.
     pub stop: CancellationToken,
+    /// The longest that a cycle works through what there is to do before it ends, so that the next one
+    /// looks around again; without it, a cycle goes on to the end.
+    pub slice: Option<Duration>,
+    /// When the slice of the cycle at hand is over.
+    until: Option<Instant>,
     /// How long bulk jobs of the helpdesk are waited for within a cycle, look by look.
     pub job_looks: Vec<Duration>,
     /// How far the cycle is, for those who watch.
@@ -103,6 +111,8 @@ impl Engine {
             mappings,
             clock,
             stop,
+            slice: None,
+            until: None,
             job_looks: tickets::JOB_LOOKS.to_vec(),
             progress: Arc::default(),
             rules: tickets::Rules::default(),
@@ -120,6 +130,11 @@ impl Engine {
                 attempts: u32::MAX,
             },
         }
+    }
+
+    /// Whether the cycle is to end and leave the rest to the next one.
+    fn is_slice_over(&self) -> bool {
+        self.until.is_some_and(|until| monotonic() >= until)
     }
 
     fn mapping(&self, kind: Kind) -> Option<&Mapping> {

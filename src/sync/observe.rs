@@ -4,26 +4,33 @@
 //! Each goes through its feed page by page; the mark moves with the last page and never before.
 
 use super::{CycleError, Engine, Progress, Trouble};
+use crate::clock::monotonic;
 use crate::mapping::Mapping;
 use crate::model::{Kind, Observed, Presence, RecordId, Side, Version};
-use crate::remote::{Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError};
+use crate::remote::lane::in_lane;
+use crate::remote::{
+    Connector, Cursor, ErrorKind, Feed, Fetched, Lane, Page, PageRequest, RemoteError,
+};
 use crate::store::{Fate, Ingest, PassKind, PassState, Running, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How many pages of one reader may wait for the writer.
 const PAGES_WAITING: usize = 2;
 /// How many pages are taken in together at the most.
 const PAGES_TOGETHER: usize = 8;
-/// A listing that was interrupted for longer than this begins anew: its pages have shifted.
+/// A listing that nobody went on with for longer than this begins anew: its pages have shifted.
 const LISTING_KEEPS: TimeDelta = TimeDelta::hours(6);
 /// How often the trash is looked into, where changes do not show it, in milliseconds.
 const TRASH_EVERY: i64 = 3_600_000;
 /// A listing that took longer than this is followed by a look for changes, in milliseconds.
 const LISTING_AGES: i64 = 60_000;
+/// The part of a cycle's time that a listing takes which is spread over many.
+pub const LISTING_PART: u32 = 4;
 /// How many records missing from a listing are asked for in one go.
 const CONFIRM_CHUNK: i64 = 500;
 
@@ -64,6 +71,9 @@ struct Pass {
     /// After a listing that took its time: from when on changes are read at once, so that nothing
     /// is decided on what its first pages showed long ago.
     catch_up: Option<i64>,
+    /// When it is left for the next cycle to go on with.
+    until: Option<Instant>,
+    lane: Lane,
 }
 
 /// What a reader hands to the writer.
@@ -128,9 +138,15 @@ impl Engine {
         }
         while readers.join_next().await.is_some() {}
         for listing in std::mem::take(&mut observation.complete) {
-            self.confirm_missing(&listing, &mut observation).await?;
+            let asked = self.confirm_missing(&listing, &mut observation);
+            in_lane(Lane::Reconcile, asked).await?;
         }
         Ok(observation)
+    }
+
+    /// When a listing that is spread over many cycles is left for the next one.
+    fn listing_until(&self) -> Option<Instant> {
+        self.slice.map(|slice| monotonic() + slice / LISTING_PART)
     }
 
     /// What has to be read of one kind on one side.
@@ -147,15 +163,31 @@ impl Engine {
         let now = self.clock.now();
         let all = self.store.pass(side, kind, PassKind::All).await?;
         let changes = self.store.pass(side, kind, PassKind::Changes).await?;
-        let resume = all
-            .running
-            .clone()
-            .filter(|running| now - Version(running.started_at).time() < LISTING_KEEPS);
+        let resume = all.running.clone().filter(|running| {
+            let worked_at = changes.mark.unwrap_or(0).max(running.started_at);
+            now - Version(worked_at).time() < LISTING_KEEPS
+        });
         let since = changes
             .mark
             .map(|mark| reach(mark, now, caps.overlap, caps.overlap_hourly));
+        let first = all.mark.is_none();
+        let listing = reconcile || first || resume.is_some();
         let mut passes = Vec::new();
-        if reconcile || all.mark.is_none() || resume.is_some() {
+        // What changed is read also while a listing goes on over many cycles.
+        if !listing || (!first && self.slice.is_some()) {
+            passes.push(Pass {
+                side,
+                kind,
+                feed: PassKind::Changes,
+                since,
+                resume: changes.running,
+                tick_off: listing,
+                catch_up: None,
+                until: None,
+                lane: Lane::People,
+            });
+        }
+        if listing {
             if resume.is_none() {
                 self.store.begin_listing(side, kind).await?;
             }
@@ -165,18 +197,14 @@ impl Engine {
                 feed: PassKind::All,
                 since: None,
                 resume,
-                tick_off: all.mark.is_some(),
+                tick_off: !first,
                 catch_up: since,
-            });
-        } else {
-            passes.push(Pass {
-                side,
-                kind,
-                feed: PassKind::Changes,
-                since,
-                resume: changes.running,
-                tick_off: false,
-                catch_up: None,
+                until: if first { None } else { self.listing_until() },
+                lane: if first {
+                    Lane::FirstSync
+                } else {
+                    Lane::Reconcile
+                },
             });
         }
         if all.mark.is_some() && !caps.trash_in_changes {
@@ -195,6 +223,8 @@ impl Engine {
                     resume: trash.running,
                     tick_off: false,
                     catch_up: None,
+                    until: None,
+                    lane: Lane::People,
                 });
             }
         }
@@ -432,8 +462,9 @@ async fn read_all(
         let (side, kind, feed) = (pass.side, pass.kind, pass.feed);
         let (resumed, catch_up) = (pass.resume.is_some(), pass.catch_up);
         let connector = connector.as_ref();
-        let mut result = read(connector, &mapping, pass, &pages).await;
-        if let (PassKind::All, Ok((started_at, ended_at))) = (feed, &result)
+        let lane = pass.lane;
+        let mut result = in_lane(lane, read(connector, &mapping, pass, &pages)).await;
+        if let (PassKind::All, Ok(Some((started_at, ended_at)))) = (feed, &result)
             && (resumed || ended_at - started_at > LISTING_AGES)
         {
             let overlap = i64::try_from(connector.caps().overlap.as_millis()).unwrap_or(0);
@@ -445,6 +476,8 @@ async fn read_all(
                 resume: None,
                 tick_off: false,
                 catch_up: None,
+                until: None,
+                lane: Lane::People,
             };
             result = read(connector, &mapping, changes, &pages).await;
         }
@@ -456,13 +489,14 @@ async fn read_all(
     }
 }
 
-/// Goes through one pass; returns when it began and when it ended, by the server's clock.
+/// Goes through one pass; returns when it began and when it ended, by the server's clock, or nothing
+/// where it is left for the next cycle.
 async fn read(
     connector: &dyn Connector,
     mapping: &Mapping,
     pass: Pass,
     pages: &mpsc::Sender<Read>,
-) -> Result<(i64, i64), RemoteError> {
+) -> Result<Option<(i64, i64)>, RemoteError> {
     let fields = mapping.reads(pass.side);
     let resumed = pass.resume.is_some();
     let (mut cursor, mut started_at, since) = match pass.resume {
@@ -511,7 +545,10 @@ async fn read(
             next,
         });
         if pages.send(read).await.is_err() || page.next.is_none() {
-            return Ok((started_at, now));
+            return Ok(Some((started_at, now)));
+        }
+        if pass.until.is_some_and(|until| monotonic() >= until) {
+            return Ok(None);
         }
         cursor = page.next;
     }

@@ -5,12 +5,19 @@ use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{COMPANY, Kind, LinkId, Pair, RecordId, Side};
 use crate::plan::{Verdict, identify};
+use crate::remote::Lane;
+use crate::remote::lane::in_lane;
 use crate::store::{LooseRow, PairRow, Verb};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 /// How many pairs or records are planned, and written, in one go.
 const CHUNK: i64 = 512;
+
+/// From this many records on that wait to be planned, they are not somebody's edits any more.
+const MANY: i64 = 1000;
+/// A slice has time for so many chunks, at the least.
+const SLICE_PART: f64 = 2.0;
 
 /// How often a record may be planned in one cycle: its creation, then what the server made of it.
 const ROUNDS: u32 = 3;
@@ -31,6 +38,10 @@ impl Engine {
         mapping: &Mapping,
         tally: &mut Tally,
     ) -> Result<(), CycleError> {
+        if self.slice.is_some() {
+            // What people changed does not wait for all that is to be made.
+            self.reconcile_pairs(mapping, tally).await?;
+        }
         for _ in 0..ROUNDS {
             let loose = self.reconcile_loose(mapping, tally).await?;
             let pairs = self.reconcile_pairs(mapping, tally).await?;
@@ -41,6 +52,52 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether nothing more can be written in this cycle.
+    fn is_over(&self, tally: &Tally) -> bool {
+        self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side))
+    }
+
+    /// Whether the rest of a kind is left to the next cycle, after a chunk that was full or not. One
+    /// chunk is always made, so that every cycle gets on.
+    fn leaves_the_rest(&self, full: bool, tally: &mut Tally) -> bool {
+        let leaves = full && self.is_slice_over();
+        tally.unfinished |= leaves;
+        leaves
+    }
+
+    /// How many pairs or records are planned, and written, in one go: where cycles have an end, no
+    /// more than a part of one has the calls for.
+    fn chunk(&self) -> i64 {
+        let Some(slice) = self.slice else {
+            return CHUNK;
+        };
+        let affordable = Side::BOTH.into_iter().filter_map(|side| {
+            let connector = self.connectors.of(side);
+            let spending = connector.spending();
+            let windows = slice.as_secs_f64() / SLICE_PART / spending.window.as_secs_f64();
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a batch has some hundred records"
+            )]
+            let batch = connector.caps().update_batch as f64;
+            Some(spending.allowed? * windows * batch)
+        });
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "between 16 and some hundred"
+        )]
+        let rows = affordable.fold(CHUNK as f64, f64::min).max(16.0) as i64;
+        rows
+    }
+
+    /// The lane for what is written now. What people change comes in tens; what comes in thousands
+    /// is a first sync, an import or another mapping.
+    async fn lane(&mut self, kind: Kind, linked: bool) -> Result<Lane, CycleError> {
+        let many = self.store.waits_for_planning(kind, linked, MANY).await? >= MANY;
+        Ok(if many { Lane::FirstSync } else { Lane::People })
+    }
+
     /// Plans every unlinked record that has to be planned, once. Returns whether there was any.
     async fn reconcile_loose(
         &mut self,
@@ -49,15 +106,17 @@ impl Engine {
     ) -> Result<bool, CycleError> {
         let (kind, mut after) = (mapping.kind, 0);
         self.store.pass_over_absent(kind).await?;
+        let (lane, chunk) = (self.lane(kind, false).await?, self.chunk());
         loop {
-            let mut rows = self.store.loose(kind, after, CHUNK).await?;
+            let mut rows = self.store.loose(kind, after, chunk).await?;
             let Some(last) = rows.last() else {
                 return Ok(after > 0);
             };
-            if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
+            if self.is_over(tally) {
                 return Ok(false);
             }
             after = last.row;
+            let full = rows.len() as u64 == chunk.unsigned_abs();
             let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
             let index = self.store.index(kind, &rows).await?;
             let verdicts: Vec<Verdict> = ids.iter().map(|row| identify(&index, *row)).collect();
@@ -72,7 +131,10 @@ impl Engine {
             } = decide::loose(mapping, rows.iter().zip(verdicts), &failed);
             tally.linked += same.len() as u64;
             self.join(mapping, rows, same, &mut decided).await?;
-            self.carry_out(decided, tally).await?;
+            in_lane(lane, self.carry_out(decided, tally)).await?;
+            if self.leaves_the_rest(full, tally) {
+                return Ok(false);
+            }
         }
     }
 
@@ -126,26 +188,31 @@ impl Engine {
         tally: &mut Tally,
     ) -> Result<bool, CycleError> {
         let (kind, mut after) = (mapping.kind, LinkId(0));
+        let (lane, chunk) = (self.lane(kind, true).await?, self.chunk());
         loop {
-            let rows = self.store.pairs(kind, after, CHUNK).await?;
+            let rows = self.store.pairs(kind, after, chunk).await?;
             let Some(last) = rows.last() else {
                 return Ok(after > LinkId(0));
             };
-            if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
+            if self.is_over(tally) {
                 return Ok(false);
             }
+            let full = rows.len() as u64 == chunk.unsigned_abs();
             let before = after;
             after = last.state.link;
             let mut decided = self.plan_pairs(mapping, rows, tally).await?;
             match self.look_again(kind, &decided, tally).await? {
                 Looked::NoNeed => {}
                 Looked::Fresh => {
-                    let rows = self.store.pairs(kind, before, CHUNK).await?;
+                    let rows = self.store.pairs(kind, before, chunk).await?;
                     decided = self.plan_pairs(mapping, rows, tally).await?;
                 }
                 Looked::Failed => return Ok(false),
             }
-            self.carry_out(decided, tally).await?;
+            in_lane(lane, self.carry_out(decided, tally)).await?;
+            if self.leaves_the_rest(full, tally) {
+                return Ok(false);
+            }
         }
     }
 

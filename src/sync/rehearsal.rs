@@ -9,12 +9,13 @@ mod desk;
 use crate::model::{Kind, Observed, Presence, RecordId, Side, TicketChange, Version};
 use crate::remote::{
     Account, Caps, Connector, Cursor, Fetched, Helpdesk, Lookup, Op, Outcome, Page, PageRequest,
-    RemoteError, Schema,
+    RemoteError, Schema, Spending,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What the ids of records begin with that are only made in thought.
 const MADE: &str = "new:";
@@ -146,8 +147,12 @@ impl Connector for Rehearsal {
         self.real.calls()
     }
 
-    fn calls_per_minute(&self) -> Option<f64> {
-        self.real.calls_per_minute()
+    fn spending(&self) -> Spending {
+        self.real.spending()
+    }
+
+    fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+        self.real.forecast(calls)
     }
 
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize) {

@@ -41,6 +41,8 @@ pub struct Tally {
     pub tickets: super::TicketTally,
     /// What went wrong with the systems; one entry a side and sort of error.
     pub troubles: Vec<Trouble>,
+    /// Whether the cycle has left work for the next one.
+    pub(super) unfinished: bool,
     /// Sorts of writes that the key lacks the right for.
     pub(super) forbidden: BTreeSet<super::execute::Sort>,
 }
@@ -115,6 +117,22 @@ impl CycleOutcome {
     }
 }
 
+/// What a cycle did to the budget of one side.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct BudgetUse {
+    /// Calls that were refused for rate.
+    pub refused: u64,
+    /// Seconds that calls have waited for their turns, all together.
+    pub waited: f64,
+    /// Calls that we allow ourselves in a window, at the end of the cycle; nothing where no limit is
+    /// known.
+    pub allowed: Option<f64>,
+    /// Of which this was left.
+    pub left: Option<f64>,
+    /// Calls that are left today, where there is a quota of a day.
+    pub left_today: Option<f64>,
+}
+
 /// What a cycle did: `status --json` shows it as `last_cycle`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CycleReport {
@@ -152,6 +170,10 @@ pub struct CycleReport {
     pub calls: Pair<u64>,
     /// Calls made, by side and endpoint class.
     pub endpoints: Pair<BTreeMap<&'static str, u64>>,
+    /// What the calls' budgets went through, by side.
+    pub budget: Pair<BudgetUse>,
+    /// Whether there is more to do, for the next cycle.
+    pub unfinished: bool,
     /// What went wrong with the systems, in words.
     pub troubles: Vec<String>,
     /// The same as errors, in the same order, for the exit code and for who watches the systems.

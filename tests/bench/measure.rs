@@ -5,6 +5,7 @@ use deskbridge::config::{self, Config, Environment};
 use deskbridge::model::{Kind, Pair};
 use deskbridge::remote::Connector;
 use deskbridge::remote::freshdesk::{self, Freshdesk};
+use deskbridge::remote::governor::Limits;
 use deskbridge::remote::hubspot::{self, Hubspot};
 use deskbridge::store::Store;
 use deskbridge::sync::rehearsal::Rehearsal;
@@ -70,6 +71,7 @@ impl Bench {
                 Hubspot::new(hubspot::Options {
                     base_url: crm.parse().unwrap(),
                     token: "pat-sandbox".to_owned().into(),
+                    limits: Some(Limits::unknown()),
                     share: 1.0,
                     stop: stop.clone(),
                 })
@@ -79,6 +81,7 @@ impl Bench {
                 Freshdesk::new(freshdesk::Options {
                     url: desk.parse().unwrap(),
                     api_key: "freshdesk-sandbox-key".to_owned().into(),
+                    limits: None,
                     calls_per_minute: None,
                     share: 1.0,
                     stop: stop.clone(),

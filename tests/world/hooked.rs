@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use deskbridge::model::{Kind, RecordId, Side, Ticket, TicketChange};
 use deskbridge::remote::{
     Account, Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Helpdesk, Job, JobState, Lookup,
-    NoteOutcome, Op, Outcome, Page, PageRequest, RemoteError, Schema, TicketFeed, TicketLimits,
-    TicketOutcome, TicketPage, Vocabulary, Wanted,
+    NoteOutcome, Op, Outcome, Page, PageRequest, RemoteError, Schema, Spending, TicketFeed,
+    TicketLimits, TicketOutcome, TicketPage, Vocabulary, Wanted,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -207,12 +207,12 @@ impl Connector for Hooked {
         self.real.helpdesk().map(|_| self as &dyn Helpdesk)
     }
 
-    fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.real.calls()
+    fn spending(&self) -> Spending {
+        self.real.spending()
     }
 
-    fn calls_per_minute(&self) -> Option<f64> {
-        self.real.calls_per_minute()
+    fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.real.calls()
     }
 
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize) {

@@ -15,6 +15,7 @@ use deskbridge::config::{self, Config, Environment};
 use deskbridge::model::{Kind, Pair, Side};
 use deskbridge::remote::Connector;
 use deskbridge::remote::freshdesk::{self, Freshdesk};
+use deskbridge::remote::governor::Limits;
 use deskbridge::remote::hubspot::{self, Hubspot};
 use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
@@ -185,12 +186,14 @@ impl World {
             base_url: self.crm.url().parse().unwrap(),
             token: "pat-sandbox".to_owned().into(),
             // The simulated account has no limits, and tests no time.
-            share: 1000.0,
+            limits: Some(Limits::unknown()),
+            share: 1.0,
             stop: stop.clone(),
         });
         let desk = Freshdesk::new(freshdesk::Options {
             url: self.desk.url().parse().unwrap(),
             api_key: "freshdesk-sandbox-key".to_owned().into(),
+            limits: None,
             calls_per_minute: None,
             share: 1.0,
             stop: stop.clone(),
@@ -199,6 +202,22 @@ impl World {
             crm: Arc::new(crm.unwrap()),
             desk: Arc::new(desk.unwrap()),
         }
+    }
+
+    /// An engine that knows of its CRM no more than the vendor says.
+    pub async fn vendors_engine(&self) -> Engine {
+        let stop = CancellationToken::new();
+        let crm = Hubspot::new(hubspot::Options {
+            base_url: self.crm.url().parse().unwrap(),
+            token: "pat-sandbox".to_owned().into(),
+            limits: None,
+            share: 1.0,
+            stop: stop.clone(),
+        });
+        let mut connectors = self.connectors(&stop);
+        connectors.crm = Arc::new(crm.unwrap());
+        self.engine_between(connectors, Arc::new(SystemClock), stop)
+            .await
     }
 
     pub async fn engine(&self) -> Engine {

@@ -7,19 +7,32 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::connect::connect;
 use crate::mapping::Mapping;
-use crate::model::{Pair, Side};
-use crate::remote::{Account, Connector, ErrorKind, Feed, PageRequest, RemoteError, TicketFeed};
+use crate::model::{Kind, Pair, Side};
+use crate::remote::{
+    Account, Connector, ErrorKind, Feed, Page, PageRequest, RemoteError, TicketFeed,
+};
+use crate::store::Report;
+use crate::sync::afford::{self, Calls, Need, Rhythm};
+use crate::sync::observe::LISTING_PART;
 use crate::sync::preflight::{self, Finding};
 use crate::sync::vocabulary;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// How many records of a kind are reckoned with where there are more than a page and no state says.
+const ASSUMED: u64 = 10_000;
 
 /// What was found out.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Online {
     accounts: Pair<Option<Who>>,
     findings: Vec<Said>,
+    /// What the accounts' calls are enough for.
+    budget: Vec<String>,
+    #[serde(skip)]
+    needs: Pair<Need>,
     #[serde(rename = "errors", serialize_with = "in_words")]
     failures: Vec<RemoteError>,
 }
@@ -50,6 +63,7 @@ pub(super) async fn ask(config: &Config) -> Result<Online, Failure> {
 }
 
 async fn examine(config: &Config, connectors: &Pair<Arc<dyn Connector>>) -> Online {
+    let known = known(config).await;
     let mut online = Online::default();
     let (crm, desk) = tokio::join!(connectors.crm.account(), connectors.desk.account());
     online.accounts = Pair {
@@ -81,12 +95,62 @@ async fn examine(config: &Config, connectors: &Pair<Arc<dyn Connector>>) -> Onli
         online.findings.extend(findings.into_iter().map(Said::from));
         // A field that is not there would be refused, and say nothing about rights.
         if sound {
-            online.read(mapping, connectors).await;
+            let known = known.get(&kind).copied().unwrap_or_default();
+            online.read(mapping, connectors, known).await;
         }
     }
     online.rules(config, connectors).await;
     online.tickets(config, connectors).await;
+    if online.failures.is_empty() {
+        online.afford(config, connectors);
+    }
     online
+}
+
+/// How many records each side has, as far as a state says.
+async fn known(config: &Config) -> BTreeMap<Kind, Pair<u64>> {
+    let mut known = BTreeMap::new();
+    if let Ok(mut state) = Report::open(&config.state_path).await {
+        for mapping in config.mappings() {
+            if let Ok(live) = state.live(mapping.kind).await {
+                known.insert(mapping.kind, live);
+            }
+        }
+    }
+    known
+}
+
+/// The calls in between.
+fn took(before: &Calls, after: &Calls) -> Calls {
+    let count = |(endpoint, calls): (&&'static str, &u64)| {
+        let before = before.get(endpoint).copied().unwrap_or(0);
+        (*endpoint, calls.saturating_sub(before))
+    };
+    let all = after.iter().map(count);
+    all.filter(|(_, calls)| *calls > 0).collect()
+}
+
+/// A look for changes takes each endpoint once; the first one may have tried what the account knows.
+fn look(need: &mut Need, took: &Calls) {
+    for endpoint in took.keys() {
+        *need.poll.entry(endpoint).or_default() += 1;
+    }
+}
+
+/// A listing takes as many calls as `page` has of the records, and what each page takes.
+fn list(need: &mut Need, page: &Page, took: &Calls, known: u64) {
+    let rows = page.records.len() as u64;
+    let whole = page.next.is_none();
+    let records = if whole { rows } else { known.max(ASSUMED) };
+    let pages = if whole {
+        1
+    } else {
+        records.div_ceil(rows.max(1))
+    };
+    need.records += records;
+    for (endpoint, calls) in took {
+        *need.listing.entry(endpoint).or_default() += calls * pages;
+    }
 }
 
 impl Online {
@@ -101,7 +165,12 @@ impl Online {
     }
 
     /// Reads what a cycle reads, one page of each, to see whether the keys may.
-    async fn read(&mut self, mapping: &Mapping, connectors: &Pair<Arc<dyn Connector>>) {
+    async fn read(
+        &mut self,
+        mapping: &Mapping,
+        connectors: &Pair<Arc<dyn Connector>>,
+        known: Pair<u64>,
+    ) {
         let now = SystemClock.now();
         for side in Side::BOTH {
             let connector = connectors.of(side);
@@ -116,10 +185,38 @@ impl Online {
                     feed,
                     fields: &fields,
                 };
+                let before = connector.calls();
                 let page = connector.page(&request, None).await;
-                self.note(page);
+                let took = took(&before, &connector.calls());
+                if let Some(page) = self.note(page) {
+                    let need = self.needs.of_mut(side);
+                    match feed {
+                        Feed::All => list(need, &page, &took, *known.of(side)),
+                        Feed::Changes(_) => look(need, &took),
+                        Feed::Trash(_) => {}
+                    }
+                }
             }
         }
+    }
+
+    /// What the accounts' calls are enough for.
+    fn afford(&mut self, config: &Config, connectors: &Pair<Arc<dyn Connector>>) {
+        for side in Side::BOTH {
+            let (connector, need) = (connectors.of(side), self.needs.of_mut(side));
+            let spending = connector.spending();
+            need.poll_takes = connector.forecast(&need.poll);
+            need.listing_takes = connector.forecast(&need.listing);
+            need.allowed = spending.allowed.map(|allowed| (allowed, spending.window));
+        }
+        let rhythm = Rhythm {
+            poll: config.schedule.poll,
+            reconcile: config.schedule.reconcile,
+            listing_part: LISTING_PART,
+        };
+        let (sentences, findings) = afford::judge(&self.needs, rhythm);
+        self.budget = sentences;
+        self.findings.extend(findings.into_iter().map(Said::from));
     }
 
     /// Whether the account has what the ticket rules name.
@@ -145,7 +242,12 @@ impl Online {
             since: SystemClock.now(),
             answers: false,
         };
+        let before = connectors.desk.calls();
         let page = helpdesk.tickets(&feed, None).await;
+        look(
+            &mut self.needs.desk,
+            &took(&before, &connectors.desk.calls()),
+        );
         self.note(page);
     }
 
@@ -177,6 +279,9 @@ impl Online {
         }
         for said in &self.findings {
             out.line(format_args!("{}: {}", said.severity, said.message))?;
+        }
+        for sentence in &self.budget {
+            out.line(sentence)?;
         }
         for error in &self.failures {
             out.line(format_args!("error: {}", harmless(&error.to_string())))?;

@@ -30,7 +30,7 @@ pub(super) async fn save(
     report: &CycleReport,
     state: &mut Report,
 ) -> Result<(), Failure> {
-    if report.outcome != CycleOutcome::Done {
+    if report.outcome != CycleOutcome::Done || report.unfinished {
         say("no plan is saved: it could not be made to its end");
         return Ok(());
     }

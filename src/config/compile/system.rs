@@ -91,6 +91,7 @@ impl Systems<'_> {
         let url = desk.url.require("url", &table, self.found);
         let url = url.and_then(|at| self.freshdesk_url(&at));
         let api_key = self.secret(desk.api_key, "api_key", &table);
+        let plan = desk.plan.word("plan", self.found);
         let calls_per_minute = desk.calls_per_minute.get("calls_per_minute", self.found);
         let calls_per_minute = calls_per_minute.and_then(|At { span, value }| {
             let calls = u32::try_from(value).ok().filter(|calls| *calls > 0);
@@ -117,6 +118,7 @@ impl Systems<'_> {
         Some(FreshdeskConfig {
             url: url?,
             api_key: api_key?,
+            plan: plan.map(|at| at.value),
             calls_per_minute,
             share: share.unwrap_or(DEFAULT_SHARE),
         })

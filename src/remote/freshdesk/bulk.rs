@@ -3,7 +3,8 @@
 use super::ticket_write::properties;
 use super::{Freshdesk, lock, numeric};
 use crate::model::{RecordId, TicketChange};
-use crate::remote::http::{Call, Reply};
+use crate::remote::http::Call;
+use crate::remote::reply::Reply;
 use crate::remote::{ErrorKind, Job, JobState, RemoteError};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};

@@ -6,6 +6,7 @@ mod find;
 mod helpdesk;
 mod list;
 mod notes;
+mod plan;
 mod ratings;
 mod read;
 mod row;
@@ -17,13 +18,16 @@ mod value;
 mod vocabulary;
 mod write;
 
-use super::http::{Auth, Call, Http, Reply, Settings};
-use super::pacer::Allowance;
+use super::governor::{Class, Headers, Limits, Portion, Reading};
+use super::http::{Auth, Call, Http, Settings};
+use super::reply::Reply;
 use super::{
     Account, Caps, Connector, Cursor, ErrorKind, Fetched, Helpdesk, Lookup, Op, Outcome, Page,
-    PageRequest, RemoteError, Schema,
+    PageRequest, RemoteError, Schema, Spending, Tariff,
 };
 use crate::model::{Kind, RecordId, Side};
+pub use plan::{CONTACTS_LIST, Plan, TICKETS_CREATE, TICKETS_LIST, TICKETS_UPDATE};
+
 use async_trait::async_trait;
 use list::Filter;
 use reqwest::Url;
@@ -36,10 +40,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Calls of one sort that are sent at once.
 const IN_FLIGHT: usize = 8;
-/// Calls that may go out at once after a pause; the headers say sooner when that is too many.
-const BURST: f64 = 20.0;
-/// No account has more calls per minute than this; a larger figure is no figure.
-const LARGEST_LIMIT: f64 = 1_000_000.0;
+/// The part of the account's calls that stays free for what others do all at once, where our share
+/// leaves as much.
+const RESERVE: f64 = 0.05;
 
 /// What a [`Freshdesk`] needs to know.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ pub struct Options {
     pub url: Url,
     /// An agent's key.
     pub api_key: SecretString,
+    /// The account's limits until its headers say; nothing where its plan is not known.
+    pub limits: Option<Limits>,
     /// A ceiling in calls per minute; without it the account's own headers say.
     pub calls_per_minute: Option<f64>,
     /// Our part of the account's calls, 0 to 1.
@@ -84,11 +89,19 @@ impl Freshdesk {
             side: Side::Desk,
             base,
             auth: Auth::BasicKey(options.api_key),
-            calls_per_minute: None,
-            ceiling: options.calls_per_minute,
-            share: options.share,
-            burst: BURST,
-            allowance,
+            tariff: Tariff {
+                limits: options.limits.unwrap_or_else(plan::unknown),
+                portion: Portion {
+                    share: options.share,
+                    reserve: RESERVE.min(1.0 - options.share),
+                    ceiling: options.calls_per_minute,
+                },
+                // Limits of single endpoints are no secret but not in the headers either: each is a
+                // class, and a refusal may teach it one.
+                class: Class,
+                headers: allowance,
+                scope: |_| None,
+            },
             stop: options.stop,
         })?;
         Ok(Self {
@@ -199,8 +212,12 @@ impl Connector for Freshdesk {
         self.http.calls()
     }
 
-    fn calls_per_minute(&self) -> Option<f64> {
-        self.http.calls_per_minute()
+    fn spending(&self) -> Spending {
+        self.http.spending()
+    }
+
+    fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+        self.http.forecast(calls)
     }
 
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize) {
@@ -279,16 +296,18 @@ fn numeric(endpoint: &str, id: &RecordId) -> Result<u64, RemoteError> {
     })
 }
 
-/// `X-RateLimit-Total` and `-Remaining`, which come as decimals (`50.0`). What is no sane number
-/// says nothing.
-fn allowance(headers: &HeaderMap) -> Allowance {
-    let figure = |name: &str| -> Option<f64> {
-        let figure: f64 = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
-        (0.0..=LARGEST_LIMIT).contains(&figure).then_some(figure)
+/// `X-RateLimit-Total`, `-Remaining` and `-Used-CurrentRequest`; the first two come as decimals
+/// (`50.0`). ("Rate Limit")
+fn allowance(headers: &HeaderMap) -> Headers {
+    let reading = |name: &str| {
+        let value = headers.get(name);
+        Reading::parse(value.map(|value| value.to_str().unwrap_or_default()))
     };
-    Allowance {
-        per_minute: figure("x-ratelimit-total").filter(|total| *total > 0.0),
-        remaining: figure("x-ratelimit-remaining"),
+    Headers {
+        limit: reading("x-ratelimit-total"),
+        remaining: reading("x-ratelimit-remaining"),
+        cost: reading("x-ratelimit-used-currentrequest"),
+        ..Headers::default()
     }
 }
 
@@ -307,26 +326,15 @@ fn garbled(reply: &Reply, error: &serde_json::Error) -> RemoteError {
 mod tests {
     use super::*;
 
-    fn said(total: &str, remaining: &str) -> Allowance {
-        let mut headers = HeaderMap::new();
-        headers.insert("X-Ratelimit-Total", total.parse().unwrap());
-        headers.insert("X-RateLimit-Remaining", remaining.parse().unwrap());
-        allowance(&headers)
-    }
-
     #[test]
     fn decimal_limits_are_read_or_the_account_would_be_called_unpaced() {
-        let allowance = said("50.0", "32.0");
-        assert_eq!(allowance.per_minute, Some(50.0));
-        assert_eq!(allowance.remaining, Some(32.0));
-        assert_eq!(said("50", "0.0").remaining, Some(0.0));
-    }
-
-    #[test]
-    fn senseless_limits_say_nothing_instead_of_stopping_us_for_ever() {
-        for senseless in ["0", "-1", "NaN", "inf", "1e300", "many", ""] {
-            assert_eq!(said(senseless, "x").per_minute, None, "{senseless}");
-        }
-        assert_eq!(allowance(&HeaderMap::new()), Allowance::default());
+        let mut headers = HeaderMap::new();
+        headers.insert("X-Ratelimit-Total", "50.0".parse().unwrap());
+        headers.insert("X-RateLimit-Remaining", "32.0".parse().unwrap());
+        let read = allowance(&headers);
+        assert_eq!(read.limit, Reading::Number(50.0));
+        assert_eq!(read.remaining, Reading::Number(32.0));
+        assert_eq!(read.cost, Reading::Absent);
+        assert_eq!(allowance(&HeaderMap::new()), Headers::default());
     }
 }

@@ -6,7 +6,7 @@ use super::garbled;
 use super::value::{Lenient, identity, reference, stamp};
 use crate::model::{COMPANY, Image, Observed, Presence, RecordId, Value, Version};
 use crate::remote::RemoteError;
-use crate::remote::http::Reply;
+use crate::remote::reply::Reply;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };

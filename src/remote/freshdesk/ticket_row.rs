@@ -3,7 +3,7 @@
 use super::garbled;
 use super::value::{Lenient, identity, stamp};
 use crate::model::{Presence, Priority, RecordId, Ticket, TicketImage, Value, Version};
-use crate::remote::http::Reply;
+use crate::remote::reply::Reply;
 use crate::remote::{ErrorKind, RemoteError};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed as _, Deserializer};

@@ -4,7 +4,8 @@ use super::list::{PER_PAGE, ended, whole_seconds};
 use super::write::Complaint;
 use super::{Freshdesk, numeric, ticket_row};
 use crate::model::{RecordId, Ticket};
-use crate::remote::http::{Call, Reply};
+use crate::remote::http::Call;
+use crate::remote::reply::Reply;
 use crate::remote::{Cursor, ErrorKind, RemoteError, TicketFeed, TicketPage};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use reqwest::StatusCode;
@@ -64,6 +65,9 @@ struct Position {
     /// From 1.
     page: u32,
 }
+
+/// What a page with `include=stats` counts as ("List All Tickets").
+const STATS_COST: u32 = 3;
 
 impl Position {
     fn beginning(feed: &TicketFeed) -> Self {
@@ -135,7 +139,9 @@ impl Position {
             .with("per_page", PER_PAGE.to_string())
             .with("page", self.page.to_string());
         match feed {
-            TicketFeed::Changed { answers: true, .. } => call.with("include", "stats"),
+            TicketFeed::Changed { answers: true, .. } => {
+                call.with("include", "stats").costing(STATS_COST)
+            }
             TicketFeed::Changed { answers: false, .. } => call,
             TicketFeed::Trashed(_) => call.with("filter", self.list.word()),
             TicketFeed::Requester(id) => call.with("requester_id", id.0.as_str()),

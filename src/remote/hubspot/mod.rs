@@ -18,11 +18,11 @@ mod search;
 mod wire;
 mod write;
 
+use super::governor::{Class, Daily, Headers, Limits, Portion, Rate, Reading, Scope};
 use super::http::{Auth, Http, Settings};
-use super::pacer::Allowance;
 use super::{
     Account, Caps, Connector, Cursor, Fetched, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
-    Schema,
+    Schema, Spending, Tariff,
 };
 use crate::model::{COMPANY, Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -35,8 +35,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Records in one batch of any sort.
 const BATCH: usize = 100;
-/// Calls that may go out at once after a pause; limits are counted over ten seconds.
-const BURST: f64 = 20.0;
 
 /// What a [`Hubspot`] needs to know.
 #[derive(Debug, Clone)]
@@ -45,6 +43,8 @@ pub struct Options {
     pub base_url: Url,
     /// The access token of a private app.
     pub token: SecretString,
+    /// The account's limits until its headers say; nothing for those of the smallest plan.
+    pub limits: Option<Limits>,
     /// Our part of the account's limits, 0 to 1.
     pub share: f64,
     /// Ends every wait; calls that are already sent are finished.
@@ -55,9 +55,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Hubspot {
     http: Http,
-    searches: search::SearchPace,
     proven: feed::Proven,
-    stop: CancellationToken,
     caps: Caps,
 }
 
@@ -73,19 +71,12 @@ impl Hubspot {
             side: Side::Crm,
             base: options.base_url,
             auth: Auth::Bearer(options.token),
-            // The plan decides; the first answer's headers say.
-            calls_per_minute: None,
-            ceiling: None,
-            share: options.share,
-            burst: BURST,
-            allowance,
-            stop: options.stop.clone(),
+            tariff: tariff(options.limits, options.share),
+            stop: options.stop,
         })?;
         Ok(Self {
             http,
-            searches: search::SearchPace::new(options.share),
             proven: feed::Proven::default(),
-            stop: options.stop,
             caps: Caps {
                 create_batch: BATCH,
                 update_batch: BATCH,
@@ -159,8 +150,12 @@ impl Connector for Hubspot {
         self.http.calls()
     }
 
-    fn calls_per_minute(&self) -> Option<f64> {
-        self.http.calls_per_minute()
+    fn spending(&self) -> Spending {
+        self.http.spending()
+    }
+
+    fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+        self.http.forecast(calls)
     }
 
     /// A batch is one call. A changed company is one more for the links of the whole batch; where
@@ -222,19 +217,84 @@ const fn plural(kind: Kind) -> &'static str {
     }
 }
 
-/// The rolling limit of the app, from the `X-HubSpot-RateLimit-*` headers (API usage guidelines).
-/// Searches carry none.
-fn allowance(headers: &HeaderMap) -> Allowance {
-    let number = |name: &str| -> Option<f64> {
-        let number: f64 = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
-        (number.is_finite() && number >= 0.0).then_some(number)
+/// The class of searches, which have a limit of their own.
+const SEARCH: Class = Class("search");
+/// Calls of an app in ten seconds in the smallest plan, until the headers say.
+const SMALLEST: f64 = 100.0;
+/// The window that the limit is told for.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// What an account allows (API usage guidelines): so many calls of an app in ten seconds, as the
+/// headers say; five searches a second, shared by all apps, of which no header speaks; and so many
+/// calls a day.
+fn tariff(limits: Option<Limits>, share: f64) -> Tariff {
+    let searches = Rate {
+        calls: 5.0,
+        per: Duration::from_secs(1),
     };
-    let interval = number("x-hubspot-ratelimit-interval-milliseconds").unwrap_or(10_000.0);
-    Allowance {
-        per_minute: number("x-hubspot-ratelimit-max")
-            .filter(|max| *max > 0.0 && interval > 0.0)
-            .map(|max| max * 60_000.0 / interval),
-        remaining: number("x-hubspot-ratelimit-remaining"),
+    let daily = Daily {
+        calls: None,
+        offset_minutes: 0,
+    };
+    Tariff {
+        limits: limits.unwrap_or_else(|| Limits {
+            classes: vec![(SEARCH, searches)],
+            daily: Some(daily),
+            ..Limits::of(SMALLEST, WINDOW)
+        }),
+        portion: Portion {
+            share,
+            reserve: 0.0,
+            ceiling: None,
+        },
+        class: |endpoint| {
+            if endpoint.ends_with(".search") {
+                SEARCH
+            } else {
+                Class::OTHER
+            }
+        },
+        headers: allowance,
+        scope: policy,
+    }
+}
+
+/// `X-HubSpot-RateLimit-*` (API usage guidelines). Searches carry none.
+fn allowance(headers: &HeaderMap) -> Headers {
+    let reading = |name: &str| {
+        let value = headers.get(name);
+        Reading::parse(value.map(|value| value.to_str().unwrap_or_default()))
+    };
+    let interval = reading("x-hubspot-ratelimit-interval-milliseconds").number();
+    let windows = interval
+        .filter(|millis| *millis > 0.0)
+        .map_or(1.0, |millis| WINDOW.as_secs_f64() * 1000.0 / millis);
+    let per_window = |reading: Reading| match reading {
+        Reading::Number(number) => Reading::Number(number * windows),
+        other => other,
+    };
+    Headers {
+        limit: per_window(reading("x-hubspot-ratelimit-max")),
+        remaining: per_window(reading("x-hubspot-ratelimit-remaining")),
+        cost: Reading::Absent,
+        day_limit: reading("x-hubspot-ratelimit-daily"),
+        day_remaining: reading("x-hubspot-ratelimit-daily-remaining"),
+    }
+}
+
+/// Which limit a refusal is about: `policyName` in its body.
+fn policy(body: &[u8]) -> Option<Scope> {
+    #[derive(serde::Deserialize)]
+    struct Refusal<'a> {
+        #[serde(rename = "policyName", borrow)]
+        policy: std::borrow::Cow<'a, str>,
+    }
+    let refusal: Refusal<'_> = serde_json::from_slice(body).ok()?;
+    match refusal.policy.as_ref() {
+        "DAILY" => Some(Scope::Day),
+        "SECONDLY" => Some(Scope::Class),
+        "TEN_SECONDLY_ROLLING" => Some(Scope::Total),
+        _ => None,
     }
 }
 
@@ -252,19 +312,30 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_ten_seconds_becomes_one_of_a_minute_and_nonsense_says_nothing() {
+    fn the_limit_is_told_for_ten_seconds_and_nonsense_says_nothing() {
         let sane = headers(&[
-            ("x-hubspot-ratelimit-max", "190"),
-            ("x-hubspot-ratelimit-interval-milliseconds", "10000"),
+            ("x-hubspot-ratelimit-max", "380"),
+            ("x-hubspot-ratelimit-interval-milliseconds", "20000"),
             ("x-hubspot-ratelimit-remaining", "7"),
+            ("x-hubspot-ratelimit-daily-remaining", "249000"),
         ]);
-        assert_eq!(allowance(&sane).per_minute, Some(1140.0));
-        assert_eq!(allowance(&sane).remaining, Some(7.0));
-        for nonsense in ["-1", "NaN", "inf", "", "0", "ten"] {
-            let mut headers = headers(&[("x-hubspot-ratelimit-interval-milliseconds", "0")]);
-            headers.insert("x-hubspot-ratelimit-max", nonsense.parse().unwrap());
-            assert_eq!(allowance(&headers), Allowance::default());
-        }
+        let read = allowance(&sane);
+        assert_eq!(read.limit, Reading::Number(190.0));
+        assert_eq!(read.remaining, Reading::Number(3.5));
+        assert_eq!(read.day_remaining, Reading::Number(249_000.0));
+        let mut senseless = headers(&[("x-hubspot-ratelimit-interval-milliseconds", "0")]);
+        senseless.insert("x-hubspot-ratelimit-max", "190".parse().unwrap());
+        assert_eq!(allowance(&senseless).limit, Reading::Number(190.0));
+    }
+
+    #[test]
+    fn a_refused_search_stops_no_other_call_and_a_spent_day_stops_all() {
+        let said = |name: &str| policy(format!(r#"{{"policyName":"{name}"}}"#).as_bytes());
+        assert_eq!(said("SECONDLY"), Some(Scope::Class));
+        assert_eq!(said("DAILY"), Some(Scope::Day));
+        assert_eq!(said("TEN_SECONDLY_ROLLING"), Some(Scope::Total));
+        assert_eq!(said("YEARLY"), None);
+        assert_eq!(policy(b"<html>"), None);
     }
 
     #[tokio::test]
@@ -272,6 +343,7 @@ mod tests {
         let hubspot = Hubspot::new(Options {
             base_url: Url::parse("http://127.0.0.1:9").unwrap(),
             token: SecretString::from("t"),
+            limits: None,
             share: 1.0,
             stop: CancellationToken::new(),
         })

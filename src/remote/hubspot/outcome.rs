@@ -4,7 +4,7 @@ use super::Verb;
 use super::refusal::{Refusal, Verdict};
 use super::wire::{Row, Wanted, decode, text_of};
 use crate::model::{COMPANY, Image, Observed, Presence, Value, Version};
-use crate::remote::http::Reply;
+use crate::remote::reply::Reply;
 use crate::remote::{ErrorKind, Op, Outcome, RemoteError};
 use serde::Deserialize;
 

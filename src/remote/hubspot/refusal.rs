@@ -1,7 +1,7 @@
 //! What `HubSpot` says when it refuses: which operations of a batch are meant, and why.
 
 use crate::model::{COMPANY, Changes, RecordId};
-use crate::remote::http::Reply;
+use crate::remote::reply::Reply;
 use crate::remote::{Op, Outcome};
 use serde::Deserialize;
 use serde_json::Value as Json;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 struct Details {
     portal_id: u64,
+    utc_offset_milliseconds: Option<i32>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +94,10 @@ impl Hubspot {
         let call = Call::get("account", "/account-info/v3/details");
         let reply = self.http.send(call).await?.ok()?;
         let details: Details = decode(&reply)?;
+        // The day's quota comes back at the account's own midnight (API usage guidelines).
+        if let Some(millis) = details.utc_offset_milliseconds {
+            self.http.lies_east(millis / 60_000);
+        }
         Ok(Account {
             identity: format!("hubspot:{}", details.portal_id),
             acting_as: "private app".to_owned(),

@@ -2,7 +2,8 @@
 //! until a wanted one becomes a value.
 
 use crate::model::{COMPANY, Image, Kind, Observed, Presence, RecordId, Value, Version};
-use crate::remote::http::{Call, Reply};
+use crate::remote::http::Call;
+use crate::remote::reply::Reply;
 use crate::remote::{ErrorKind, RemoteError};
 use chrono::DateTime;
 use serde::Deserialize;

@@ -24,11 +24,11 @@ mod schema;
 mod verdict;
 mod write;
 
+use super::governor::{Class, Headers, Limits, Portion};
 use super::http::{Auth, Call, Http, Settings};
-use super::pacer::Allowance;
 use super::{
     Account, Caps, Connector, Cursor, Fetched, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
-    Schema,
+    Schema, Spending, Tariff,
 };
 use crate::model::{Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -91,11 +91,21 @@ impl Odoo {
                 .map(|name| ("X-Odoo-Database", name))
                 .into_iter()
                 .collect(),
-            calls_per_minute: hosted.then_some(HOSTED_CALLS_PER_MINUTE),
-            ceiling: None,
-            share: options.share,
-            burst: 5.0,
-            allowance: |_| Allowance::default(),
+            tariff: Tariff {
+                limits: if hosted {
+                    Limits::of(HOSTED_CALLS_PER_MINUTE, Duration::from_mins(1))
+                } else {
+                    Limits::unknown()
+                },
+                portion: Portion {
+                    share: options.share,
+                    reserve: 0.0,
+                    ceiling: None,
+                },
+                class: |_| Class::OTHER,
+                headers: |_| Headers::default(),
+                scope: |_| None,
+            },
             stop: options.stop,
         })?;
         Ok(Self {
@@ -228,8 +238,12 @@ impl Connector for Odoo {
         self.http.calls()
     }
 
-    fn calls_per_minute(&self) -> Option<f64> {
-        self.http.calls_per_minute()
+    fn spending(&self) -> Spending {
+        self.http.spending()
+    }
+
+    fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+        self.http.forecast(calls)
     }
 
     /// Updates are reckoned at one call each: only equal ones share a call, and a sample cannot say.

@@ -1,6 +1,7 @@
 //! The reads: pages, records by id, look-ups by key, the account.
 
-use super::super::http::{Call, Reply};
+use super::super::http::Call;
+use super::super::reply::Reply;
 use super::super::{
     Account, Cursor, ErrorKind, Feed, Fetched, Lookup, Page, PageRequest, RemoteError, Shape,
 };

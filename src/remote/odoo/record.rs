@@ -1,6 +1,6 @@
 //! One partner: Odoo's row into an image, and changes into Odoo's values.
 
-use super::super::http::Reply;
+use super::super::reply::Reply;
 use super::super::{ErrorKind, RemoteError};
 use super::schema::{Definitions, Form};
 use crate::model::{COMPANY, Changes, Image, Kind, Observed, Presence, RecordId, Value, Version};

@@ -1,6 +1,6 @@
 //! What the fields of `res.partner` are (`fields_get`), and what that means for us.
 
-use super::super::http::Reply;
+use super::super::reply::Reply;
 use super::super::{ErrorKind, FieldInfo, RemoteError, Schema, Shape};
 use crate::model::{COMPANY, Kind};
 use serde_json::{Map, Value as Json};

@@ -1,6 +1,6 @@
 //! What an answer that is no success means.
 
-use super::super::http::Reply;
+use super::super::reply::Reply;
 use super::super::{ErrorKind, RemoteError};
 use serde_json::Value as Json;
 

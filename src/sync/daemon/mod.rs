@@ -12,7 +12,7 @@ mod start;
 
 pub use attend::Reread;
 
-use super::{CycleError, CycleReport, Engine};
+use super::{BudgetUse, CycleError, CycleReport, Engine};
 use crate::clock::{Clock, monotonic};
 use crate::config::Config;
 use crate::connect::ConnectError;
@@ -123,7 +123,8 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
                 break;
             };
             let failures = self.health.note(&report);
-            let wait = schedule::wait(self.config.schedule.poll, failures, begun.elapsed());
+            let poll = self.config.schedule.poll;
+            let wait = schedule::wait(poll, failures, begun.elapsed(), report.unfinished);
             self.tell(&report, wait).await?;
             self.attendant.sleep(wait).await;
         }
@@ -175,6 +176,12 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
             summed_up = some(report.summed_up),
             calls_crm = report.calls.crm,
             calls_freshdesk = report.calls.desk,
+            left_crm = whole(report.budget.crm.left),
+            left_freshdesk = whole(report.budget.desk.left),
+            waited_crm = waited(&report.budget.crm),
+            waited_freshdesk = waited(&report.budget.desk),
+            refused_for_rate = some(report.budget.crm.refused + report.budget.desk.refused),
+            unfinished = report.unfinished.then_some(true),
             seconds,
             lag,
             next = wait.as_secs(),
@@ -191,6 +198,21 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
         ));
         Ok(())
     }
+}
+
+/// Calls as people count them.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "calls left are neither negative nor many"
+)]
+fn whole(calls: Option<f64>) -> Option<u64> {
+    calls.map(|calls| calls as u64)
+}
+
+/// Seconds that calls have waited for their turns, where that is worth a word.
+fn waited(budget: &BudgetUse) -> Option<f64> {
+    (budget.waited >= 0.1).then(|| (budget.waited * 10.0).round() / 10.0)
 }
 
 /// Every kind that is kept in step, on both sides.

@@ -37,6 +37,7 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
         self.engine.mappings = mappings;
         self.engine.rule(new.ticket_rules.clone());
         self.engine.sum_up(new.support_summary.clone());
+        self.engine.slice = Some(new.schedule.poll);
         self.config = new;
         tracing::info!(event = "reloaded", "the new sync.toml is in use");
         Ok(())

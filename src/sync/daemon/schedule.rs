@@ -12,10 +12,13 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// How soon a reading of everything that did not come to its end may be asked for again.
 const AGAIN: TimeDelta = TimeDelta::hours(1);
 
-/// How long until the next cycle, after one that took `took`. After `failures` cycles in a row with
-/// a system down, the waits grow.
-pub(super) fn wait(poll: Duration, failures: u32, took: Duration) -> Duration {
+/// How long until the next cycle, after one that took `took`; none after one that left work. After
+/// `failures` cycles in a row with a system down, the waits grow.
+pub(super) fn wait(poll: Duration, failures: u32, took: Duration, unfinished: bool) -> Duration {
     if failures == 0 {
+        if unfinished {
+            return Duration::ZERO;
+        }
         return poll.saturating_sub(took);
     }
     let policy = RetryPolicy {
@@ -76,12 +79,14 @@ mod tests {
     fn a_slow_cycle_does_not_shift_the_rhythm_and_a_dead_system_is_not_hammered() {
         let poll = Duration::from_mins(1);
         let took = Duration::from_secs(20);
-        assert_eq!(wait(poll, 0, took), Duration::from_secs(40));
-        assert_eq!(wait(poll, 0, poll * 2), Duration::ZERO);
-        assert!(wait(poll, 1, took) >= poll.mul_f64(0.8));
-        assert!(wait(poll, 3, took) > wait(poll, 1, took));
-        assert!(wait(poll, 5000, took) <= LONGEST.mul_f64(1.2));
+        assert_eq!(wait(poll, 0, took, false), Duration::from_secs(40));
+        assert_eq!(wait(poll, 0, poll * 2, false), Duration::ZERO);
+        assert_eq!(wait(poll, 0, took, true), Duration::ZERO);
+        assert!(wait(poll, 1, took, true) >= poll.mul_f64(0.8));
+        assert!(wait(poll, 1, took, false) >= poll.mul_f64(0.8));
+        assert!(wait(poll, 3, took, false) > wait(poll, 1, took, false));
+        assert!(wait(poll, 5000, took, false) <= LONGEST.mul_f64(1.2));
         let rare = Duration::from_hours(1);
-        assert!(wait(rare, 5000, took) >= rare.mul_f64(0.8));
+        assert!(wait(rare, 5000, took, false) >= rare.mul_f64(0.8));
     }
 }

@@ -58,6 +58,7 @@ where
     let mut engine = Engine::new(store, connectors, mappings, clock, stop);
     engine.rule(config.ticket_rules.clone());
     engine.sum_up(config.support_summary.clone());
+    engine.slice = Some(config.schedule.poll);
     attendant.supervisor.ready("working");
     Ok(Some((config, engine)))
 }

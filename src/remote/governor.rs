@@ -1,0 +1,298 @@
+//! The one that says when a call to a system may go out: pure, time comes in and a decision goes out.
+//!
+//! It holds one account's limits and keeps within them by its own count in every window, wherever the
+//! server's windows begin and whether they slide. It follows what the headers say, leaves alone what is
+//! not ours, and shares what is ours between [lanes](Lane).
+//!
+//! A call is a [`Turn`] until it may go, and a [`Permit`] until its outcome is known:
+//! [`Governor::turn`], [`Governor::ask`] until it says [`Decision::Go`], then one of
+//! [`Governor::answered`], [`Governor::refused`] and [`Governor::failed`].
+
+mod day;
+mod headers;
+mod lanes;
+mod limits;
+mod meter;
+mod moment;
+mod others;
+
+mod queue;
+mod report;
+mod settle;
+
+pub use headers::{Headers, Reading, Refusal, Scope};
+pub use lanes::Lane;
+pub use limits::{ByTotal, Class, Daily, Limits, Rate};
+pub use moment::Moment;
+pub use report::{Snapshot, Warning};
+
+use day::Day;
+use lanes::Claims;
+use meter::{LONGEST_WAIT, Meter, Outcome, Settled};
+use moment::Passed;
+use others::Others;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// No call takes longer than this: a permit that nobody gave back counts as failed then.
+const LONGEST_CALL: Duration = Duration::from_mins(2);
+/// The shortest wait; a shorter one would be a busy loop.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+
+/// What is ours of an account.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Portion {
+    /// Our part of every limit, above 0 and at most 1.
+    pub share: f64,
+    /// The part of the account's limit that stays free for bursts of others, from 0 and below 1.
+    /// VIPs may use most of it.
+    pub reserve: f64,
+    /// The most calls in a window that the configuration allows.
+    pub ceiling: Option<f64>,
+}
+
+/// A call that has not gone out yet.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a turn is asked with until it goes, or left"]
+pub struct Turn {
+    id: u64,
+    lane: Lane,
+    class: Class,
+    cost: u32,
+}
+
+/// One call may go out, now.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a permit counts as in flight until its outcome is told"]
+pub struct Permit {
+    id: u64,
+}
+
+/// Whether a call may go out.
+#[derive(Debug)]
+#[must_use]
+pub enum Decision {
+    /// Send it.
+    Go(Permit),
+    /// Ask again at that time, at most some seconds from now.
+    Wait(Turn, Moment),
+    /// The server wants no such call before that time.
+    Closed {
+        /// To ask with again.
+        turn: Turn,
+        /// At most 24 hours from now.
+        until: Moment,
+        /// What closed it.
+        why: Why,
+    },
+}
+
+/// Why no call goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The account's limit was reached.
+    Refused,
+    /// The limit of this class of calls was reached.
+    ClassRefused(Class),
+    /// The day's quota is spent.
+    DaySpent,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    class: Class,
+    cost: u32,
+    sent: Duration,
+}
+
+/// The budget of one account at one system.
+#[derive(Debug, Clone)]
+pub struct Governor {
+    portion: Portion,
+    classes_by_total: Option<ByTotal>,
+    passed: Passed,
+    next: u64,
+    /// The first is the account's, the others are those of classes.
+    total: Meter,
+    classes: Vec<Meter>,
+    day: Option<Day>,
+    others: Others,
+    claims: Claims,
+    flights: BTreeMap<u64, Flight>,
+    /// What a call of a class was last said to cost.
+    costs: BTreeMap<Class, u32>,
+    ours_ever: f64,
+    last_seen: Option<(Duration, f64)>,
+    /// When the call was sent whose answer showed the most of others.
+    seen_of: Option<Duration>,
+    refusals_in_a_row: u32,
+    report: report::Report,
+}
+
+impl Governor {
+    /// Nothing sent, nothing known but `limits`. Values of `portion` out of range are taken into it.
+    #[must_use]
+    pub fn new(limits: &Limits, portion: Portion) -> Self {
+        let sane = |part: f64, least: f64, most: f64| {
+            if part.is_nan() {
+                most
+            } else {
+                part.clamp(least, most)
+            }
+        };
+        let classes = limits.classes.iter();
+        Self {
+            portion: Portion {
+                share: sane(portion.share, 0.01, 1.0),
+                reserve: sane(portion.reserve, 0.0, 0.99),
+                ceiling: portion.ceiling.filter(|it| *it > 0.0),
+            },
+            classes_by_total: limits.classes_by_total,
+            passed: Passed::default(),
+            next: 0,
+            total: Meter::new(None, limits.calls, limits.per),
+            classes: classes
+                .map(|(class, rate)| Meter::new(Some(*class), Some(rate.calls), rate.per))
+                .collect(),
+            day: limits.daily.map(Day::new),
+            others: Others::default(),
+            claims: Claims::default(),
+            flights: BTreeMap::new(),
+            costs: BTreeMap::new(),
+            ours_ever: 0.0,
+            last_seen: None,
+            seen_of: None,
+            refusals_in_a_row: 0,
+            report: report::Report::default(),
+        }
+    }
+
+    /// The account's midnight is this many minutes earlier than that of UTC.
+    pub fn lies_east(&mut self, minutes: i32) {
+        if let Some(day) = &mut self.day {
+            day.lies_east(minutes);
+        }
+    }
+
+    /// A place in the queue for a call that is expected to cost `cost`.
+    pub fn turn(&mut self, lane: Lane, class: Class, cost: u32) -> Turn {
+        self.next += 1;
+        Turn {
+            id: self.next,
+            lane,
+            class,
+            cost: cost.max(1),
+        }
+    }
+
+    /// Gives up a place in the queue. One that is dropped instead is kept for some seconds.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "nobody is to ask with it again"
+    )]
+    pub fn leave(&mut self, turn: Turn) {
+        self.claims.remove(turn.id);
+    }
+
+    /// Whether the call may go out now.
+    pub fn ask(&mut self, mut turn: Turn, now: Moment) -> Decision {
+        let at = self.advance(now);
+        self.meter_of(turn.class);
+        turn.cost = turn
+            .cost
+            .max(self.costs.get(&turn.class).copied().unwrap_or(1));
+        if let Some((until, why)) = self.closed(&turn, at, now) {
+            self.claims.remove(turn.id);
+            return Decision::Closed { turn, until, why };
+        }
+        let wait = self.wait(&turn, at);
+        if wait.is_zero() {
+            return Decision::Go(self.grant(&turn, at, now));
+        }
+        let wait = wait.clamp(SHORTEST_WAIT, LONGEST_WAIT);
+        let until = now.after(wait);
+        self.claims
+            .put(turn.id, turn.lane, turn.class, turn.cost, at + wait);
+        Decision::Wait(turn, until)
+    }
+
+    fn grant(&mut self, turn: &Turn, at: Duration, now: Moment) -> Permit {
+        for meter in self.meters(turn.class) {
+            meter.take(turn.cost);
+        }
+        if let Some(day) = &mut self.day {
+            day.take(turn.cost, now);
+        }
+        self.ours_ever += f64::from(turn.cost);
+        self.claims.granted(turn.id, turn.lane, turn.cost);
+        let flight = Flight {
+            class: turn.class,
+            cost: turn.cost,
+            sent: at,
+        };
+        self.flights.insert(turn.id, flight);
+        Permit { id: turn.id }
+    }
+
+    /// Everything that time alone changes.
+    fn advance(&mut self, now: Moment) -> Duration {
+        let (at, went_back) = self.passed.read(now);
+        if went_back {
+            self.report.warn(Warning::ClockWentBack);
+        }
+        let lost = |it: &Flight| at >= it.sent + LONGEST_CALL;
+        let lost: Vec<u64> = self
+            .flights
+            .iter()
+            .filter(|(_, it)| lost(it))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            self.settle(id, None, Outcome::Lost, at);
+        }
+        self.claims.expire(at);
+        let allowed = self.allowed(Lane::People, at);
+        self.total.advance(allowed, at);
+        let portion = self.portion;
+        for meter in &mut self.classes {
+            meter.advance(of_class(portion, meter), at);
+        }
+        at
+    }
+
+    /// Our calls in a window of the account; nothing where no limit is known.
+    fn allowed(&self, lane: Lane, at: Duration) -> Option<f64> {
+        let ceiling = self.portion.ceiling;
+        let Some(limit) = self.total.limit else {
+            return ceiling;
+        };
+        let window = self.total.window();
+        let theirs = self.others.expected(window, at);
+        let spread = self.others.spread(theirs, window, at);
+        let reserve = (limit * self.portion.reserve).max(spread);
+        let reserve = reserve * if lane == Lane::Vip { 0.25 } else { 1.0 };
+        // Some calls go through whatever others take: only an answer says when they stop.
+        let left = (limit - reserve - theirs).max(limit * 0.02);
+        let ours = left.min(limit * self.portion.share);
+        Some(ours.min(ceiling.unwrap_or(ours)).max(1.0))
+    }
+
+    fn meters(&mut self, class: Class) -> impl Iterator<Item = &mut Meter> {
+        let classes = self.classes.iter_mut();
+        std::iter::once(&mut self.total).chain(classes.filter(move |it| it.covers(class)))
+    }
+
+    /// A class without a limit of its own has a meter as well: refusals may teach it one.
+    fn meter_of(&mut self, class: Class) {
+        if !self.classes.iter().any(|meter| meter.covers(class)) {
+            let length = self.total.window();
+            self.classes.push(Meter::new(Some(class), None, length));
+        }
+    }
+}
+
+/// Our calls in a window of a class.
+fn of_class(portion: Portion, meter: &Meter) -> Option<f64> {
+    let part = portion.share.min(1.0 - portion.reserve);
+    meter.limit.map(|limit| (limit * part).max(1.0))
+}
