@@ -2,9 +2,10 @@
 //! other.
 
 use super::Run;
-use crate::model::{COMPANY, Kind, LinkId, Pair, Presence, Side};
+use crate::mapping::Mapping;
+use crate::model::{COMPANY, Kind, LinkId, Pair, Presence, RecordId, Side};
 use crate::plan::{Customer, Deed, PlannedWrite};
-use crate::remote::Op;
+use crate::remote::{Connector, Op, RemoteError};
 use crate::store::{Adoption, PairRow, Standing, Verb};
 use crate::sync::decide::{self, Job};
 use crate::sync::{CycleError, Engine, Trouble};
@@ -57,8 +58,21 @@ impl Engine {
         let (cycle, now) = (run.tally.cycle, self.clock.now());
         let (numbers, _) = self.store.adopt(cycle, now, &adoption).await?;
         self.execute(jobs, &numbers, &mut run.tally).await?;
-        let became = self.store.became(&numbers).await?;
-        for (number, write) in numbers.iter().zip(&of_jobs) {
+        self.account_for(kind, &numbers, &of_jobs, &names, run)
+            .await
+    }
+
+    /// Names what was not done, and remembers what the plan's own names have become.
+    async fn account_for(
+        &mut self,
+        kind: Kind,
+        numbers: &[i64],
+        of_jobs: &[PlannedWrite],
+        names: &HashMap<(Side, RecordId), RecordId>,
+        run: &mut Run<'_>,
+    ) -> Result<(), CycleError> {
+        let became = self.store.became(numbers).await?;
+        for (number, write) in numbers.iter().zip(of_jobs) {
             let Some(became) = became.get(number) else {
                 continue;
             };
@@ -74,9 +88,9 @@ impl Engine {
                 Side::Desk => became.desk_id.as_ref(),
             };
             let source = write.id(write.side.other());
-            let name = source.and_then(|source| names.remove(&(write.side, source.clone())));
+            let name = source.and_then(|source| names.get(&(write.side, source.clone())));
             if let (Deed::Create, Some(name), Some(made)) = (write.action, name, made) {
-                run.made.insert((write.side, name), made.clone());
+                run.made.insert((write.side, name.clone()), made.clone());
                 run.still.insert((write.side, kind, made.clone()), true);
             }
         }
@@ -95,30 +109,11 @@ impl Engine {
         };
         let connectors = &self.connectors;
         let look = |write: PlannedWrite| async move {
-            if write.action != Deed::Create {
-                return (write, Ok(false));
-            }
-            let (side, sent) = (write.side, decide::union(&write.fields));
-            let fields = mapping.reads(side);
-            for key in &mapping.keys {
-                let name = key.name(side);
-                let Some(value) = sent.get(name).and_then(crate::sync::inquire::first_text) else {
-                    continue;
-                };
-                match connectors.of(side).find(kind, &fields, name, &value).await {
-                    Ok(lookup) => {
-                        let takes_part = lookup.found.iter().any(|it| {
-                            it.presence == Presence::Live
-                                && mapping.in_scope(side, &it.image) != Some(false)
-                        });
-                        if takes_part {
-                            return (write, Ok(true));
-                        }
-                    }
-                    Err(error) => return (write, Err(error)),
-                }
-            }
-            (write, Ok(false))
+            let there = match write.action {
+                Deed::Create => is_there(connectors, mapping, &write).await,
+                _ => Ok(false),
+            };
+            (write, there)
         };
         let at_once = connectors
             .crm
@@ -270,6 +265,30 @@ impl Engine {
         }
         Ok(Some(decide::half_pair(&source)))
     }
+}
+
+/// Whether the record that `write` would make is there by now, under one of its keys.
+async fn is_there(
+    connectors: &Pair<Arc<dyn Connector>>,
+    mapping: &Mapping,
+    write: &PlannedWrite,
+) -> Result<bool, RemoteError> {
+    let (side, sent) = (write.side, decide::union(&write.fields));
+    let (connector, fields) = (connectors.of(side), mapping.reads(side));
+    for key in &mapping.keys {
+        let name = key.name(side);
+        let Some(value) = sent.get(name).and_then(crate::sync::inquire::first_text) else {
+            continue;
+        };
+        let lookup = connector.find(mapping.kind, &fields, name, &value).await?;
+        let takes_part = lookup.found.iter().any(|it| {
+            it.presence == Presence::Live && mapping.in_scope(side, &it.image) != Some(false)
+        });
+        if takes_part {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn job(kind: Kind, write: &PlannedWrite, pair: PairRow) -> Job {

@@ -2,7 +2,7 @@
 
 use super::{History, Selection, Target, Undoing};
 use crate::mapping::{Field, Mapping};
-use crate::model::{Image, Kind, Observed, Pair, Presence, RecordId, Side};
+use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side};
 use crate::plan::{Deed, FieldChange, PlannedWrite, Rule, Seen, Step, Subject, revert_fields};
 use crate::remote::Fetched;
 use crate::store::PairRow;
@@ -70,27 +70,8 @@ impl Engine {
             }
             return Ok(());
         };
-        let (mut linked, mut links) = (Vec::new(), Vec::new());
-        for (target, history) in chunk {
-            let (side, _, id) = target;
-            let deleted = history
-                .rows
-                .last()
-                .is_some_and(|row| row.action == "delete");
-            let known = self.store.known(*side, kind, id).await?;
-            match known.and_then(|(_, link)| link) {
-                _ if deleted => {
-                    let why =
-                        format!("it was put into the trash of {side}: restore it there by hand");
-                    out.leave(target, history, None, &why);
-                }
-                Some(link) => {
-                    linked.push((target, history, link));
-                    links.push(link);
-                }
-                None => out.leave(target, history, None, "it is not linked any more"),
-            }
-        }
+        let linked = self.still_linked(kind, chunk, out).await?;
+        let links: Vec<LinkId> = linked.iter().map(|(.., link)| *link).collect();
         let pairs = self.store.pairs_of(kind, &links).await?;
         let now = self.read_pairs(kind, pairs.values(), out).await;
         for (target, history, link) in linked {
@@ -121,6 +102,34 @@ impl Engine {
             self.undo_one(&case, selection, last, out).await?;
         }
         Ok(())
+    }
+
+    /// Those of these records that are linked, each with its link; the others are named.
+    async fn still_linked<'a>(
+        &mut self,
+        kind: Kind,
+        chunk: &[(&'a Target, &'a History)],
+        out: &mut Undoing,
+    ) -> Result<Vec<(&'a Target, &'a History, LinkId)>, CycleError> {
+        let mut linked = Vec::new();
+        for (target, history) in chunk {
+            let (side, _, id) = target;
+            let deleted = history
+                .rows
+                .last()
+                .is_some_and(|row| row.action == "delete");
+            let known = self.store.known(*side, kind, id).await?;
+            match known.and_then(|(_, link)| link) {
+                _ if deleted => {
+                    let why =
+                        format!("it was put into the trash of {side}: restore it there by hand");
+                    out.leave(target, history, None, &why);
+                }
+                Some(link) => linked.push((*target, *history, link)),
+                None => out.leave(target, history, None, "it is not linked any more"),
+            }
+        }
+        Ok(linked)
     }
 
     /// The records of these pairs as they are now; those that are not live are none.
