@@ -12,7 +12,7 @@ fn plan() -> SavedPlan {
     SavedPlan {
         made_at: DateTime::UNIX_EPOCH,
         accounts: Pair {
-            crm: "hubspot:1".to_owned(),
+            crm: "crm:1".to_owned(),
             desk: "freshdesk:x".to_owned(),
         },
         mapping: "abc".to_owned(),
