@@ -73,7 +73,7 @@ impl Engine {
         let numbers: Vec<i64> = sent.iter().map(|(journal, _)| *journal).collect();
         let became = self.store.became(&numbers).await?;
         for (journal, writes) in sent {
-            let Some(became) = became.get(&journal) else {
+            let Some(became) = became.get(journal) else {
                 continue;
             };
             if became.outcome.as_deref() != Some("done") {
