@@ -161,13 +161,21 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn every_command_stops_at_a_wrong_file_and_shows_the_place() {
     let place = Place::offline(&format!("{CONTACTS}\n[schedule]\npol = \"60s\"\n"));
-    for command in ["check", "sync", "plan", "run", "status", "holds"] {
-        let output = place.run(&[command]);
-        assert_eq!(code(&output), 78, "{command}: {}", stderr(&output));
+    for command in [
+        &["check"][..],
+        &["sync"],
+        &["plan"],
+        &["run"],
+        &["status"],
+        &["holds"],
+        &["revert", "1"],
+    ] {
+        let output = place.run(command);
+        assert_eq!(code(&output), 78, "{command:?}: {}", stderr(&output));
         let said = stderr(&output);
-        assert!(said.contains("sync.toml:"), "{command}: {said}");
-        assert!(said.contains("poll"), "{command}: {said}");
-        assert_eq!(stdout(&output), "", "{command}");
+        assert!(said.contains("sync.toml:"), "{command:?}: {said}");
+        assert!(said.contains("poll"), "{command:?}: {said}");
+        assert_eq!(stdout(&output), "", "{command:?}");
     }
     let output = place.run(&["check", "--json"]);
     assert_eq!(code(&output), 78);
@@ -219,9 +227,9 @@ fn an_editor_gets_a_schema() {
 #[test]
 fn a_state_that_is_not_there_is_no_empty_one() {
     let place = Place::offline(CONTACTS);
-    for command in ["status", "holds"] {
-        let output = place.run(&[command]);
-        assert_eq!(code(&output), 73, "{command}");
+    for command in [&["status"][..], &["holds"], &["revert", "1", "--yes"]] {
+        let output = place.run(command);
+        assert_eq!(code(&output), 73, "{command:?}");
         assert!(stderr(&output).contains("state.db does not exist"));
     }
     assert!(!place.path("state.db").exists());

@@ -82,9 +82,19 @@ pub enum Failure {
     /// One or both systems do not do their part.
     #[error("{}", sentences(.0))]
     Remote(Vec<RemoteError>),
-    /// The command line asks for what there is not.
+    /// The command line asks for what there is not, or what cannot be done. Nothing was written.
     #[error("{0}")]
     Usage(String),
+    /// A plan was made for other accounts. Nothing was written.
+    #[error(
+        "the plan was made for the account {planned}, but the credentials lead to {found}; make a plan with these credentials, or apply this one with those of that account"
+    )]
+    ForeignPlan {
+        /// The plan's.
+        planned: String,
+        /// Where the credentials lead.
+        found: String,
+    },
     /// A signal came first.
     #[error("stopped before the end; running again goes on where this left off")]
     Stopped,
@@ -127,7 +137,7 @@ impl Failure {
             | Self::Config { .. }
             | Self::Secret(_) => Exit::Config,
             Self::Telemetry(_) | Self::Usage(_) | Self::Unanswered(_) => Exit::Usage,
-            Self::State(_) => Exit::State,
+            Self::State(_) | Self::ForeignPlan { .. } => Exit::State,
             Self::Remote(errors) => of_errors(errors),
             Self::Stopped => Exit::Stopped,
             Self::Machine { .. } => Exit::Machine,

@@ -3,6 +3,7 @@
 //! Results go to stdout, logs and complaints to stderr; [`exit::Exit`] lists the exit codes.
 
 pub mod answer;
+mod apply;
 mod check;
 #[cfg(feature = "sandbox")]
 pub mod demo;
@@ -14,6 +15,7 @@ mod open;
 mod output;
 mod plan;
 mod record;
+mod revert;
 mod run;
 mod state;
 mod status;
@@ -40,7 +42,7 @@ Exit codes:
   75  stopped before the end; running again goes on
   77  a system refuses the credentials, or they lack a right that the mappings need
   78  sync.toml is wrong
-  79  done, but something is held for a person (`holds`)
+  79  done, but something is held for a person (`holds`), or was skipped (`apply`, `revert`)
 
 The state is where `state.path` says: under systemd relative to $STATE_DIRECTORY, else to the current
 directory. To look at a daemon's state from a shell, give the path in full:
@@ -67,6 +69,12 @@ enum Command {
     /// What a cycle would write, per record and field, and how many calls that takes. Reads both
     /// systems and writes to neither; works beside a running daemon
     Plan(plan::Arguments),
+    /// Carries out a saved plan (`plan -o FILE`): exactly its writes. One whose record moved since is
+    /// skipped and named. Asks before it writes
+    Apply(apply::Arguments),
+    /// Takes back what a run wrote, in fields that still hold it. Shows what it would do, and asks
+    /// before it writes
+    Revert(revert::Arguments),
     /// Whether sync.toml is right; runs its [[test]]s. Sends nothing without --online
     Check(check::Arguments),
     /// How things stand: last cycle, counts, what waits. Works beside a running daemon
@@ -122,6 +130,8 @@ async fn dispatch(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run => Box::pin(run::run(named)).await,
         Command::Sync(arguments) => sync::sync(named, arguments).await,
         Command::Plan(arguments) => plan::plan(named, arguments).await,
+        Command::Apply(arguments) => Box::pin(apply::apply(named, arguments)).await,
+        Command::Revert(arguments) => Box::pin(revert::revert(named, arguments)).await,
         Command::Check(arguments) => check::check(named, arguments).await,
         Command::Status(arguments) => status::status(named, arguments).await,
         Command::Explain(arguments) => explain::explain(named, arguments).await,

@@ -36,9 +36,14 @@ impl Output {
         self.raw("\n")
     }
 
-    /// Hands over what is still waiting.
-    pub(super) fn finish(mut self) -> Result<(), Failure> {
+    /// Hands over what is still waiting: before a question, whoever answers must have seen it.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.0.flush().map_err(unwritable)
+    }
+
+    /// Hands over what is still waiting, at the end.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.flush()
     }
 }
 

@@ -1,7 +1,10 @@
 //! `plan`: what a cycle would write. It reads both systems, and works on a copy of the state.
 
+mod save;
 mod scratch;
 mod show;
+
+pub(super) use show::{Change, planned, row};
 
 use super::exit::{self, Exit, Failure};
 use super::open::{Source, Systems, log};
@@ -16,7 +19,7 @@ use crate::sync::{CycleOutcome, CycleReport};
 use scratch::Scratch;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +32,9 @@ pub(super) struct Arguments {
     /// Exit with 2 where there are changes, 0 where there are none
     #[arg(long)]
     exit_code: bool,
+    /// Save the plan, for `apply`. It holds customers' data: nobody else can read it
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// What the plan costs.
@@ -61,6 +67,9 @@ pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<
     };
     out.finish()?;
     super::sync::complain(&report);
+    if let Some(path) = &arguments.output {
+        save::save(path, &config, &report, &mut state).await?;
+    }
     Ok(match report.outcome {
         CycleOutcome::Incomplete => exit::of_errors(&report.errors),
         _ if arguments.exit_code && counts.any() => Exit::Changes,

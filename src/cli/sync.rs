@@ -60,7 +60,7 @@ pub(super) async fn sync(named: Option<&Path>, arguments: &Arguments) -> Result<
 }
 
 /// Says in the log what the accounts lack for these mappings; the cycle goes on all the same.
-async fn inspect(
+pub(super) async fn inspect(
     connectors: &crate::model::Pair<Arc<dyn crate::remote::Connector>>,
     mappings: &[crate::mapping::Mapping],
 ) {

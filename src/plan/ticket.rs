@@ -193,7 +193,7 @@ impl TicketPlan {
     }
 }
 
-fn value(image: &TicketImage, field: &str) -> Value {
+pub(super) fn value(image: &TicketImage, field: &str) -> Value {
     let number = |it: Option<i64>| it.map_or(Value::Empty, Value::from);
     match field {
         "priority" => Value::from(image.priority.word()),

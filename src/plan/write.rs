@@ -54,6 +54,8 @@ pub enum Rule {
     Ended(String),
     /// It is what the customer's tickets come to.
     Summary,
+    /// A person takes back what this run has written.
+    Reverted(i64),
 }
 
 impl fmt::Display for Rule {
@@ -73,6 +75,7 @@ impl fmt::Display for Rule {
             Self::Created => f.write_str("new record"),
             Self::Standing(rule) => write!(f, "ticket rule `{rule}`"),
             Self::Summary => f.write_str("support summary"),
+            Self::Reverted(run) => write!(f, "takes back run {run}"),
             Self::Ended(rule) => write!(f, "ticket rule `{rule}`: the standing has ended"),
         }
     }

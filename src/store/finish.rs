@@ -67,6 +67,8 @@ pub struct Finish {
     pub request_id: Option<String>,
     /// In the server's words.
     pub message: Option<String>,
+    /// The fields for the journal, where the server made something else of them than was sent.
+    pub fields: Option<String>,
     /// The record as the server confirmed it.
     pub stored: Option<Stored>,
     /// When to try again: the outbox state (`sent`: look first; `failed`; `refused`) and the time.
@@ -162,13 +164,13 @@ impl Store {
 async fn close_journal(tx: &mut SqliteConnection, batch: &[Finish]) -> Result<(), StoreError> {
     let update = "UPDATE journal SET outcome = news.outcome, request_id = news.request_id, message = news.message,
            crm_id = coalesce(news.crm_id, journal.crm_id), desk_id = coalesce(news.desk_id, journal.desk_id),
-           link = coalesce(news.link, journal.link)
+           link = coalesce(news.link, journal.link), fields = coalesce(news.fields, journal.fields)
          FROM news WHERE journal.id = news.id";
-    let columns = "id, outcome, request_id, message, crm_id, desk_id, link";
+    let columns = "id, outcome, request_id, message, crm_id, desk_id, link, fields";
     write(
         tx,
         batch,
-        "(?,?,?,?,?,?,?)",
+        "(?,?,?,?,?,?,?,?)",
         |rows| format!("WITH news ({columns}) AS (VALUES {rows}) {update}"),
         |query, it| {
             let made = it
@@ -189,6 +191,7 @@ async fn close_journal(tx: &mut SqliteConnection, batch: &[Finish]) -> Result<()
                 .bind(crm)
                 .bind(desk)
                 .bind(link.map(|(link, _)| link.0))
+                .bind(it.fields.clone())
         },
     )
     .await

@@ -22,6 +22,7 @@ mod outbox;
 mod privacy;
 mod report;
 mod retention;
+mod revert;
 mod rows;
 mod spent;
 mod standings;
@@ -45,6 +46,7 @@ pub use report::{
     RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,
     WaitingTicket, Wanted,
 };
+pub use revert::{Became, JournalRow, Which};
 pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// A reader of a state that somebody else may be writing.
 #[derive(Debug)]
 pub struct Report {
-    connection: SqliteConnection,
+    pub(super) connection: SqliteConnection,
     path: PathBuf,
 }
 
@@ -129,7 +129,7 @@ impl Report {
         })
     }
 
-    fn damaged(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+    pub(super) fn damaged(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         let path = self.path.clone();
         move |error| damage(&path, error)
     }

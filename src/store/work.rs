@@ -313,7 +313,7 @@ fn loose_rows(text: Option<String>) -> Result<Vec<LooseRow>, StoreError> {
 
 /// One side of a pair as it stands in the state: handle, id, version, presence, image, base where it
 /// is not the image, standing and why.
-type HalfRow = (
+pub(super) type HalfRow = (
     i64,
     RecordId,
     Version,
@@ -324,7 +324,7 @@ type HalfRow = (
     Option<String>,
 );
 
-fn pair_row(link: LinkId, crm: HalfRow, desk: HalfRow) -> PairRow {
+pub(super) fn pair_row(link: LinkId, crm: HalfRow, desk: HalfRow) -> PairRow {
     let (crm_row, crm_id, crm_version, crm_presence, crm_image, crm_base, crm_standing, crm_why) =
         crm;
     let (desk_row, desk_id, desk_version, desk_presence, desk_image, desk_base, standing, why) =

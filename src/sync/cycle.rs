@@ -4,8 +4,8 @@ use super::observe::Observation;
 use super::{CycleOutcome, CycleReport, Engine, Tally, spending};
 use crate::clock::monotonic;
 use crate::model::{Kind, Pair, Side};
-use crate::remote::Lane;
 use crate::remote::lane::in_lane;
+use crate::remote::{Lane, Spending};
 use crate::store::{CycleEnd, PassKind, StoreError};
 use chrono::{DateTime, Utc};
 
@@ -50,14 +50,27 @@ impl Engine {
             self.end_wary(&tally).await?;
         }
         self.certify(&observation.complete).await?;
+        self.conclude(reconcile, started_at, &before, &observation, tally)
+            .await
+    }
+
+    /// The end of a run that began with `before` spent: its report, which is remembered.
+    pub(super) async fn conclude(
+        &mut self,
+        reconcile: bool,
+        started_at: DateTime<Utc>,
+        before: &Pair<Spending>,
+        observation: &Observation,
+        tally: Tally,
+    ) -> Result<CycleReport, CycleError> {
         let after = self.spending();
-        let spent = spending::spent(&before, &after);
+        let spent = spending::spent(before, &after);
         let mut report = self
-            .report(reconcile, started_at, &observation, tally)
+            .report(reconcile, started_at, observation, tally)
             .await?;
         report.endpoints = spending::endpoints(&spent);
         report.calls = report.endpoints.as_ref().map(|calls| calls.values().sum());
-        report.budget = spending::budget_use(&before, &after);
+        report.budget = spending::budget_use(before, &after);
         let text = serde_json::to_string(&report).map_err(StoreError::from)?;
         let ended = CycleEnd {
             id: report.id,

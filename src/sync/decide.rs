@@ -2,6 +2,7 @@
 
 mod loose;
 
+pub(super) use loose::half_pair;
 pub use loose::{LooseDecided, loose, new_pair};
 
 use crate::mapping::{Mapping, Untranslatable};
@@ -329,7 +330,13 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
     }
 }
 
-fn update(kind: Kind, side: Side, pair: PairRow, changes: Vec<FieldChange>, attempts: u32) -> Job {
+pub(super) fn update(
+    kind: Kind,
+    side: Side,
+    pair: PairRow,
+    changes: Vec<FieldChange>,
+    attempts: u32,
+) -> Job {
     let fields = union(&changes);
     let company_before = fields
         .get(COMPANY)
@@ -367,7 +374,7 @@ impl Job {
     }
 }
 
-fn union(changes: &[FieldChange]) -> Changes {
+pub(super) fn union(changes: &[FieldChange]) -> Changes {
     let mut all = Image::default();
     for change in changes {
         all.overlay(&change.set);

@@ -232,6 +232,7 @@ impl Engine {
         let Some(mapping) = self.mappings.iter().find(of_its_kind) else {
             return;
         };
+        finish.fields = super::revert::as_stored(&job.changes, &stored.image);
         let state = &mut job.pair.state;
         let mut new_link = None;
         match job.verb {
@@ -530,6 +531,7 @@ fn outline(job: &Job, journal: i64) -> Finish {
         outcome: "unknown",
         request_id: None,
         message: None,
+        fields: None,
         stored: None,
         again: None,
     }

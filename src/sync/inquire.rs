@@ -42,6 +42,7 @@ impl Engine {
             };
             match found {
                 Ok(Found::Known) => {
+                    self.settle_reverted(&sent).await?;
                     self.store
                         .forget_sent(sent.journal, sent.row, &sent.action, "looked_up")
                         .await?;

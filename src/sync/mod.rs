@@ -10,12 +10,14 @@
 //! whose outcome is not known survives, in the outbox, and is looked at before anything else.
 
 pub mod afford;
+pub mod apply;
 pub mod daemon;
 pub mod decide;
 pub mod execute;
 pub mod observe;
 pub mod preflight;
 pub mod rehearsal;
+pub mod revert;
 pub mod vocabulary;
 
 mod cycle;

@@ -11,6 +11,7 @@
 //! for, not the one that its requester belongs to now.
 
 mod act;
+mod approved;
 mod bulk;
 mod gate;
 mod note;

@@ -42,7 +42,8 @@ fn change(change: FieldChange) -> FieldChange {
             | Rule::Created
             | Rule::Standing(_)
             | Rule::Ended(_)
-            | Rule::Summary) => rule,
+            | Rule::Summary
+            | Rule::Reverted(_)) => rule,
         },
         ..change
     }

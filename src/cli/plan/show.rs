@@ -1,6 +1,9 @@
 //! A plan on stdout, row by row: a first sync has tens of thousands.
 
+mod planned;
 mod ticket;
+
+pub(in crate::cli) use planned::planned;
 
 use super::Cost;
 use crate::cli::exit::Failure;
@@ -19,7 +22,7 @@ const PAGE: i64 = 512;
 
 /// One row of the plan; its fields are a contract.
 #[derive(Debug, Serialize)]
-pub(super) struct Change {
+pub(in crate::cli) struct Change {
     record: String,
     action: String,
     side: Option<String>,
@@ -284,7 +287,7 @@ fn values(values: &[Value]) -> Json {
     }
 }
 
-fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
+pub(in crate::cli) fn row(change: &Change, out: &mut Output) -> Result<(), Failure> {
     if let Some(effect) = &change.effect {
         return ticket::row(change, effect, out);
     }

@@ -133,7 +133,7 @@ fn new(
 }
 
 /// A pair of which one half is still to be made.
-fn half_pair(row: &LooseRow) -> PairRow {
+pub(in crate::sync) fn half_pair(row: &LooseRow) -> PairRow {
     let mut pair = PairRow {
         rows: Pair { crm: 0, desk: 0 },
         state: PairState {

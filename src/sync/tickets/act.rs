@@ -49,9 +49,9 @@ impl Turn {
 }
 
 /// What was decided about one ticket.
-struct Decided {
-    row: TicketRow,
-    plan: TicketPlan,
+pub(super) struct Decided {
+    pub(super) row: TicketRow,
+    pub(super) plan: TicketPlan,
     /// What became of a change that was in doubt.
     finished: Option<TicketFinish>,
     /// Whether that change was made, and then whether it only gave back.
@@ -96,7 +96,7 @@ impl Engine {
     }
 
     /// Looks at what became of the changes of a round that did not say so themselves.
-    async fn look_back(
+    pub(super) async fn look_back(
         &mut self,
         turn: &mut Turn,
         tally: &mut Tally,
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// Plans these tickets, sends what they need and posts the notes that they are owed.
-    async fn act_on(
+    pub(super) async fn act_on(
         &mut self,
         rows: Vec<TicketRow>,
         turn: &mut Turn,
@@ -198,7 +198,7 @@ pub(super) fn would_change(
 }
 
 /// Decides one ticket: what became of a change in doubt, then what the rules want now.
-fn decide(
+pub(super) fn decide(
     mut row: TicketRow,
     rules: &Settled,
     failures: &RetryPolicy,

@@ -1,0 +1,236 @@
+//! `revert RUN`: takes back what a run wrote, where it still stands.
+
+use super::apply::{carry_out, consent, ending, sentence, show, tally, tell};
+use super::exit::{Exit, Failure};
+use super::open::{Source, Systems, log};
+use super::output::{Output, counted};
+use super::watch::attended;
+use crate::connect;
+use crate::model::{RecordId, Side};
+use crate::plan::SavedPlan;
+use crate::store::{Store, Which};
+use crate::sync::Engine;
+use crate::sync::revert::{Record, Selection, Undoing};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use std::path::Path;
+use tokio_util::sync::CancellationToken;
+
+/// What `revert` is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The number of a cycle as `status` and `sync` show it, or that of an `apply` or a `revert`
+    #[arg(required_unless_present = "since")]
+    run: Option<i64>,
+    /// Only about this record: an e-mail address, crm:ID or freshdesk:ID
+    #[arg(long, value_name = "RECORD", value_parser = record)]
+    record: Option<Record>,
+    /// Only this field, by its name on either side
+    #[arg(long, value_name = "FIELD")]
+    field: Option<String>,
+    /// Only what was written at this time or later, such as 2026-11-22 or 2026-11-22T14:30:00Z (UTC);
+    /// without RUN, of all runs since
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<DateTime<Utc>>,
+    /// Put records into the trash that the run has made
+    #[arg(long)]
+    delete_created: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
+    let config = Source::read(named)?.config()?;
+    log(&config)?;
+    if !config.state_path.exists() {
+        return Err(crate::store::StoreError::Absent(config.state_path).into());
+    }
+    let stop = CancellationToken::new();
+    let store = Store::open(&config.state_path).await?;
+    let selection = arguments.selection();
+    let looking = async {
+        let systems = Systems::reach(&config, &stop).await?;
+        let accounts = connect::identities(&systems.accounts);
+        let mut engine = systems.engine(&config, store, &stop).await?;
+        super::sync::inspect(&engine.connectors, &engine.mappings).await;
+        let undoing = engine.undo(&selection).await?;
+        Ok::<_, Failure>((engine, undoing, accounts))
+    };
+    let (mut engine, undoing, accounts) = attended(looking, &stop, || ()).await??;
+    let mut out = Output::new();
+    worth_it(&mut engine, arguments, &undoing, &mut out).await?;
+    let Undoing {
+        records,
+        writes,
+        left,
+        kept,
+        ..
+    } = undoing;
+    let plan = SavedPlan {
+        made_at: engine.clock.now(),
+        accounts,
+        mapping: config.digest(),
+        records,
+        writes,
+    };
+    if !arguments.json {
+        show(&plan.writes, &mut out)?;
+        for it in &left {
+            out.line(sentence(it))?;
+        }
+        if !kept.is_empty() {
+            let made = counted(kept.len() as u64, "record");
+            out.line(format_args!(
+                "{made} made by it, kept: --delete-created puts into the trash"
+            ))?;
+        }
+    }
+    out.flush()?;
+    if !consent(arguments.yes, &tally(&plan)).await? {
+        engine.store.close().await?;
+        out.line("nothing was written")?;
+        out.finish()?;
+        return Ok(Exit::Done);
+    }
+    let applied = carry_out(&mut engine, &plan, &stop).await?;
+    engine.store.close().await?;
+    tell(&plan, &applied, &left, arguments.json, &mut out)?;
+    out.finish()?;
+    Ok(ending(&applied, &left))
+}
+
+/// Makes sure that there is something to take back, and that both systems said how things stand.
+async fn worth_it(
+    engine: &mut Engine,
+    arguments: &Arguments,
+    undoing: &Undoing,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    if !undoing.errors.is_empty() {
+        return Err(Failure::Remote(undoing.errors.clone()));
+    }
+    if !undoing.writes.is_empty() {
+        return Ok(());
+    }
+    for it in &undoing.left {
+        out.line(sentence(it))?;
+    }
+    out.flush()?;
+    let last = engine.store.next_cycle().await? - 1;
+    let why = match arguments.run {
+        Some(run) if run < 1 || run > last => {
+            format!("there was no run {run}; the last one was {last} (`deskbridge status`)")
+        }
+        _ if !undoing.kept.is_empty() => {
+            let made = counted(undoing.kept.len() as u64, "record");
+            format!(
+                "nothing to take back but {made} that was made; --delete-created puts it into the trash"
+            )
+        }
+        _ if undoing.meant == 0 => {
+            "nothing of what was asked for was written (notes and support summaries are not taken back)"
+                .to_owned()
+        }
+        _ => "nothing to take back: nothing of it stands any more as it was written".to_owned(),
+    };
+    Err(Failure::Usage(why))
+}
+
+impl Arguments {
+    fn selection(&self) -> Selection {
+        Selection {
+            which: Which {
+                run: self.run,
+                since: self.since,
+            },
+            record: self.record.clone(),
+            field: self.field.clone(),
+            delete_created: self.delete_created,
+        }
+    }
+}
+
+/// A record as people name it.
+fn record(text: &str) -> Result<Record, String> {
+    for side in Side::BOTH {
+        if let Some(id) = text
+            .strip_prefix(side.word())
+            .and_then(|it| it.strip_prefix(':'))
+        {
+            let id = id.trim();
+            return if id.is_empty() {
+                Err("the id is missing".to_owned())
+            } else {
+                Ok(Record::Id(side, RecordId::from(id)))
+            };
+        }
+    }
+    if text.contains('@') {
+        Ok(Record::Key(text.to_owned()))
+    } else {
+        Err("write an e-mail address, crm:ID or freshdesk:ID".to_owned())
+    }
+}
+
+/// A time, in UTC where it does not say otherwise.
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let exact = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
+    let formats = [
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%d %H:%M:%S",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+    ];
+    let bare = || {
+        let read = |format: &&str| NaiveDateTime::parse_from_str(text, format).ok();
+        formats.iter().find_map(read)
+    };
+    let day = || {
+        let day: NaiveDate = text.parse().ok()?;
+        Some(day.and_time(NaiveTime::MIN))
+    };
+    exact
+        .ok()
+        .or_else(|| Some(bare().or_else(day)?.and_utc()))
+        .ok_or_else(|| "write a time such as 2026-11-22 or 2026-11-22T14:30:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_the_way_people_and_logs_write_it() {
+        let wanted: DateTime<Utc> = "2026-11-22T14:30:00Z".parse().unwrap();
+        for text in [
+            "2026-11-22T14:30:00Z",
+            "2026-11-22T15:30:00+01:00",
+            "2026-11-22T14:30:00.000Z",
+            "2026-11-22 14:30",
+            "2026-11-22T14:30:00",
+        ] {
+            assert_eq!(time(text), Ok(wanted), "{text}");
+        }
+        assert_eq!(time("2026-11-22").map(|it| it.timestamp() % 86_400), Ok(0));
+        for text in ["", "yesterday", "22.11.2026", "14:30"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_the_way_plans_name_it() {
+        let crm = Record::Id(Side::Crm, "1".into());
+        assert_eq!(record("crm:1"), Ok(crm));
+        assert!(matches!(
+            record("freshdesk:2"),
+            Ok(Record::Id(Side::Desk, _))
+        ));
+        assert!(matches!(record("ada@example.com"), Ok(Record::Key(_))));
+        for text in ["", "crm:", "17", "hubspot:1"] {
+            assert!(record(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! What carrying out a saved plan and taking back a run ask of the state.
+
+use super::rows::{bulk, parse, presence, side as side_of, stamp};
+use super::work::{HalfRow, pair_row};
+use super::{PairRow, Report, Store, StoreError, TicketRow};
+use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Ticket, Version};
+use crate::plan::{Customer, FieldChange, PairState};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::Row as _;
+use std::collections::HashMap;
+
+/// Which rows of the journal are meant; nothing said means all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Which {
+    /// Those of this run.
+    pub run: Option<i64>,
+    /// Those at this time or later.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// One write of the journal, as far as taking it back goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JournalRow {
+    /// Its number.
+    pub id: i64,
+    /// The run that made it.
+    pub run: i64,
+    /// Where.
+    pub side: Side,
+    /// `company`, `contact` or `ticket`.
+    pub kind: String,
+    /// `create`, `update`, `delete`, `raise`, `restore` or `note`.
+    pub action: String,
+    /// The CRM's id.
+    pub crm_id: Option<RecordId>,
+    /// Freshdesk's id.
+    pub desk_id: Option<RecordId>,
+    /// The fields, each with what the server made of it where that is something else.
+    pub fields: Vec<(FieldChange, Image)>,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Became {
+    /// The journal's word.
+    pub outcome: Option<String>,
+    /// In the server's words.
+    pub message: Option<String>,
+    /// The CRM's id, by now.
+    pub crm_id: Option<RecordId>,
+    /// Freshdesk's id, by now.
+    pub desk_id: Option<RecordId>,
+}
+
+#[derive(Deserialize)]
+struct AsStored {
+    #[serde(default)]
+    stored: Image,
+}
+
+impl Store {
+    /// The writes that were made, in order: those that were confirmed, and those of which the answer
+    /// was lost.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn written(&mut self, which: Which) -> Result<Vec<JournalRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, cycle, side, kind, action, crm_id, desk_id, fields FROM journal
+             WHERE (?1 IS NULL OR cycle = ?1) AND (?2 IS NULL OR at >= ?2)
+               AND (outcome IS NULL OR outcome IN ('done', 'looked_up', 'unknown')) ORDER BY id",
+        )
+        .bind(which.run)
+        .bind(which.since.map(stamp))
+        .fetch_all(&mut self.connection)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let text: &str = row.get(7);
+                let changes: Vec<FieldChange> = serde_json::from_str(text)?;
+                let stored: Vec<AsStored> = serde_json::from_str(text)?;
+                let stored = stored.into_iter().map(|it| it.stored);
+                Ok(JournalRow {
+                    id: row.get(0),
+                    run: row.get(1),
+                    side: side_of(row.get(2)),
+                    kind: row.get(3),
+                    action: row.get(4),
+                    crm_id: row.get::<Option<String>, _>(5).map(RecordId),
+                    desk_id: row.get::<Option<String>, _>(6).map(RecordId),
+                    fields: changes.into_iter().zip(stored).collect(),
+                })
+            })
+            .collect()
+    }
+
+    /// Whether a write about the record with this id was made after journal row `after`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn written_since(
+        &mut self,
+        after: i64,
+        side: Side,
+        kind: Kind,
+        id: &RecordId,
+    ) -> Result<bool, StoreError> {
+        let sql = match side {
+            Side::Crm => {
+                "SELECT EXISTS (SELECT 1 FROM journal WHERE crm_id = ?3 AND kind = ?2 AND id > ?1
+                   AND (outcome IS NULL OR outcome IN ('done', 'looked_up', 'unknown')))"
+            }
+            Side::Desk => {
+                "SELECT EXISTS (SELECT 1 FROM journal WHERE desk_id = ?3 AND kind = ?2 AND id > ?1
+                   AND (outcome IS NULL OR outcome IN ('done', 'looked_up', 'unknown')))"
+            }
+        };
+        Ok(sqlx::query_scalar(sql)
+            .bind(after)
+            .bind(kind.word())
+            .bind(&id.0)
+            .fetch_one(&mut self.connection)
+            .await?)
+    }
+
+    /// The records of which this is a match key, such as an e-mail address.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn keyed(&mut self, key: &str) -> Result<Vec<(Side, RecordId)>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT DISTINCT r.side, r.remote_id FROM match_key AS k JOIN record AS r ON r.id = k.record
+             WHERE k.value = ?1",
+        )
+        .bind(key.trim().to_lowercase())
+        .fetch_all(&mut self.connection)
+        .await?;
+        let read = |(side, id): (String, String)| (side_of(&side), RecordId(id));
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// These linked pairs of `kind`, whether or not they have to be planned.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn pairs_of(
+        &mut self,
+        kind: Kind,
+        links: &[LinkId],
+    ) -> Result<HashMap<LinkId, PairRow>, StoreError> {
+        let text: Option<String> = sqlx::query_scalar(
+            "SELECT '[' || group_concat('[' || l.id
+               || ',[' || c.id || ',' || json_quote(c.remote_id) || ',' || c.version || ',\"' || c.presence || '\",' || c.image
+               || ',' || coalesce(c.base, 'null') || ',' || json_quote(c.standing) || ',' || json_quote(c.because)
+               || '],[' || d.id || ',' || json_quote(d.remote_id) || ',' || d.version || ',\"' || d.presence || '\",' || d.image
+               || ',' || coalesce(d.base, 'null') || ',' || json_quote(d.standing) || ',' || json_quote(d.because)
+               || ']]') || ']'
+             FROM json_each(?1) AS wanted CROSS JOIN link AS l ON l.id = wanted.value
+             CROSS JOIN record AS c ON c.id = l.crm CROSS JOIN record AS d ON d.id = l.desk",
+        )
+        .bind(bulk(links)?)
+        .fetch_one(&mut self.connection)
+        .await?;
+        let rows: Vec<(LinkId, HalfRow, HalfRow)> = parse(text)?;
+        let mut pairs: Vec<PairRow> = rows
+            .into_iter()
+            .map(|(link, crm, desk)| pair_row(link, crm, desk))
+            .collect();
+        if kind == Kind::Contact {
+            let states: Vec<&mut PairState> = pairs.iter_mut().map(|it| &mut it.state).collect();
+            self.companies(states).await?;
+        }
+        Ok(pairs.into_iter().map(|it| (it.state.link, it)).collect())
+    }
+
+    /// Those of these records about which a write was sent whose outcome is not known.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn in_doubt(&mut self, rows: &[i64]) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT record FROM outbox WHERE state = 'sent' AND record IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(bulk(rows)?)
+        .fetch_all(&mut self.connection)
+        .await?)
+    }
+
+    /// What became of the writes with these journal numbers.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn became(&mut self, journal: &[i64]) -> Result<HashMap<i64, Became>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, outcome, message, crm_id, desk_id FROM journal
+             WHERE id IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(bulk(journal)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let became = Became {
+                outcome: row.get(1),
+                message: row.get(2),
+                crm_id: row.get::<Option<String>, _>(3).map(RecordId),
+                desk_id: row.get::<Option<String>, _>(4).map(RecordId),
+            };
+            (row.get(0), became)
+        };
+        Ok(rows.iter().map(read).collect())
+    }
+
+    /// Remembers a ticket that was read, whoever's it is.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn remember_ticket(&mut self, ticket: &Ticket) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT OR IGNORE INTO ticket (id, requester, company, version, created_at, presence, image)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'live', ?6)",
+        )
+        .bind(&ticket.id.0)
+        .bind(&ticket.requester.0)
+        .bind(ticket.company.as_ref().map(|id| &id.0))
+        .bind(ticket.version.0)
+        .bind(ticket.created_at.timestamp_millis())
+        .bind(serde_json::to_string(&ticket.image)?)
+        .execute(&mut self.connection)
+        .await?;
+        self.take_tickets(&[(ticket.clone(), false)], None, &[])
+            .await
+    }
+
+    /// These tickets as they are remembered; without those that were not looked at since a change was
+    /// sent.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn tickets_of(
+        &mut self,
+        now: DateTime<Utc>,
+        ids: &[&RecordId],
+    ) -> Result<Vec<TicketRow>, StoreError> {
+        let which = "t.id IN (SELECT value FROM json_each(?2)) AND ?1 IS NOT NULL
+             AND t.presence = 'live' AND t.in_doubt = 0 ORDER BY t.id LIMIT ?3";
+        self.tickets(which, now, &bulk(ids)?, i64::MAX).await
+    }
+}
+
+impl Report {
+    /// A record as the state has it.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn as_seen(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        id: &RecordId,
+    ) -> Result<Option<(Version, Presence, Image)>, StoreError> {
+        let row: Option<(i64, String, String)> = sqlx::query_as(
+            "SELECT version, presence, image FROM record WHERE side = ?1 AND kind = ?2 AND remote_id = ?3",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(&id.0)
+        .fetch_optional(&mut self.connection)
+        .await
+        .map_err(self.damaged())?;
+        let Some((version, word, image)) = row else {
+            return Ok(None);
+        };
+        let image = serde_json::from_str(&image)?;
+        Ok(Some((Version(version), presence(&word), image)))
+    }
+
+    /// How the pair of which this is a record was found, where that was in run `run`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn found(
+        &mut self,
+        run: i64,
+        side: Side,
+        kind: Kind,
+        id: &RecordId,
+    ) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT l.found FROM record AS r JOIN link AS l ON l.id = r.link
+             WHERE r.side = ?1 AND r.kind = ?2 AND r.remote_id = ?3 AND l.cycle = ?4 AND l.found NOT LIKE 'created%'",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(&id.0)
+        .bind(run)
+        .fetch_optional(&mut self.connection)
+        .await
+        .map_err(self.damaged())
+    }
+
+    /// Whose ticket it is: its requester and its company, as far as they are linked.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn customers(
+        &mut self,
+        ticket: &RecordId,
+        run: i64,
+    ) -> Result<Vec<Customer>, StoreError> {
+        let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(
+            "SELECT d.kind, c.remote_id, d.remote_id,
+                    CASE WHEN l.cycle = ?2 AND l.found NOT LIKE 'created%' THEN l.found END
+             FROM ticket AS t JOIN record AS d ON d.side = 'freshdesk'
+               AND ((d.kind = 'contact' AND d.remote_id = t.requester) OR (d.kind = 'company' AND d.remote_id = t.company))
+             JOIN link AS l ON l.id = d.link JOIN record AS c ON c.id = l.crm WHERE t.id = ?1 ORDER BY d.kind",
+        )
+        .bind(&ticket.0)
+        .bind(run)
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(self.damaged())?;
+        let read = |(kind, crm, desk, found): (String, String, String, Option<String>)| Customer {
+            kind: if kind == Kind::Company.word() {
+                Kind::Company
+            } else {
+                Kind::Contact
+            },
+            crm_id: RecordId(crm),
+            freshdesk_id: RecordId(desk),
+            found,
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+}
