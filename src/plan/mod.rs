@@ -1,6 +1,7 @@
 //! Every decision, as functions from data to data. No I/O, no clock, no chance.
 
 mod file;
+mod flap;
 mod guard;
 mod identity;
 mod merge;
@@ -15,6 +16,7 @@ mod write;
 pub use file::{
     Customer, Deed, FileError, PlannedWrite, SavedPlan, Seen, Subject, made_in_thought, rewind,
 };
+pub use flap::{Flap, HOUR, PastWrite, flap};
 pub use guard::{Class, Counts, DAY, Guards, Limit, Line, Weight, clears, judge};
 pub use identity::{Index, Known, Verdict, identify};
 pub use merge::{Merged, Notice, NoticeKind, merge};

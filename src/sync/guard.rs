@@ -112,6 +112,11 @@ impl Engine {
         self.guarding = Guarding::Hold(guards);
     }
 
+    /// Whether what is too much waits for a person.
+    pub(super) const fn is_guarded(&self) -> bool {
+        matches!(self.guarding, Guarding::Hold(_))
+    }
+
     /// From now on what is too much is named, but nothing is held back: a rehearsal shows all of it.
     pub const fn only_watch(&mut self) {
         if let Some(guards) = self.guarding.guards() {

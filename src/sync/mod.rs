@@ -22,6 +22,7 @@ pub mod vocabulary;
 
 mod cycle;
 mod drift;
+mod flap;
 mod guard;
 mod heirs;
 mod inquire;

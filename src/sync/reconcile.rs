@@ -248,6 +248,7 @@ impl Engine {
                 }
                 Looked::Failed => return Ok(false),
             }
+            let decided = self.break_flaps(mapping, &said, decided).await?;
             let decided = self.sift(gate, &said, decided).await?;
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {

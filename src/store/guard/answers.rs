@@ -67,6 +67,20 @@ impl Said {
         (shown == detail && why == reason).then_some(*answer)
     }
 
+    /// The answer to a field that was fought over, while it shows the same values.
+    #[must_use]
+    pub fn to_flap(&self, row: i64, field: &str, detail: &str) -> Option<Answer> {
+        let key = (row, "flap".to_owned(), field.to_owned());
+        let (answer, shown, _) = self.holds.get(&key)?;
+        (shown == detail).then_some(*answer)
+    }
+
+    /// Whether nobody has said anything.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.holds.is_empty() && self.guarded.is_empty()
+    }
+
     /// The answer to a refused create.
     #[must_use]
     pub fn to_duplicate(&self, row: i64) -> Option<Answer> {
