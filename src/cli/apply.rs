@@ -1,7 +1,7 @@
 //! `apply FILE`: carries out a saved plan, and nothing else.
 
 use super::exit::{self, Exit, Failure};
-use super::open::{Source, Systems, log};
+use super::open::{Source, Systems, log, trusted};
 use super::output::{Output, counted, harmless};
 use super::plan::{Change, planned, row};
 use super::watch::{Picture, attended};
@@ -63,6 +63,7 @@ pub(super) async fn apply(named: Option<&Path>, arguments: &Arguments) -> Result
         let systems = Systems::reach(&config, &stop).await?;
         made_for(&plan, &connect::identities(&systems.accounts))?;
         let engine = systems.engine(&config, store, &stop).await?;
+        trusted(&engine)?;
         super::sync::inspect(&engine.connectors, &engine.mappings).await;
         Ok::<_, Failure>(engine)
     };

@@ -85,6 +85,11 @@ pub enum Failure {
     /// The command line asks for what there is not, or what cannot be done. Nothing was written.
     #[error("{0}")]
     Usage(String),
+    /// The state is an older copy of itself. Nothing was written.
+    #[error(
+        "the state is an older copy, or was moved: run `deskbridge sync` first, which reads everything again"
+    )]
+    OldState,
     /// A plan was made for other accounts. Nothing was written.
     #[error(
         "the plan was made for the account {planned}, but the credentials lead to {found}; make a plan with these credentials, or apply this one with those of that account"
@@ -137,7 +142,7 @@ impl Failure {
             | Self::Config { .. }
             | Self::Secret(_) => Exit::Config,
             Self::Telemetry(_) | Self::Usage(_) | Self::Unanswered(_) => Exit::Usage,
-            Self::State(_) | Self::ForeignPlan { .. } => Exit::State,
+            Self::State(_) | Self::OldState | Self::ForeignPlan { .. } => Exit::State,
             Self::Remote(errors) => of_errors(errors),
             Self::Stopped => Exit::Stopped,
             Self::Machine { .. } => Exit::Machine,

@@ -154,6 +154,14 @@ impl Systems {
     }
 }
 
+/// Makes sure that the state is not an older copy of itself: what was written since is not in it.
+pub(super) fn trusted(engine: &Engine) -> Result<(), Failure> {
+    if engine.store.is_distrusted() {
+        return Err(Failure::OldState);
+    }
+    Ok(())
+}
+
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         match error {

@@ -2,7 +2,7 @@
 
 use super::apply::{carry_out, consent, ending, sentence, show, tally, tell};
 use super::exit::{Exit, Failure};
-use super::open::{Source, Systems, log};
+use super::open::{Source, Systems, log, trusted};
 use super::output::{Output, counted};
 use super::watch::attended;
 use crate::connect;
@@ -55,6 +55,7 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
         let systems = Systems::reach(&config, &stop).await?;
         let accounts = connect::identities(&systems.accounts);
         let mut engine = systems.engine(&config, store, &stop).await?;
+        trusted(&engine)?;
         super::sync::inspect(&engine.connectors, &engine.mappings).await;
         let undoing = engine.undo(&selection).await?;
         Ok::<_, Failure>((engine, undoing, accounts))

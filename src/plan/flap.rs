@@ -90,7 +90,7 @@ mod tests {
     fn value(text: &str) -> Changes {
         let mut image = Image::default();
         image.set("phone", text.into());
-        image.into()
+        image
     }
 
     fn write(minutes_ago: i64, target: Side, text: &str) -> PastWrite {
