@@ -58,13 +58,13 @@ pub struct Engine {
     /// How far the cycle is, for those who watch.
     pub progress: Arc<Progress>,
     /// The pauses of a record that a system refuses.
-    refusals: RetryPolicy,
+    pub refusals: RetryPolicy,
     /// What a standing does to tickets.
     rules: tickets::Rules,
     /// What is told to the CRM about tickets.
     summary: Option<SupportSummary>,
     /// The pauses of a record whose write failed in passing.
-    failures: RetryPolicy,
+    pub failures: RetryPolicy,
 }
 
 /// How far a cycle is.

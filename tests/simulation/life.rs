@@ -1,0 +1,244 @@
+//! One life: what happens in which order.
+
+use crate::judge;
+use crate::people::People;
+use crate::systems::faults::{Faults, Moment, happens};
+use crate::systems::place::{MAPPING, Place, Row};
+use crate::systems::traits::{Order, Rewrite, Traits};
+use crate::systems::{Died, Systems};
+use deskbridge::model::Pair;
+use deskbridge::sync::{CycleError, CycleReport, Engine};
+use futures_util::FutureExt as _;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+
+const CYCLES: u32 = 10;
+
+/// What distinguishes one life from another, beside chance.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) seed: u64,
+    pub(crate) conflict: &'static str,
+    pub(crate) delete: &'static str,
+    pub(crate) traits: Pair<Traits>,
+}
+
+/// A life under way.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) setting: Setting,
+    pub(crate) systems: Systems,
+    pub(crate) place: Place,
+    pub(crate) people: Arc<Mutex<People>>,
+    /// Journals of states that were put aside.
+    pub(crate) journals: Vec<Row>,
+    random: StdRng,
+}
+
+impl Setting {
+    fn new(seed: u64, random: &mut StdRng) -> Self {
+        let rewrites = [Rewrite::Nothing, Rewrite::Trims, Rewrite::TrimsAndLowers];
+        let mut crm = if random.random_bool(0.6) {
+            Traits::searching()
+        } else {
+            Traits::own()
+        };
+        let mut desk = Traits::desk();
+        crm.rewrite = rewrites[random.random_range(0..3)];
+        desk.rewrite = rewrites[random.random_range(0..3)];
+        desk.names_holder = random.random_bool(0.5);
+        for traits in [&mut crm, &mut desk] {
+            if random.random_bool(0.5) {
+                traits.order = [Order::Id, Order::Time][random.random_range(0..2)];
+            }
+        }
+        Self {
+            seed,
+            conflict: ["newest", "crm", "freshdesk", "hold"][random.random_range(0..4)],
+            delete: ["hold", "propagate", "ignore"][random.random_range(0..3)],
+            traits: Pair { crm, desk },
+        }
+    }
+
+    fn toml(&self) -> String {
+        MAPPING
+            .replace("{CONFLICT}", self.conflict)
+            .replace("{DELETE}", self.delete)
+    }
+}
+
+impl Life {
+    fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let setting = Setting::new(seed, &mut random);
+        let systems = Systems::new(seed, setting.traits.clone());
+        let place = Place::new(setting.toml());
+        let twins = setting.traits.crm.index_lag == 0;
+        let people = Arc::new(Mutex::new(People::new(twins)));
+        Self {
+            setting,
+            systems,
+            place,
+            people,
+            journals: Vec::new(),
+            random,
+        }
+    }
+
+    /// The pairs that are there before the engine is.
+    fn begin(&self) {
+        let mut people = self.people.lock().unwrap();
+        let mut state = self.systems.state();
+        for _ in 0..3 {
+            people.found(&mut state);
+            people.hire_in_both(&mut state);
+        }
+        let people = Arc::clone(&self.people);
+        state.people = Some(Box::new(move |state| people.lock().unwrap().act(state)));
+    }
+
+    fn trouble(&self) -> Faults {
+        Faults {
+            rate: 0.02,
+            lies: 0.0,
+            refusals: 0.02,
+            repeats: 0.1,
+            bustle: 0.08,
+            death: None,
+        }
+    }
+
+    pub(crate) fn fail(&self, what: &str) -> ! {
+        if let Some(story) = &self.systems.state().story {
+            for line in story {
+                eprintln!("{line}");
+            }
+        }
+        let Setting {
+            seed,
+            conflict,
+            delete,
+            ..
+        } = &self.setting;
+        panic!("seed {seed} (conflict {conflict}, delete {delete}): {what}");
+    }
+
+    /// Time passes; people do something.
+    fn pause(&mut self) {
+        let millis = self.random.random_range(10_000..400_000);
+        let deeds = self.random.random_range(0..5);
+        let mut state = self.systems.state();
+        state.now += millis;
+        for _ in 0..deeds {
+            let step = self.random.random_range(0..5_000);
+            state.now += step;
+            state.live();
+        }
+    }
+
+    /// A cycle, and another engine where this one died of it.
+    async fn turn(&mut self, mut engine: Engine) -> Engine {
+        let reconcile = happens(&mut self.random, 0.15);
+        if happens(&mut self.random, 0.25) {
+            let mut state = self.systems.state();
+            let (calls, looks) = (state.calls, state.looks);
+            state.faults.death = Some(match self.random.random_range(0..3) {
+                0 => Moment::Before(calls + self.random.random_range(1..30)),
+                1 => Moment::After(calls + self.random.random_range(1..30)),
+                _ => Moment::Look(looks + self.random.random_range(1..12)),
+            });
+        }
+        let lived = cycle(&self.systems, &mut engine, reconcile).await;
+        self.systems.state().faults.death = None;
+        match lived {
+            Some(Ok(_)) => engine,
+            Some(Err(error)) => self.fail(&format!("the state failed: {error}")),
+            None => {
+                drop(engine);
+                self.place.closed().await;
+                self.place.engine(&self.systems).await
+            }
+        }
+    }
+
+    /// Cycles without faults, until nothing is left to do; then one that reads everything.
+    async fn calm_down(&mut self, engine: &mut Engine) {
+        {
+            let mut state = self.systems.state();
+            state.faults = Faults::default();
+            state.skew = 0;
+        }
+        let mut last = None;
+        for round in 0..14 {
+            self.systems.state().now += 70 * 60_000;
+            let before = self.systems.state().witness.writes.len();
+            let report = match cycle(&self.systems, engine, round % 4 == 3).await {
+                Some(Ok(report)) => report,
+                other => self.fail(&format!("a quiet cycle: {other:?}")),
+            };
+            let writes = self.systems.state().witness.writes.len() - before;
+            let quiet = writes == 0 && report.troubles.is_empty() && report.linked == 0;
+            if quiet && round % 4 == 0 && round > 3 {
+                return;
+            }
+            last = Some(report);
+        }
+        let parked = self.place.report().await.parked(1000).await.unwrap();
+        self.fail(&format!("no end: {last:?}, parked {parked:#?}"));
+    }
+}
+
+/// A cycle; `None` where the process died in it.
+pub(crate) async fn cycle(
+    systems: &Systems,
+    engine: &mut Engine,
+    reconcile: bool,
+) -> Option<Result<CycleReport, CycleError>> {
+    {
+        let mut state = systems.state();
+        state.cycle += 1;
+        state.busy = true;
+        let number = state.cycle;
+        state.tell(|| format!("cycle {number} begins, reconcile {reconcile}"));
+    }
+    let ended = tokio::select! {
+        biased;
+        () = systems.dead.notified() => None,
+        ended = AssertUnwindSafe(engine.cycle(reconcile)).catch_unwind() => Some(ended),
+    };
+    let mut state = systems.state();
+    state.busy = false;
+    match ended? {
+        Ok(report) => {
+            state.tell(|| "it ends".to_owned());
+            Some(report)
+        }
+        Err(panic) if panic.is::<Died>() => None,
+        Err(panic) => {
+            drop(state);
+            std::panic::resume_unwind(panic)
+        }
+    }
+}
+
+/// Lives the life of this seed, and returns its trace.
+pub(crate) async fn life(seed: u64) -> u64 {
+    let mut life = Life::new(seed);
+    life.begin();
+    let mut engine = life.place.engine(&life.systems).await;
+    life.systems.state().faults = life.trouble();
+    for _ in 0..CYCLES {
+        life.pause();
+        engine = life.turn(engine).await;
+    }
+    life.calm_down(&mut engine).await;
+    judge::judge(&life).await;
+    drop(engine);
+    if let Some(story) = &life.systems.state().story {
+        let path = std::env::var("DESKBRIDGE_STORY").unwrap();
+        std::fs::write(format!("{path}.{:?}", std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos()), story.join("\n")).unwrap();
+    }
+    life.systems.state().trace()
+}

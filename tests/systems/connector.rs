@@ -1,0 +1,417 @@
+//! The connector of one system in memory.
+
+use super::account::{Record, Refusal, Standing};
+use super::faults::{Failure, Moment, happens};
+use super::witness::Write;
+use super::{State, Systems, time};
+use async_trait::async_trait;
+use deskbridge::model::{Kind, Observed, RecordId, Side};
+use deskbridge::remote::{
+    Account, Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Lookup, Op, Outcome, Page,
+    PageRequest, RemoteError, Schema,
+};
+use rand::Rng as _;
+use std::collections::BTreeMap;
+
+/// One side.
+#[derive(Debug)]
+pub struct System {
+    pub(super) side: Side,
+    pub(super) systems: Systems,
+    caps: Caps,
+}
+
+impl System {
+    pub fn new(side: Side, systems: Systems) -> Self {
+        let caps = systems.state().accounts.of(side).traits.caps.clone();
+        Self {
+            side,
+            systems,
+            caps,
+        }
+    }
+
+    pub(super) fn error(&self, call: &str, kind: ErrorKind) -> RemoteError {
+        RemoteError {
+            side: self.side,
+            call: call.to_owned(),
+            kind,
+            detail: String::new(),
+            request_id: None,
+        }
+    }
+
+    /// One call that reads: time passes, people act, and it may fail or be the last one.
+    pub(super) async fn read<T>(
+        &self,
+        name: &str,
+        body: impl FnOnce(&mut State) -> T + Send,
+    ) -> Result<T, RemoteError> {
+        let answer = {
+            let mut state = self.systems.state();
+            let number = begin(&mut state);
+            if dies(&mut state, number, name) {
+                None
+            } else {
+                Some(match draw(&mut state, name) {
+                    Some(Failure::Unsent(kind) | Failure::Done(kind)) => {
+                        Err(self.error(name, kind))
+                    }
+                    None => Ok(body(&mut state)),
+                })
+            }
+        };
+        match answer {
+            Some(answer) => answer,
+            None => self.die().await,
+        }
+    }
+
+    /// One call that writes `ops` things: the body is told how many of them it carries out.
+    pub(super) async fn change<T>(
+        &self,
+        name: &str,
+        ops: usize,
+        body: impl FnOnce(&mut State, usize) -> T + Send,
+    ) -> Result<T, RemoteError> {
+        let answer = {
+            let mut state = self.systems.state();
+            let number = begin(&mut state);
+            if state.faults.death == Some(Moment::Before(number)) {
+                dies(&mut state, number, name);
+                None
+            } else {
+                match draw(&mut state, name) {
+                    Some(Failure::Unsent(kind)) => Some(Err(self.error(name, kind))),
+                    Some(Failure::Done(kind)) => {
+                        let part = state.random.random_range(0..=ops);
+                        body(&mut state, part);
+                        Some(Err(self.error(name, kind)))
+                    }
+                    None => {
+                        let answer = body(&mut state, ops);
+                        (!dies(&mut state, number, name)).then_some(Ok(answer))
+                    }
+                }
+            }
+        };
+        match answer {
+            Some(answer) => answer,
+            None => self.die().await,
+        }
+    }
+
+    async fn die<T>(&self) -> T {
+        self.systems.dead.notify_one();
+        std::future::pending().await
+    }
+
+    fn rows(
+        &self,
+        state: &mut State,
+        request: &PageRequest<'_>,
+        cursor: Option<&Cursor>,
+    ) -> Page {
+        let now = state.now;
+        let server_time = time(now / 1000 * 1000);
+        let (changes, trash) = match request.feed {
+            Feed::All => (None, false),
+            Feed::Changes(since) => (Some(since.timestamp_millis()), false),
+            Feed::Trash(since) => (since.map(|it| it.timestamp_millis()), true),
+        };
+        let lies = state.faults.lies;
+        let lie = request.feed == Feed::All && happens(&mut state.random, lies);
+        let account = state.accounts.of(self.side);
+        let rows = account.feed(request.kind, changes, now, trash);
+        let size = account.traits.page;
+        let after: u64 = cursor.and_then(|it| it.0.parse().ok()).unwrap_or(0);
+        let mut page: Vec<(u64, u64)> = rows
+            .iter()
+            .copied()
+            .filter(|(place, _)| *place > after)
+            .collect();
+        let more = page.len() > size;
+        page.truncate(size);
+        let next = page.last().map(|(place, _)| *place).filter(|_| more && !lie);
+        if lie && cursor.is_none() {
+            page.clear();
+        }
+        let repeats = state.faults.repeats;
+        if happens(&mut state.random, repeats) {
+            page.extend(rows.iter().copied().take(2));
+        }
+        let account = state.accounts.of_mut(self.side);
+        let search = changes.is_some() && !trash;
+        let records = page
+            .into_iter()
+            .map(|(_, id)| account.show(request.kind, id, request.fields, search, now))
+            .collect();
+        Page {
+            records,
+            next: next.map(|place| Cursor(place.to_string())),
+            server_time,
+        }
+    }
+
+    fn fetched(&self, state: &mut State, kind: Kind, fields: &[String], id: &RecordId) -> Fetched {
+        let now = state.now;
+        let account = state.accounts.of_mut(self.side);
+        let number: u64 = id.0.parse().unwrap_or(0);
+        let standing = account.of(kind).get(&number).map(|it| it.standing);
+        match standing {
+            Some(Standing::Live | Standing::Trashed) => {
+                Fetched::Found(account.show(kind, number, fields, false, now))
+            }
+            Some(Standing::MergedInto(other)) => {
+                Fetched::MovedTo(account.show(kind, other, fields, false, now))
+            }
+            _ => Fetched::Gone,
+        }
+    }
+
+    /// Carries out one operation.
+    fn apply(&self, state: &mut State, kind: Kind, fields: &[String], op: &Op) -> Outcome {
+        let write = Write::new(self.side, kind, op);
+        state.witness.writes.push(write);
+        let rate = state.faults.refusals;
+        if happens(&mut state.random, rate) {
+            return Outcome::Refused {
+                field: None,
+                message: "not today".to_owned(),
+                request_id: None,
+            };
+        }
+        let now = state.now;
+        let lag = lag(state, self.side);
+        let account = state.accounts.of_mut(self.side);
+        let done = match op {
+            Op::Create { fields } => account.create(kind, &fields.0, now, lag),
+            Op::Update { id, .. } | Op::Delete { id } => {
+                let id: u64 = id.0.parse().unwrap_or(0);
+                match account.of(kind).get(&id).map(|it| it.standing) {
+                    Some(Standing::Live) => {}
+                    Some(Standing::Trashed) => return Outcome::Trashed,
+                    _ => return Outcome::Missing,
+                }
+                self.carry_out(state, kind, id, op, lag)
+            }
+        };
+        let account = state.accounts.of_mut(self.side);
+        match done {
+            Ok(id) => Outcome::Done {
+                stored: account.show(kind, id, fields, false, now),
+                request_id: Some(format!("r{}", state.calls)),
+            },
+            Err(refusal) => Outcome::Duplicate {
+                of: match refusal {
+                    Refusal::Taken(id) if account.traits.names_holder => Some(RecordId(id.to_string())),
+                    _ => None,
+                },
+                message: "taken".to_owned(),
+            },
+        }
+    }
+
+    fn carry_out(
+        &self,
+        state: &mut State,
+        kind: Kind,
+        id: u64,
+        op: &Op,
+        lag: i64,
+    ) -> Result<u64, Refusal> {
+        let now = state.now;
+        match op {
+            Op::Update { fields, .. } => {
+                let account = state.accounts.of_mut(self.side);
+                let before = account.of(kind)[&id].clone();
+                account.update(kind, id, &fields.0, now, lag)?;
+                self.judge(state, kind, &before, fields);
+            }
+            _ => state.accounts.of_mut(self.side).trash(kind, id, now),
+        }
+        Ok(id)
+    }
+
+    /// Whether a person's edit was overwritten that no read had shown yet.
+    fn judge(&self, state: &mut State, kind: Kind, before: &Record, set: &deskbridge::model::Image) {
+        for (field, value) in &set.0 {
+            let Some(edit) = before.edits.get(field) else {
+                continue;
+            };
+            let stands = before.fields.get(field).cloned().unwrap_or_default() == edit.value;
+            if edit.shown || !stands || *value == edit.value {
+                continue;
+            }
+            let what = format!("{} {kind} {} {field} {}", self.side, before.id, edit.value);
+            if edit.within && edit.cycle == state.cycle {
+                state.witness.raced.push(what);
+            } else {
+                let crime = format!("{what} stood there before the cycle and was overwritten unread by {value}");
+                state.witness.crimes.push(crime);
+            }
+        }
+    }
+}
+
+/// A call begins: people do something, time passes. Returns its number.
+fn begin(state: &mut State) -> u64 {
+    state.calls += 1;
+    let step = state.random.random_range(20..400);
+    state.now += step;
+    let bustle = state.faults.bustle;
+    if happens(&mut state.random, bustle) {
+        state.live();
+    }
+    state.calls
+}
+
+fn dies(state: &mut State, number: u64, name: &str) -> bool {
+    let dies = matches!(state.faults.death, Some(Moment::Before(at) | Moment::After(at)) if at == number);
+    if dies {
+        let death = state.faults.death.take();
+        state.tell(|| format!("dies at {name}: {death:?}"));
+    }
+    dies
+}
+
+fn draw(state: &mut State, name: &str) -> Option<Failure> {
+    let faults = state.faults.clone();
+    let failure = faults.draw(&mut state.random);
+    if failure.is_some() {
+        state.tell(|| format!("{name} fails: {failure:?}"));
+    }
+    failure
+}
+
+/// How long a change takes to show in searches.
+pub fn lag(state: &mut State, side: Side) -> i64 {
+    let most = state.accounts.of(side).traits.index_lag;
+    if most == 0 {
+        return 0;
+    }
+    state.random.random_range(0..most)
+}
+
+#[async_trait]
+impl Connector for System {
+    fn side(&self) -> Side {
+        self.side
+    }
+
+    fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    async fn account(&self) -> Result<Account, RemoteError> {
+        Ok(Account {
+            identity: format!("{}:simulated", self.side),
+            acting_as: String::new(),
+        })
+    }
+
+    async fn describe(&self, _: Kind) -> Result<Schema, RemoteError> {
+        Ok(Schema::default())
+    }
+
+    async fn page(
+        &self,
+        request: &PageRequest<'_>,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page, RemoteError> {
+        let name = format!("{} {} {:?}", self.side, request.kind, request.feed);
+        self.read(&name, |state| {
+            let page = self.rows(state, request, cursor);
+            state.tell(|| format!("{name} {cursor:?} -> {}", shown(&page.records, &page.next)));
+            page
+        })
+        .await
+    }
+
+    async fn fetch(
+        &self,
+        kind: Kind,
+        fields: &[String],
+        ids: &[RecordId],
+    ) -> Result<Vec<Fetched>, RemoteError> {
+        let name = format!("{} {kind} fetch {ids:?}", self.side);
+        self.read(&name, |state| {
+            let answers: Vec<Fetched> = ids
+                .iter()
+                .map(|id| self.fetched(state, kind, fields, id))
+                .collect();
+            state.tell(|| format!("{name} -> {answers:?}"));
+            answers
+        })
+        .await
+    }
+
+    async fn find(
+        &self,
+        kind: Kind,
+        fields: &[String],
+        field: &str,
+        value: &str,
+    ) -> Result<Lookup, RemoteError> {
+        let name = format!("{} {kind} find {field}={value}", self.side);
+        self.read(&name, |state| {
+            let now = state.now;
+            let account = state.accounts.of_mut(self.side);
+            let search = field != "email";
+            let found = account.find(kind, field, value, now);
+            let found = found
+                .into_iter()
+                .map(|id| account.show(kind, id, fields, search, now))
+                .collect();
+            let taken_by_other = account.of(kind).values().any(|it| {
+                it.standing == Standing::Converted && it.text(field).eq_ignore_ascii_case(value)
+            });
+            let lookup = Lookup {
+                found,
+                taken_by_other,
+            };
+            state.tell(|| format!("{name} -> {lookup:?}"));
+            lookup
+        })
+        .await
+    }
+
+    async fn write(&self, kind: Kind, fields: &[String], ops: &[Op]) -> Vec<Outcome> {
+        let name = format!("{} {kind} write", self.side);
+        let answer = self
+            .change(&name, ops.len(), |state, most| {
+                let outcomes: Vec<Outcome> = ops
+                    .iter()
+                    .take(most)
+                    .map(|op| self.apply(state, kind, fields, op))
+                    .collect();
+                state.tell(|| format!("{name} {ops:?} -> {outcomes:?}"));
+                outcomes
+            })
+            .await;
+        match answer {
+            Ok(outcomes) => outcomes,
+            Err(error) => ops.iter().map(|_| Outcome::Failed(error.clone())).collect(),
+        }
+    }
+
+    fn calls(&self) -> BTreeMap<&'static str, u64> {
+        BTreeMap::new()
+    }
+
+    fn calls_per_minute(&self) -> Option<f64> {
+        None
+    }
+
+    fn cost(&self, _: Kind, _: &Op, ops: usize) -> (&'static str, usize) {
+        ("calls", ops)
+    }
+}
+
+fn shown(records: &[Observed], next: &Option<Cursor>) -> String {
+    let records: Vec<String> = records
+        .iter()
+        .map(|it| format!("{}@{} {:?}", it.id, it.version.0, it.image.0))
+        .collect();
+    format!("{records:?} {next:?}")
+}
