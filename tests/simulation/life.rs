@@ -11,7 +11,9 @@ use deskbridge::sync::{CycleError, CycleReport, Engine};
 use futures_util::FutureExt as _;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 const CYCLES: u32 = 10;
@@ -107,6 +109,7 @@ impl Life {
             repeats: 0.1,
             bustle: 0.08,
             death: None,
+            dying: false,
         }
     }
 
@@ -200,13 +203,20 @@ pub(crate) async fn cycle(
         let mut state = systems.state();
         state.cycle += 1;
         state.busy = true;
+        state.gate.shut();
         let number = state.cycle;
         state.tell(|| format!("cycle {number} begins, reconcile {reconcile}"));
     }
+    let mut work = pin!(AssertUnwindSafe(engine.cycle(reconcile)).catch_unwind());
+    let work = poll_fn(|context| {
+        let ended = work.as_mut().poll(context);
+        systems.release();
+        ended
+    });
     let ended = tokio::select! {
         biased;
         () = systems.dead.notified() => None,
-        ended = AssertUnwindSafe(engine.cycle(reconcile)).catch_unwind() => Some(ended),
+        ended = work => Some(ended),
     };
     let mut state = systems.state();
     state.busy = false;

@@ -49,6 +49,9 @@ impl System {
     ) -> Result<T, RemoteError> {
         let answer = {
             let mut state = self.systems.state();
+            if state.faults.dying {
+                return Err(self.error(name, ErrorKind::Stopped));
+            }
             let number = begin(&mut state);
             if dies(&mut state, number, name) {
                 None
@@ -99,6 +102,18 @@ impl System {
             Some(answer) => answer,
             None => self.die().await,
         }
+    }
+
+    /// Whether the process dies at this page. Pages are read beside the writer, which may be anywhere
+    /// in its work; so that the same seed is the same life, nothing is answered from here on, and the
+    /// end comes at the next look at the clock.
+    fn expires(&self, name: &str) -> bool {
+        let mut state = self.systems.state();
+        let number = state.calls + 1;
+        if !state.faults.dying && dies(&mut state, number, name) {
+            state.faults.dying = true;
+        }
+        state.faults.dying
     }
 
     async fn die<T>(&self) -> T {
@@ -320,6 +335,10 @@ impl Connector for System {
         cursor: Option<&Cursor>,
     ) -> Result<Page, RemoteError> {
         let name = format!("{} {} {:?}", self.side, request.kind, request.feed);
+        self.systems.turn(self.side, request.kind).await;
+        if self.expires(&name) {
+            return Err(self.error(&name, ErrorKind::Stopped));
+        }
         self.read(&name, |state| {
             let page = self.rows(state, request, cursor);
             state.tell(|| format!("{name} {cursor:?} -> {}", shown(&page.records, &page.next)));

@@ -30,6 +30,8 @@ pub struct Faults {
     /// That people do something between two calls.
     pub bustle: f64,
     pub death: Option<Moment>,
+    /// Nothing is answered any more, and the process dies at its next look at the clock.
+    pub dying: bool,
 }
 
 /// What becomes of a call that fails.

@@ -12,6 +12,7 @@
 pub mod account;
 pub mod connector;
 pub mod faults;
+pub mod gate;
 pub mod place;
 pub mod traits;
 pub mod witness;
@@ -23,6 +24,7 @@ use deskbridge::clock::Clock;
 use deskbridge::model::{Pair, Side};
 use deskbridge::remote::Connector;
 use faults::{Faults, Moment};
+use gate::Gate;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -61,6 +63,7 @@ pub struct State {
     /// What was called, in words, where somebody wants to read it.
     pub story: Option<Vec<String>>,
     pub people: Option<People>,
+    pub gate: Gate,
 }
 
 impl std::fmt::Debug for State {
@@ -120,6 +123,7 @@ impl Systems {
             trace: DefaultHasher::new(),
             story: std::env::var_os("DESKBRIDGE_STORY").map(|_| Vec::new()),
             people: None,
+            gate: Gate::default(),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -132,11 +136,13 @@ impl Systems {
     }
 
     pub fn connectors(&self) -> Pair<Arc<dyn Connector>> {
-        let of = |side: Side| -> Arc<dyn Connector> { Arc::new(System::new(side, self.clone())) };
-        Pair {
-            crm: of(Side::Crm),
-            desk: of(Side::Desk),
-        }
+        let of = |side: Side| Arc::new(System::new(side, self.clone()));
+        let (crm, desk) = (of(Side::Crm), of(Side::Desk));
+        self.state().gate.connectors = Pair {
+            crm: Arc::downgrade(&crm),
+            desk: Arc::downgrade(&desk),
+        };
+        Pair { crm, desk }
     }
 
     pub fn clock(&self) -> Arc<dyn Clock> {
@@ -156,8 +162,9 @@ impl Clock for EngineClock {
     fn now(&self) -> DateTime<Utc> {
         let mut state = self.0.state();
         state.looks += 1;
-        if state.faults.death == Some(Moment::Look(state.looks)) {
+        if state.faults.dying || state.faults.death == Some(Moment::Look(state.looks)) {
             state.faults.death = None;
+            state.faults.dying = false;
             state.tell(|| "dies at a look at the clock".to_owned());
             drop(state);
             std::panic::resume_unwind(Box::new(Died));
