@@ -50,30 +50,51 @@ impl Engine {
         let (kind, mut after) = (mapping.kind, 0);
         self.store.pass_over_absent(kind).await?;
         loop {
-            let mut rows = self.store.loose(kind, after, CHUNK).await?;
+            let rows = self.store.loose(kind, after, CHUNK).await?;
             let Some(last) = rows.last() else {
                 return Ok(after > 0);
             };
             if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
                 return Ok(false);
             }
+            let before = after;
             after = last.row;
-            let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
-            let index = self.store.index(kind, &rows).await?;
-            let verdicts: Vec<Verdict> = ids.iter().map(|row| identify(&index, *row)).collect();
-            if kind == Kind::Contact {
-                let new = rows.iter_mut().zip(&verdicts);
-                let new = new.filter(|(_, verdict)| **verdict == Verdict::New);
-                self.companies_of(new.map(|(row, _)| row).collect()).await?;
+            let (mut decided, mut linked) = self.plan_loose(mapping, rows).await?;
+            match self.look_again(kind, &decided, tally).await? {
+                Looked::NoNeed => {}
+                Looked::Fresh => {
+                    let rows = self.store.loose(kind, before, CHUNK).await?;
+                    (decided, linked) = self.plan_loose(mapping, rows).await?;
+                }
+                Looked::Failed => return Ok(false),
             }
-            let failed = self.store.failed(&ids, self.clock.now()).await?;
-            let LooseDecided {
-                mut decided, same, ..
-            } = decide::loose(mapping, rows.iter().zip(verdicts), &failed);
-            tally.linked += same.len() as u64;
-            self.join(mapping, rows, same, &mut decided).await?;
+            tally.linked += linked;
             self.carry_out(decided, tally).await?;
         }
+    }
+
+    /// What unlinked records lead to, and how many pairs are found among them.
+    async fn plan_loose(
+        &mut self,
+        mapping: &Mapping,
+        mut rows: Vec<LooseRow>,
+    ) -> Result<(Decided, u64), CycleError> {
+        let kind = mapping.kind;
+        let ids: Vec<i64> = rows.iter().map(|row| row.row).collect();
+        let index = self.store.index(kind, &rows).await?;
+        let verdicts: Vec<Verdict> = ids.iter().map(|row| identify(&index, *row)).collect();
+        if kind == Kind::Contact {
+            let new = rows.iter_mut().zip(&verdicts);
+            let new = new.filter(|(_, verdict)| **verdict == Verdict::New);
+            self.companies_of(new.map(|(row, _)| row).collect()).await?;
+        }
+        let failed = self.store.failed(&ids, self.clock.now()).await?;
+        let LooseDecided {
+            mut decided, same, ..
+        } = decide::loose(mapping, rows.iter().zip(verdicts), &failed);
+        let linked = same.len() as u64;
+        self.join(mapping, rows, same, &mut decided).await?;
+        Ok((decided, linked))
     }
 
     /// Links what was found to be the same, and merges it at once.
