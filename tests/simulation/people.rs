@@ -7,7 +7,7 @@ use deskbridge::model::{COMPANY, Kind, Side, Value};
 use rand::Rng as _;
 use std::collections::BTreeMap;
 
-/// How the reference of somebody begins whom people entered on both sides. Their addresses stay: with
+/// How the reference of somebody begins whom people entered on both sides. Their keys stay: with
 /// another one on one side before they were linked they would be two.
 const TWIN: &str = "b";
 
@@ -104,10 +104,8 @@ impl People {
         for side in Side::BOTH {
             if both || side == first {
                 let name = format!("Company {n}");
-                let company = match side {
-                    Side::Crm => fields([("name", name), ("ref", format!("r{n}"))]),
-                    Side::Desk => fields([("name", name), ("custom_fields.ref", format!("r{n}"))]),
-                };
+                let twin = if both { TWIN } else { "r" };
+                let company = fields([("name", name), (reference(side), format!("{twin}{n}"))]);
                 make(state, side, Kind::Company, company);
             }
         }
@@ -134,9 +132,7 @@ impl People {
             (Side::Desk, 4) => ("custom_fields.tier", format!("T{n}")),
             _ => ("email", format!("p{n}@acme.test")),
         };
-        let record = &state.accounts.of(side).contacts[&id];
-        let twin = record.text(reference(side)).starts_with(TWIN);
-        if field != "email" || !twin {
+        if field != "email" || rekeys(state, side, Kind::Contact, id) {
             set(state, side, Kind::Contact, id, field, Value::text(value));
         }
     }
@@ -147,8 +143,9 @@ impl People {
         let Some(id) = any(state, side, Kind::Company) else {
             return;
         };
+        let rekeys = rekeys(state, side, Kind::Company, id);
         let field = match (side, state.random.random_range(0..3)) {
-            (_, 0) => "name",
+            (_, 0) if rekeys => "name",
             (Side::Crm, _) => "phone",
             (Side::Desk, _) => "description",
         };
@@ -163,6 +160,15 @@ pub(crate) fn reference(side: Side) -> &'static str {
         Side::Crm => "ref",
         Side::Desk => "custom_fields.ref",
     }
+}
+
+/// Whether people give this record another key. They do not where nobody could tell any more who it
+/// is: a twin, before it is linked, would be two people; and what a lost create has made could not be
+/// found again by what was sent.
+fn rekeys(state: &State, side: Side, kind: Kind, id: u64) -> bool {
+    let record = &state.accounts.of(side).of(kind)[&id];
+    let twin = record.text(reference(side)).starts_with(TWIN);
+    !twin && (record.human || record.known)
 }
 
 fn any_side(state: &mut State) -> Side {

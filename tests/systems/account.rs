@@ -49,6 +49,8 @@ pub struct Record {
     pub edits: BTreeMap<String, Edit>,
     /// Whether a person made it.
     pub human: bool,
+    /// Whether the engine, which made it, has seen it since.
+    pub known: bool,
 }
 
 impl Record {
@@ -80,6 +82,7 @@ impl Record {
     /// The record as an answer shows it; what it shows of people's edits counts as seen.
     fn show(&mut self, fields: &[String], indexed: Option<&Entry>) -> Observed {
         let presence = self.presence();
+        self.known = true;
         let entry = Entry {
             from: 0,
             version: self.version,
@@ -233,6 +236,7 @@ impl Account {
             fields: laid,
             edits: BTreeMap::new(),
             human: false,
+            known: false,
         };
         self.of_mut(kind).insert(id, record);
         Ok(id)

@@ -213,10 +213,16 @@ impl System {
         };
         let account = state.accounts.of_mut(self.side);
         match done {
-            Ok(id) => Outcome::Done {
-                stored: account.show(kind, id, fields, false, now),
-                request_id: Some(format!("r{}", state.calls)),
-            },
+            Ok(id) => {
+                let stored = account.show(kind, id, fields, false, now);
+                if let (Op::Create { .. }, Some(made)) = (op, account.of_mut(kind).get_mut(&id)) {
+                    made.known = false;
+                }
+                Outcome::Done {
+                    stored,
+                    request_id: Some(format!("r{}", state.calls)),
+                }
+            }
             Err(refusal) => Outcome::Duplicate {
                 of: match refusal {
                     Refusal::Taken(id) if account.traits.names_holder => Some(RecordId(id.to_string())),
