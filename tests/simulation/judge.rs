@@ -6,7 +6,7 @@ use crate::systems::account::{Account, Record};
 use crate::systems::place::Row;
 use crate::systems::traits::Rewrite;
 use crate::systems::witness::Write;
-use deskbridge::model::{COMPANY, Image, Kind, Side, Value};
+use deskbridge::model::{COMPANY, Image, Kind, Pair, Side, Value};
 use deskbridge::plan::FieldChange;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,13 @@ type Holds = BTreeSet<(String, String, String)>;
 pub(crate) async fn judge(life: &Life) {
     let mut journal = life.journals.clone();
     journal.extend(life.place.journal().await);
-    let holds = holds(life).await;
+    let mut holds = holds(life).await;
+    // What is refused for good is listed with the server's words.
+    for parked in life.place.report().await.parked(1000).await.unwrap() {
+        if parked.state == "refused" {
+            holds.insert(("refused".to_owned(), parked.id, parked.action));
+        }
+    }
     let mut wrong: Vec<String> = life.systems.state().witness.crimes.clone();
     journalled(life, &journal, &mut wrong);
     for kind in Kind::BOTH {
@@ -125,6 +131,15 @@ fn by_ref<'a>(account: &'a Account, kind: Kind, wrong: &mut Vec<String>) -> BTre
     known
 }
 
+/// Whether somebody with this reference is not live any more on one of the sides.
+fn has_ended(accounts: &Pair<Account>, kind: Kind, reference: &str) -> bool {
+    Side::BOTH.into_iter().any(|side| {
+        let mut records = accounts.of(side).of(kind).values();
+        let name = crate::people::reference(side);
+        records.any(|it| !it.is_live() && it.text(name) == reference)
+    })
+}
+
 /// Both sides show the same.
 fn agree(life: &Life, kind: Kind, holds: &Holds, wrong: &mut Vec<String>) {
     let state = life.systems.state();
@@ -133,6 +148,25 @@ fn agree(life: &Life, kind: Kind, holds: &Holds, wrong: &mut Vec<String>) {
     let all: BTreeSet<&str> = crm.keys().chain(desk.keys()).copied().collect();
     for reference in all {
         let (Some(crm), Some(desk)) = (crm.get(reference), desk.get(reference)) else {
+            let held = |it: &&&Record| {
+                let key = ("conflict".to_owned(), it.id.to_string(), "ref".to_owned());
+                holds.contains(&key)
+            };
+            // A person has deleted, merged or converted the other one, or it is not settled which of
+            // two references a merged one has.
+            let refused = [crm.get(reference), desk.get(reference)]
+                .into_iter()
+                .flatten()
+                .any(|it| {
+                    let key = ("refused".to_owned(), it.id.to_string(), "create".to_owned());
+                    holds.contains(&key)
+                });
+            if refused || has_ended(&state.accounts, kind, reference)
+                || crm.get(reference).filter(held).is_some()
+                || crm.values().any(|it| held(&it)) && desk.contains_key(reference)
+            {
+                continue;
+            }
             wrong.push(format!("{kind} {reference} is on one side only"));
             continue;
         };

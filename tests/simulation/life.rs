@@ -17,6 +17,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 const CYCLES: u32 = 10;
+/// Where the disk is full.
+const FULL: [(&str, &str); 5] = [
+    ("journal", "INSERT"),
+    ("journal", "UPDATE"),
+    ("record", "INSERT"),
+    ("record", "UPDATE"),
+    ("link", "INSERT"),
+];
 
 /// What distinguishes one life from another, beside chance.
 #[derive(Debug, Clone)]
@@ -24,7 +32,18 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     pub(crate) conflict: &'static str,
     pub(crate) delete: &'static str,
+    /// What befalls the state itself.
+    mishaps: Mishaps,
     pub(crate) traits: Pair<Traits>,
+}
+
+/// What befalls the state, and the engine's surroundings, as likelihoods a cycle.
+#[derive(Debug, Clone, Copy)]
+struct Mishaps {
+    full: f64,
+    reload: f64,
+    copy: f64,
+    skew: f64,
 }
 
 /// A life under way.
@@ -36,6 +55,8 @@ pub(crate) struct Life {
     pub(crate) people: Arc<Mutex<People>>,
     /// Journals of states that were put aside.
     pub(crate) journals: Vec<Row>,
+    /// Whether an older state was put in the place of the last one.
+    pub(crate) restored: bool,
     random: StdRng,
 }
 
@@ -60,6 +81,12 @@ impl Setting {
             seed,
             conflict: ["newest", "crm", "freshdesk", "hold"][random.random_range(0..4)],
             delete: ["hold", "propagate", "ignore"][random.random_range(0..3)],
+            mishaps: Mishaps {
+                full: [0.0, 0.1][random.random_range(0..2)],
+                reload: [0.0, 0.15][random.random_range(0..2)],
+                copy: [0.0, 0.2][usize::from(random.random_bool(0.3))],
+                skew: [0.0, 0.15][random.random_range(0..2)],
+            },
             traits: Pair { crm, desk },
         }
     }
@@ -68,6 +95,16 @@ impl Setting {
         MAPPING
             .replace("{CONFLICT}", self.conflict)
             .replace("{DELETE}", self.delete)
+    }
+
+    /// Another mapping for a while: other policies, and a field less.
+    fn other_toml(&self) -> String {
+        let phone = "[[contacts.field]]\ncrm       = \"phone\"\nfreshdesk = \"phone\"\n";
+        assert!(MAPPING.contains(phone), "the field has another form");
+        MAPPING
+            .replace(phone, "")
+            .replace("{CONFLICT}", "freshdesk")
+            .replace("{DELETE}", "hold")
     }
 }
 
@@ -78,13 +115,18 @@ impl Life {
         let systems = Systems::new(seed, setting.traits.clone());
         let place = Place::new(setting.toml());
         let twins = setting.traits.crm.index_lag == 0;
-        let people = Arc::new(Mutex::new(People::new(twins)));
+        let people = Arc::new(Mutex::new(People::new(
+            twins,
+            setting.mishaps.copy == 0.0,
+            random.random_bool(0.5),
+        )));
         Self {
             setting,
             systems,
             place,
             people,
             journals: Vec::new(),
+            restored: false,
             random,
         }
     }
@@ -123,9 +165,11 @@ impl Life {
             seed,
             conflict,
             delete,
+            mishaps,
             ..
         } = &self.setting;
-        panic!("seed {seed} (conflict {conflict}, delete {delete}): {what}");
+        let people = self.people.lock().unwrap();
+        panic!("seed {seed} (conflict {conflict}, delete {delete}, {mishaps:?}, {people:?}): {what}");
     }
 
     /// Time passes; people do something.
@@ -153,16 +197,80 @@ impl Life {
                 _ => Moment::Look(looks + self.random.random_range(1..12)),
             });
         }
+        let full = happens(&mut self.random, self.setting.mishaps.full);
+        if full {
+            let (table, change) = FULL[self.random.random_range(0..FULL.len())];
+            self.place.fill(table, change).await;
+        }
         let lived = cycle(&self.systems, &mut engine, reconcile).await;
         self.systems.state().faults.death = None;
-        match lived {
-            Some(Ok(_)) => engine,
-            Some(Err(error)) => self.fail(&format!("the state failed: {error}")),
-            None => {
-                drop(engine);
-                self.place.closed().await;
-                self.place.engine(&self.systems).await
+        if !matches!(lived, Some(Ok(_))) {
+            drop(engine);
+            self.place.closed().await;
+            if full {
+                self.place.empty().await;
             }
+        } else if full {
+            self.place.empty().await;
+            return engine;
+        } else {
+            return engine;
+        }
+        match lived {
+            Some(Err(error)) if !full => self.fail(&format!("the state failed: {error}")),
+            _ => self.place.engine(&self.systems).await,
+        }
+    }
+
+    /// What happens to the engine's surroundings between two cycles.
+    async fn befall(&mut self, mut engine: Engine) -> Engine {
+        let mishaps = self.setting.mishaps;
+        if happens(&mut self.random, mishaps.skew) {
+            let skew = [0, 0, 3_600_000, -3_600_000, 72_000_000, -600_000];
+            self.systems.state().skew = skew[self.random.random_range(0..skew.len())];
+        }
+        if happens(&mut self.random, mishaps.reload) {
+            let toml = if self.random.random_bool(0.5) {
+                self.setting.other_toml()
+            } else {
+                self.setting.toml()
+            };
+            self.reload(&mut engine, toml).await;
+        }
+        if happens(&mut self.random, mishaps.copy) {
+            drop(engine);
+            self.place.closed().await;
+            self.swap_states().await;
+            engine = self.place.engine(&self.systems).await;
+        }
+        // A first listing is believed, whatever it shows: there is nothing to measure it by.
+        let listed = self
+            .place
+            .texts("SELECT side FROM pass WHERE feed = 'all' AND mark IS NOT NULL")
+            .await;
+        self.systems.state().faults.lies = if listed.len() == 4 { 0.1 } else { 0.0 };
+        engine
+    }
+
+    async fn reload(&mut self, engine: &mut Engine, toml: String) {
+        self.place.toml = toml;
+        let config = self.place.config();
+        engine.mappings = config.mappings().cloned().collect();
+        engine.store.mapped_by(&config.digest()).await.unwrap();
+        self.systems.state().tell(|| "another mapping".to_owned());
+    }
+
+    /// Puts a copy of the state aside, or the one that was put aside in its place.
+    async fn swap_states(&mut self) {
+        let (state, aside) = (self.place.state(), self.place.path("aside.db"));
+        if aside.exists() {
+            self.journals.extend(self.place.journal().await);
+            self.place.closed().await;
+            std::fs::rename(aside, state).unwrap();
+            self.restored = true;
+            self.systems.state().tell(|| "an older state".to_owned());
+        } else {
+            std::fs::copy(state, aside).unwrap();
         }
     }
 
@@ -173,17 +281,25 @@ impl Life {
             state.faults = Faults::default();
             state.skew = 0;
         }
-        let mut last = None;
-        for round in 0..14 {
-            self.systems.state().now += 70 * 60_000;
+        let toml = self.setting.toml();
+        self.reload(engine, toml).await;
+        let (mut last, mut calm) = (None, 0);
+        for _ in 0..14 {
+            // Whatever was to be tried again is due.
+            self.systems.state().now += 25 * 3_600_000;
             let before = self.systems.state().witness.writes.len();
-            let report = match cycle(&self.systems, engine, round % 4 == 3).await {
+            let report = match cycle(&self.systems, engine, calm == 1).await {
                 Some(Ok(report)) => report,
                 other => self.fail(&format!("a quiet cycle: {other:?}")),
             };
             let writes = self.systems.state().witness.writes.len() - before;
-            let quiet = writes == 0 && report.troubles.is_empty() && report.linked == 0;
-            if quiet && round % 4 == 0 && round > 3 {
+            let changes = report.created + report.updated + report.deleted + report.linked;
+            let quiet = changes == 0
+                && report.troubles.is_empty()
+                && (writes == 0 || only_refused(&self.place).await);
+            calm = if quiet { calm + 1 } else { 0 };
+            // One, one that reads everything, and one after that.
+            if calm == 3 {
                 return;
             }
             last = Some(report);
@@ -191,6 +307,12 @@ impl Life {
         let parked = self.place.report().await.parked(1000).await.unwrap();
         self.fail(&format!("no end: {last:?}, parked {parked:#?}"));
     }
+}
+
+/// Whether all that is written again and again is what a system refuses for good, and it is listed.
+async fn only_refused(place: &Place) -> bool {
+    let parked = place.report().await.parked(1000).await.unwrap();
+    !parked.is_empty() && parked.iter().all(|it| it.state == "refused")
 }
 
 /// A cycle; `None` where the process died in it.
@@ -241,6 +363,7 @@ pub(crate) async fn life(seed: u64) -> u64 {
     life.systems.state().faults = life.trouble();
     for _ in 0..CYCLES {
         life.pause();
+        engine = life.befall(engine).await;
         engine = life.turn(engine).await;
     }
     life.calm_down(&mut engine).await;

@@ -1,6 +1,6 @@
 //! What people do in both systems.
 
-use crate::systems::account::Edit;
+use crate::systems::account::{Edit, Standing};
 use crate::systems::connector::lag;
 use crate::systems::{State, account::Record};
 use deskbridge::model::{COMPANY, Kind, Side, Value};
@@ -22,6 +22,11 @@ pub(crate) struct People {
     counter: u64,
     /// Whether the same company may be founded on both sides at once.
     pub(crate) twins: bool,
+    /// Whether there are people without an address. Where an older state may come back there are none:
+    /// what was made for them since could not be found again.
+    pub(crate) keyless: bool,
+    /// Whether records are deleted, restored and merged.
+    pub(crate) ends: bool,
 }
 
 fn fields<const N: usize>(all: [(&str, String); N]) -> Fields {
@@ -31,8 +36,13 @@ fn fields<const N: usize>(all: [(&str, String); N]) -> Fields {
 }
 
 impl People {
-    pub(crate) fn new(twins: bool) -> Self {
-        Self { counter: 0, twins }
+    pub(crate) fn new(twins: bool, keyless: bool, ends: bool) -> Self {
+        Self {
+            counter: 0,
+            twins,
+            keyless,
+            ends,
+        }
     }
 
     fn next(&mut self) -> u64 {
@@ -47,13 +57,14 @@ impl People {
             1 => self.hire(state, Side::Desk, true),
             2 if !state.busy => self.hire_in_both(state),
             3 => {
-                let side = any_side(state);
-                self.hire(state, side, false);
+                let (side, keyed) = (any_side(state), !self.keyless);
+                self.hire(state, side, keyed);
             }
             4 => self.found(state),
             5 | 6 => employ(state),
             7 => clear(state),
             8 => self.edit_company(state),
+            9 if self.ends => end(state),
             _ => self.edit(state),
         }
     }
@@ -200,6 +211,69 @@ fn clear(state: &mut State) {
     };
     if let Some(id) = any(state, side, Kind::Contact) {
         set(state, side, Kind::Contact, id, field, Value::Empty);
+    }
+}
+
+/// Somebody deletes a record, brings one back, merges two, or makes a contact something else.
+fn end(state: &mut State) {
+    let side = any_side(state);
+    let kind = Kind::BOTH[usize::from(state.random.random_bool(0.8))];
+    let now = state.now;
+    match state.random.random_range(0..6) {
+        0 | 1 => {
+            if let Some(id) = any(state, side, kind) {
+                state.tell(|| format!("somebody trashes {side} {kind} {id}"));
+                state.accounts.of_mut(side).trash(kind, id, now);
+            }
+        }
+        2 | 3 => restore(state, side, kind),
+        4 if side == Side::Crm && state.accounts.crm.traits.index_lag > 0 => merge(state, kind),
+        _ if side == Side::Desk => {
+            if let Some(id) = any(state, side, Kind::Contact) {
+                state.tell(|| format!("somebody makes {side} contact {id} an agent"));
+                let account = state.accounts.of_mut(side);
+                account.stand(Kind::Contact, id, now, Standing::Converted);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn restore(state: &mut State, side: Side, kind: Kind) {
+    let now = state.now;
+    let account = state.accounts.of_mut(side);
+    let mut trashed = account.of(kind).values();
+    let trashed = trashed.find(|it| it.standing == Standing::Trashed);
+    let Some((id, fields)) = trashed.map(|it| (it.id, it.fields.clone())) else {
+        return;
+    };
+    if account.taken(kind, &fields, Some(id)).is_none() {
+        account.stand(kind, id, now, Standing::Live);
+        state.tell(|| format!("somebody restores {side} {kind} {id}"));
+    }
+}
+
+/// Somebody merges two records of the CRM: the survivor takes over what it lacks.
+fn merge(state: &mut State, kind: Kind) {
+    let (one, two) = (any(state, Side::Crm, kind), any(state, Side::Crm, kind));
+    let (Some(survivor), Some(loser)) = (one, two) else {
+        return;
+    };
+    if survivor == loser {
+        return;
+    }
+    state.tell(|| format!("somebody merges crm {kind} {loser} into {survivor}"));
+    let (now, lag) = (state.now, lag(state, Side::Crm));
+    let account = &mut state.accounts.crm;
+    account.stand(kind, loser, now, Standing::MergedInto(survivor));
+    let fields = account.of(kind)[&loser].fields.clone();
+    account.change(kind, survivor, now + lag, now, |record| {
+        for (field, value) in fields {
+            record.fields.entry(field).or_insert(value);
+        }
+    });
+    if kind == Kind::Company {
+        account.leave(loser, now);
     }
 }
 

@@ -164,7 +164,7 @@ impl Account {
     }
 
     /// Who has a unique value of `fields` already, apart from `id`.
-    fn taken(
+    pub fn taken(
         &self,
         kind: Kind,
         fields: &BTreeMap<String, Value>,
@@ -307,7 +307,7 @@ impl Account {
     }
 
     /// A company is gone: nobody is in it any more.
-    fn leave(&mut self, company: u64, now: i64) {
+    pub fn leave(&mut self, company: u64, now: i64) {
         let company = company.to_string();
         let version = self.stamp(now);
         let members: Vec<u64> = self

@@ -183,28 +183,50 @@ impl Place {
         panic!("the state stays open");
     }
 
-    async fn open(&self) -> SqliteConnection {
-        let options = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(self.state())
-            .read_only(true);
-        options.connect().await.unwrap()
+    /// Beside the engine, and gone when it returns: who closes the state last tidies it up.
+    async fn ask<T>(&self, ask: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.state());
+        let mut state = options.connect().await.unwrap();
+        let answer = ask(&mut state).await;
+        sqlx::Connection::close(state).await.unwrap();
+        answer
+    }
+
+    /// From now on the disk is full for every third row of a table.
+    pub async fn fill(&self, table: &'static str, change: &'static str) {
+        let sql = format!(
+            "CREATE TRIGGER full BEFORE {change} ON {table} WHEN NEW.rowid % 3 = 1
+             BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        );
+        self.alter(sql).await;
+    }
+
+    /// There is room again.
+    pub async fn empty(&self) {
+        self.alter("DROP TRIGGER full".to_owned()).await;
+    }
+
+    async fn alter(&self, sql: String) {
+        self.ask(async |state| {
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .execute(state)
+                .await
+                .unwrap();
+        })
+        .await;
     }
 
     /// The journal.
     pub async fn journal(&self) -> Vec<Row> {
-        let mut state = self.open().await;
-        sqlx::query_as(
-            "SELECT id, side, kind, action, crm_id, desk_id, fields, outcome FROM journal ORDER BY id",
-        )
-        .fetch_all(&mut state)
-        .await
-        .unwrap()
+        let sql = "SELECT id, side, kind, action, crm_id, desk_id, fields, outcome FROM journal ORDER BY id";
+        self.ask(async |state| sqlx::query_as(sql).fetch_all(state).await.unwrap())
+            .await
     }
 
     /// Texts out of the state.
     pub async fn texts(&self, sql: &'static str) -> Vec<String> {
-        let mut state = self.open().await;
-        sqlx::query_scalar(sql).fetch_all(&mut state).await.unwrap()
+        self.ask(async |state| sqlx::query_scalar(sql).fetch_all(state).await.unwrap())
+            .await
     }
 
     pub async fn report(&self) -> Report {
