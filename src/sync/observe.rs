@@ -283,8 +283,7 @@ impl Engine {
         loop {
             let missing = self.store.unseen(side, kind, after, CONFIRM_CHUNK).await?;
             let Some((last, _)) = missing.last() else {
-                self.store.believe_listing(side, kind).await?;
-                return Ok(());
+                return self.weigh_listing(side, kind, observation).await;
             };
             after = *last;
             if let Err(error) = self.confirm(side, kind, &missing).await? {
@@ -296,6 +295,51 @@ impl Engine {
                 return Ok(());
             }
         }
+    }
+
+    /// Believes a listing that has shown all who are there. One that has passed over some of them may
+    /// have passed over others whom nobody knows yet, and over their changes: these are read as if
+    /// there had been no listing.
+    async fn weigh_listing(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        observation: &mut Observation,
+    ) -> Result<(), CycleError> {
+        let (_, passed_over) = self.store.unseen_count(side, kind).await?;
+        if passed_over == 0 {
+            self.store.believe_listing(side, kind).await?;
+            return Ok(());
+        }
+        tracing::warn!(event = "listing_incomplete", %side, %kind, passed_over,
+            "a list of all records did not show some that are there; what changed is read as well");
+        let Some(mapping) = self.mapping(kind).cloned() else {
+            return Ok(());
+        };
+        let connector = Arc::clone(self.connectors.of(side));
+        let (caps, now) = (connector.caps(), self.clock.now());
+        let changes = self.store.pass(side, kind, PassKind::Changes).await?;
+        let reach = |mark| reach(mark, now, caps.overlap, caps.overlap_hourly);
+        let pass = Pass {
+            side,
+            kind,
+            feed: PassKind::Changes,
+            since: changes.mark.map(reach),
+            resume: None,
+            tick_off: false,
+            catch_up: None,
+        };
+        let (pages, mut inbox) = mpsc::channel(PAGES_WAITING);
+        let reader = read_all(Arc::clone(&connector), mapping, vec![pass], pages);
+        let writer = async {
+            let mut reads = Vec::new();
+            while inbox.recv_many(&mut reads, PAGES_TOGETHER).await > 0 {
+                self.take_in(std::mem::take(&mut reads), observation)
+                    .await?;
+            }
+            Ok(())
+        };
+        tokio::join!(reader, writer).1
     }
 
     /// Reads these records singly and remembers what they are now.
