@@ -170,10 +170,15 @@ fn agree(life: &Life, kind: Kind, holds: &Holds, wrong: &mut Vec<String>) {
             wrong.push(format!("{kind} {reference} is on one side only"));
             continue;
         };
-        let held = |field: &str| {
-            let key = ("conflict".to_owned(), crm.id.to_string(), field.to_owned());
+        let waits = |class: &str, record: &Record, what: &str| {
+            let key = (class.to_owned(), record.id.to_string(), what.to_owned());
             holds.contains(&key)
         };
+        // A write that a system refuses for good is listed, with all its fields.
+        if waits("refused", crm, "update") || waits("refused", desk, "update") {
+            continue;
+        }
+        let held = |field: &str| waits("conflict", crm, field);
         let mut same = |name: &str, crm_shows: String, desk_shows: String| {
             if crm_shows != desk_shows && !held(name) {
                 wrong.push(format!(
@@ -205,6 +210,13 @@ fn agree(life: &Life, kind: Kind, holds: &Holds, wrong: &mut Vec<String>) {
             let desk_company = state.accounts.desk.companies.get(&desk.text(COMPANY).parse().unwrap_or(0));
             let crm_company = crm_company.map_or("", |it| it.text("ref"));
             let desk_company = desk_company.map_or("", |it| it.text("custom_fields.ref"));
+            // A company that was deleted takes nobody out of it on the other side.
+            let lost = |mine: &str, other: &str| {
+                mine.is_empty() && has_ended(&state.accounts, Kind::Company, other)
+            };
+            if lost(crm_company, desk_company) || lost(desk_company, crm_company) {
+                continue;
+            }
             same("company", crm_company.to_owned(), desk_company.to_owned());
         }
     }

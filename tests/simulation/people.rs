@@ -22,9 +22,10 @@ pub(crate) struct People {
     counter: u64,
     /// Whether the same company may be founded on both sides at once.
     pub(crate) twins: bool,
-    /// Whether there are people without an address. Where an older state may come back there are none:
-    /// what was made for them since could not be found again.
+    /// Whether there are people without an address.
     pub(crate) keyless: bool,
+    /// Whether people change addresses and names of companies.
+    pub(crate) rekeys: bool,
     /// Whether records are deleted, restored and merged.
     pub(crate) ends: bool,
 }
@@ -36,11 +37,13 @@ fn fields<const N: usize>(all: [(&str, String); N]) -> Fields {
 }
 
 impl People {
-    pub(crate) fn new(twins: bool, keyless: bool, ends: bool) -> Self {
+    pub(crate) fn new(twins: bool, forgets: bool, ends: bool) -> Self {
         Self {
             counter: 0,
             twins,
-            keyless,
+            // What was linked since the state that comes back could not be found again.
+            keyless: !forgets,
+            rekeys: !forgets,
             ends,
         }
     }
@@ -143,7 +146,7 @@ impl People {
             (Side::Desk, 4) => ("custom_fields.tier", format!("T{n}")),
             _ => ("email", format!("p{n}@acme.test")),
         };
-        if field != "email" || rekeys(state, side, Kind::Contact, id) {
+        if field != "email" || self.rekeys && rekeys(state, side, Kind::Contact, id) {
             set(state, side, Kind::Contact, id, field, Value::text(value));
         }
     }
@@ -154,7 +157,7 @@ impl People {
         let Some(id) = any(state, side, Kind::Company) else {
             return;
         };
-        let rekeys = rekeys(state, side, Kind::Company, id);
+        let rekeys = self.rekeys && rekeys(state, side, Kind::Company, id);
         let field = match (side, state.random.random_range(0..3)) {
             (_, 0) if rekeys => "name",
             (Side::Crm, _) => "phone",
