@@ -5,15 +5,12 @@ use crate::people::People;
 use crate::systems::faults::{Faults, Moment, happens};
 use crate::systems::place::{MAPPING, Place, Row};
 use crate::systems::traits::{Order, Rewrite, Traits};
-use crate::systems::{Died, Systems};
+use crate::systems::Systems;
+use crate::systems::run::cycle;
 use deskbridge::model::Pair;
-use deskbridge::sync::{CycleError, CycleReport, Engine};
-use futures_util::FutureExt as _;
+use deskbridge::sync::Engine;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 const CYCLES: u32 = 10;
@@ -153,8 +150,7 @@ impl Life {
             refusals: 0.02,
             repeats: 0.1,
             bustle: 0.08,
-            death: None,
-            dying: false,
+            ..Faults::default()
         }
     }
 
@@ -323,46 +319,6 @@ impl Life {
 async fn only_refused(place: &Place) -> bool {
     let parked = place.report().await.parked(1000).await.unwrap();
     !parked.is_empty() && parked.iter().all(|it| it.state == "refused")
-}
-
-/// A cycle; `None` where the process died in it.
-pub(crate) async fn cycle(
-    systems: &Systems,
-    engine: &mut Engine,
-    reconcile: bool,
-) -> Option<Result<CycleReport, CycleError>> {
-    {
-        let mut state = systems.state();
-        state.cycle += 1;
-        state.busy = true;
-        state.gate.shut();
-        let number = state.cycle;
-        state.tell(|| format!("cycle {number} begins, reconcile {reconcile}"));
-    }
-    let mut work = pin!(AssertUnwindSafe(engine.cycle(reconcile)).catch_unwind());
-    let work = poll_fn(|context| {
-        let ended = work.as_mut().poll(context);
-        systems.release();
-        ended
-    });
-    let ended = tokio::select! {
-        biased;
-        () = systems.dead.notified() => None,
-        ended = work => Some(ended),
-    };
-    let mut state = systems.state();
-    state.busy = false;
-    match ended? {
-        Ok(report) => {
-            state.tell(|| "it ends".to_owned());
-            Some(report)
-        }
-        Err(panic) if panic.is::<Died>() => None,
-        Err(panic) => {
-            drop(state);
-            std::panic::resume_unwind(panic)
-        }
-    }
 }
 
 /// Lives the life of this seed, and returns its trace.

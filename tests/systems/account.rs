@@ -116,7 +116,7 @@ pub enum Refusal {
 }
 
 /// One system's data.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Account {
     pub side: Side,
     pub traits: Traits,

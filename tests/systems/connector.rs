@@ -7,7 +7,7 @@ use super::{State, Systems, time};
 use async_trait::async_trait;
 use deskbridge::model::{Kind, Observed, RecordId, Side};
 use deskbridge::remote::{
-    Account, Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Lookup, Op, Outcome, Page,
+    Account, Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Helpdesk, Lookup, Op, Outcome, Page,
     PageRequest, RemoteError, Schema,
 };
 use rand::Rng as _;
@@ -56,7 +56,7 @@ impl System {
             if dies(&mut state, number, name) {
                 None
             } else {
-                Some(match draw(&mut state, name) {
+                Some(match draw(&mut state, name, false) {
                     Some(Failure::Unsent(kind) | Failure::Done(kind)) => {
                         Err(self.error(name, kind))
                     }
@@ -80,11 +80,12 @@ impl System {
         let answer = {
             let mut state = self.systems.state();
             let number = begin(&mut state);
+            state.written += 1;
             if state.faults.death == Some(Moment::Before(number)) {
                 dies(&mut state, number, name);
                 None
             } else {
-                match draw(&mut state, name) {
+                match draw(&mut state, name, true) {
                     Some(Failure::Unsent(kind)) => Some(Err(self.error(name, kind))),
                     Some(Failure::Done(kind)) => {
                         let part = state.random.random_range(0..=ops);
@@ -296,9 +297,15 @@ fn dies(state: &mut State, number: u64, name: &str) -> bool {
     dies
 }
 
-fn draw(state: &mut State, name: &str) -> Option<Failure> {
+fn draw(state: &mut State, name: &str, write: bool) -> Option<Failure> {
     let faults = state.faults.clone();
-    let failure = faults.draw(&mut state.random);
+    let failure = match state.faults.once.take() {
+        Some(failure) if write => Some(failure),
+        later => {
+            state.faults.once = later;
+            faults.draw(&mut state.random)
+        }
+    };
     if failure.is_some() {
         state.tell(|| format!("{name} fails: {failure:?}"));
     }
@@ -418,6 +425,10 @@ impl Connector for System {
             Ok(outcomes) => outcomes,
             Err(error) => ops.iter().map(|_| Outcome::Failed(error.clone())).collect(),
         }
+    }
+
+    fn helpdesk(&self) -> Option<&dyn Helpdesk> {
+        (self.side == Side::Desk).then_some(self)
     }
 
     fn calls(&self) -> BTreeMap<&'static str, u64> {

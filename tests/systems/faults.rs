@@ -14,6 +14,9 @@ pub enum Moment {
     After(u64),
     /// At this look at the clock.
     Look(u64),
+    /// When it goes on for so many times, wherever it waited: mostly for its own state. How often it
+    /// waits depends on the machine.
+    Poll(u64),
 }
 
 /// How likely what is.
@@ -30,6 +33,8 @@ pub struct Faults {
     /// That people do something between two calls.
     pub bustle: f64,
     pub death: Option<Moment>,
+    /// What becomes of the next write.
+    pub once: Option<Failure>,
     /// Nothing is answered any more, and the process dies at its next look at the clock.
     pub dying: bool,
 }

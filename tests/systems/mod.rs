@@ -11,15 +11,18 @@
 
 pub mod account;
 pub mod connector;
+pub mod desk;
 pub mod faults;
 pub mod gate;
 pub mod place;
+pub mod run;
 pub mod traits;
 pub mod witness;
 
 use account::Account;
 use chrono::{DateTime, TimeZone as _, Utc};
 use connector::System;
+use desk::Tickets;
 use deskbridge::clock::Clock;
 use deskbridge::model::{Pair, Side};
 use deskbridge::remote::Connector;
@@ -48,6 +51,8 @@ pub struct State {
     /// How far the engine's clock is ahead, in milliseconds.
     pub skew: i64,
     pub accounts: Pair<Account>,
+    /// Of the helpdesk.
+    pub tickets: Tickets,
     pub faults: Faults,
     pub witness: Witness,
     /// Which cycle runs, or ran last.
@@ -56,8 +61,12 @@ pub struct State {
     pub busy: bool,
     /// Calls so far.
     pub calls: u64,
+    /// Those of them that wrote.
+    pub written: u64,
     /// Looks at the clock so far.
     pub looks: u64,
+    /// How often the engine went on.
+    pub polls: u64,
     /// What was called, hashed.
     pub trace: DefaultHasher,
     /// What was called, in words, where somebody wants to read it.
@@ -114,12 +123,15 @@ impl Systems {
             now: MORNING,
             skew: 0,
             accounts,
+            tickets: Tickets::default(),
             faults: Faults::default(),
             witness: Witness::default(),
             cycle: 0,
             busy: false,
             calls: 0,
+            written: 0,
             looks: 0,
+            polls: 0,
             trace: DefaultHasher::new(),
             story: std::env::var_os("DESKBRIDGE_STORY").map(|_| Vec::new()),
             people: None,
