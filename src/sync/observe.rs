@@ -6,7 +6,7 @@
 use super::{CycleError, Engine, Progress, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{Kind, Observed, Presence, RecordId, Side, Version};
-use crate::remote::{Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError};
+use crate::remote::{Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError};
 use crate::store::{Fate, Ingest, PassKind, PassState, Running, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;
@@ -317,9 +317,14 @@ impl Engine {
             return Ok(());
         };
         let connector = Arc::clone(self.connectors.of(side));
-        let (caps, now) = (connector.caps(), self.clock.now());
+        let now = self.clock.now();
+        let Caps {
+            overlap,
+            overlap_hourly,
+            ..
+        } = *connector.caps();
         let changes = self.store.pass(side, kind, PassKind::Changes).await?;
-        let reach = |mark| reach(mark, now, caps.overlap, caps.overlap_hourly);
+        let reach = |mark| reach(mark, now, overlap, overlap_hourly);
         let pass = Pass {
             side,
             kind,
@@ -330,7 +335,7 @@ impl Engine {
             catch_up: None,
         };
         let (pages, mut inbox) = mpsc::channel(PAGES_WAITING);
-        let reader = read_all(Arc::clone(&connector), mapping, vec![pass], pages);
+        let reader = read_all(connector, mapping, vec![pass], pages);
         let writer = async {
             let mut reads = Vec::new();
             while inbox.recv_many(&mut reads, PAGES_TOGETHER).await > 0 {

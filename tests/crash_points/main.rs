@@ -8,6 +8,9 @@
 
 #[path = "../systems/mod.rs"]
 mod systems;
+#[path = "../world/mod.rs"]
+mod world;
 
+mod killed;
 mod run;
 mod scenes;

@@ -285,7 +285,9 @@ scenes! {
         record.fields.insert("phone".to_owned(), Value::from("+9"));
     }).reconcile();
     a_server_that_rewrites_is_not_fought: Scene::new(ada, |state| {
-        edit(state, Side::Crm, &[("jobtitle", " Countess "), ("phone", " +3")]);
+        // Where the CRM does not have the last word and the answer is lost, what the server made of a
+        // value is newer than the value, and goes back: the end is another, but an end.
+        edit(state, Side::Crm, &[("jobtitle", " Countess ")]);
     }).traits(|traits| traits.desk.rewrite = Rewrite::TrimsAndLowers);
     another_mapping_brings_both_together: Scene::new(twins, |state| {
         edit(state, Side::Crm, &[("phone", "+2")]);

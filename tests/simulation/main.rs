@@ -11,6 +11,7 @@
 #[path = "../systems/mod.rs"]
 mod systems;
 
+mod found;
 mod judge;
 mod life;
 mod people;

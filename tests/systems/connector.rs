@@ -136,6 +136,10 @@ impl System {
             Feed::Trash(since) => (since.map(|it| it.timestamp_millis()), true),
         };
         let lies = state.faults.lies;
+        let lies = match state.faults.liar {
+            Some(liar) if liar != self.side => 0.0,
+            _ => lies,
+        };
         let lie = request.feed == Feed::All && happens(&mut state.random, lies);
         let account = state.accounts.of(self.side);
         let rows = account.feed(request.kind, changes, now, trash);

@@ -1,5 +1,6 @@
 //! What goes wrong with a call, by chance.
 
+use deskbridge::model::Side;
 use deskbridge::remote::ErrorKind;
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -26,6 +27,8 @@ pub struct Faults {
     pub rate: f64,
     /// That a whole list lies: it is empty, or ends too early.
     pub lies: f64,
+    /// Whose lists lie; of both, if of nobody in particular.
+    pub liar: Option<Side>,
     /// That one record of a batch is refused.
     pub refusals: f64,
     /// That a page shows again what the one before has shown.

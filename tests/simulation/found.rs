@@ -1,0 +1,195 @@
+//! What lives have brought to light, each as short as it can be told.
+
+use crate::people::set;
+use crate::systems::faults::{Failure, Faults};
+use crate::systems::place::{MAPPING, Place};
+use crate::systems::run::cycle;
+use crate::systems::traits::Traits;
+use crate::systems::{People, State, Systems};
+use deskbridge::model::{Kind, Pair, Side, Value};
+use deskbridge::remote::ErrorKind;
+use deskbridge::sync::Engine;
+use std::collections::BTreeMap;
+
+const MINUTE: i64 = 60_000;
+
+struct Stage {
+    systems: Systems,
+    place: Place,
+    engine: Engine,
+}
+
+impl Stage {
+    /// A world with these in it, and an engine that has not turned yet.
+    async fn new(crm: Traits, conflict: &str, fill: impl FnOnce(&mut State)) -> Self {
+        let traits = Pair {
+            crm,
+            desk: Traits::desk(),
+        };
+        let systems = Systems::new(1, traits);
+        let toml = MAPPING.replace("{CONFLICT}", conflict);
+        let place = Place::new(toml.replace("{DELETE}", "hold"));
+        fill(&mut systems.state());
+        let engine = place.engine(&systems).await;
+        Self {
+            systems,
+            place,
+            engine,
+        }
+    }
+
+    async fn turn(&mut self, reconcile: bool) {
+        self.systems.state().now += 10 * MINUTE;
+        let ended = cycle(&self.systems, &mut self.engine, reconcile).await;
+        ended.unwrap().unwrap();
+    }
+
+    fn value(&self, side: Side, field: &str) -> String {
+        let state = self.systems.state();
+        let mut contacts = state.accounts.of(side).contacts.values();
+        contacts.next().unwrap().text(field).to_owned()
+    }
+
+    fn count(&self, side: Side) -> usize {
+        self.systems.state().accounts.of(side).contacts.len()
+    }
+}
+
+fn contact(state: &mut State, side: Side, of: &[(&str, &str)]) -> u64 {
+    let fields: BTreeMap<String, Value> = of
+        .iter()
+        .map(|(field, value)| ((*field).to_owned(), Value::text(*value)))
+        .collect();
+    let now = state.now;
+    let account = state.accounts.of_mut(side);
+    account.create(Kind::Contact, &fields, now, 0).unwrap()
+}
+
+fn pair(state: &mut State) -> (u64, u64) {
+    let ada = [("email", "ada@x.test"), ("lastname", "King"), ("phone", "+1")];
+    let crm = contact(state, Side::Crm, &ada);
+    let desk = contact(state, Side::Desk, &[("email", "ada@x.test"), ("name", "Byron")]);
+    (crm, desk)
+}
+
+/// One person who does one thing before call number `at`, and nothing afterwards.
+fn at_call(at: u64, deed: impl Fn(&mut State) + Send + 'static) -> (Faults, People) {
+    let faults = Faults {
+        bustle: 1.0,
+        ..Faults::default()
+    };
+    let people: People = Box::new(move |state| {
+        if state.calls == at {
+            deed(state);
+        }
+    });
+    (faults, people)
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(test);
+}
+
+#[test]
+fn an_edit_made_between_our_writes_to_both_sides_arrives() {
+    run(async {
+        let mut crm = 0;
+        let fill = |state: &mut State| crm = pair(state).0;
+        let mut stage = Stage::new(Traits::own(), "freshdesk", fill).await;
+        // Four lists; then the CRM is written, and Freshdesk.
+        let (faults, people) = at_call(5, move |state| {
+            set(state, Side::Crm, Kind::Contact, crm, "phone", "+2".into());
+        });
+        stage.systems.state().faults = faults;
+        stage.systems.state().people = Some(people);
+        stage.turn(false).await;
+        stage.turn(false).await;
+        assert_eq!(stage.value(Side::Crm, "phone"), "+2");
+        assert_eq!(stage.value(Side::Desk, "phone"), "+2");
+    });
+}
+
+#[test]
+fn an_edit_that_the_search_does_not_show_yet_is_not_overwritten_when_a_pair_is_found() {
+    run(async {
+        let mut crm = 0;
+        let fill = |state: &mut State| crm = pair(state).0;
+        let mut stage = Stage::new(Traits::searching(), "freshdesk", fill).await;
+        // All is read, and then the state cannot be written: nobody is linked yet.
+        stage.place.fill("journal", "INSERT").await;
+        let ended = cycle(&stage.systems, &mut stage.engine, false).await;
+        assert!(ended.unwrap().is_err(), "the disk is full");
+        stage.place.empty().await;
+        {
+            let mut state = stage.systems.state();
+            let now = state.now;
+            // Searches know of it only in a day.
+            let account = &mut state.accounts.crm;
+            account.change(Kind::Contact, crm, now + 86_400_000, now, |record| {
+                let fields = &mut record.fields;
+                fields.insert("lastname".to_owned(), "Lovelace".into());
+            });
+        }
+        stage.turn(false).await;
+        let journal = stage.place.journal().await;
+        let known = journal.iter().any(|row| row.fields.contains("\"Lovelace\""));
+        assert!(known, "what was overruled is in the journal: {journal:?}");
+    });
+}
+
+#[test]
+fn a_listing_that_passed_over_records_does_not_make_those_nobody_knows_yet_twice() {
+    run(async {
+        let fill = |state: &mut State| {
+            pair(state);
+        };
+        let mut stage = Stage::new(Traits::own(), "crm", fill).await;
+        stage.turn(false).await;
+        let bob = [("email", "bob@x.test"), ("lastname", "Bob")];
+        contact(&mut stage.systems.state(), Side::Crm, &bob);
+        let bob = [("email", "bob@x.test"), ("name", "Bob")];
+        contact(&mut stage.systems.state(), Side::Desk, &bob);
+        {
+            let faults = &mut stage.systems.state().faults;
+            (faults.lies, faults.liar) = (1.0, Some(Side::Crm));
+        }
+        stage.turn(true).await;
+        stage.systems.state().faults.lies = 0.0;
+        stage.turn(false).await;
+        assert_eq!((stage.count(Side::Crm), stage.count(Side::Desk)), (2, 2));
+    });
+}
+
+#[test]
+fn a_contact_whose_address_changes_while_a_create_is_in_doubt_is_made_once() {
+    run(async {
+        let mut desk = 0;
+        let fill = |state: &mut State| {
+            desk = contact(state, Side::Desk, &[("email", "ada@x.test"), ("name", "King")]);
+        };
+        let mut stage = Stage::new(Traits::own(), "crm", fill).await;
+        stage.systems.state().faults.once = Some(Failure::Done(ErrorKind::NoAnswer));
+        // The lists, then the create whose answer is lost.
+        stage.turn(false).await;
+        {
+            // It was carried out, whatever chance says.
+            let mut state = stage.systems.state();
+            if state.accounts.crm.contacts.is_empty() {
+                let lost = [("email", "ada@x.test"), ("lastname", "King")];
+                contact(&mut state, Side::Crm, &lost);
+            }
+        }
+        let email = Value::from("byron@x.test");
+        set(&mut stage.systems.state(), Side::Desk, Kind::Contact, desk, "email", email);
+        for _ in 0..3 {
+            stage.turn(false).await;
+        }
+        assert_eq!((stage.count(Side::Crm), stage.count(Side::Desk)), (1, 1));
+        assert_eq!(stage.value(Side::Crm, "email"), "byron@x.test");
+        assert_eq!(stage.value(Side::Desk, "email"), "byron@x.test");
+    });
+}
