@@ -317,7 +317,10 @@ mod tests {
     fn an_edit_of_the_first_name_while_we_wrote_the_last_name_is_still_an_edit_afterwards() {
         let mut mapping = mapping();
         mapping.fields[0].crm = vec!["first".to_owned(), "last".to_owned()];
-        let mut pair = pair(&[("first", "Ada"), ("last", "King")], &[("name", "Ada Byron")]);
+        let mut pair = pair(
+            &[("first", "Ada"), ("last", "King")],
+            &[("name", "Ada Byron")],
+        );
         let change = FieldChange {
             field: "name".to_owned(),
             base: Vec::new(),
@@ -328,7 +331,10 @@ mod tests {
         };
         let stored = image(&[("first", "Augusta"), ("last", "Byron")]);
         settle(&mapping, &mut pair, Side::Crm, &[change], &stored);
-        assert_eq!(pair.bases.crm, image(&[("first", "Ada"), ("last", "Byron")]));
+        assert_eq!(
+            pair.bases.crm,
+            image(&[("first", "Ada"), ("last", "Byron")])
+        );
         assert_eq!(pair.images.crm, stored);
     }
 

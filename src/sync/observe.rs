@@ -6,7 +6,9 @@
 use super::{CycleError, Engine, Progress, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{Kind, Observed, Presence, RecordId, Side, Version};
-use crate::remote::{Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError};
+use crate::remote::{
+    Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Page, PageRequest, RemoteError,
+};
 use crate::store::{Fate, Ingest, PassKind, PassState, Running, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;

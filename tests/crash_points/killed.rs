@@ -28,9 +28,7 @@ async fn die_after(world: &World, writes_seen: usize) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, seen)
-        .await
-        .expect("so many writes come");
+    tokio::time::timeout(PATIENCE, seen).await.unwrap();
     kill("KILL", &daemon.child);
 }
 
@@ -56,7 +54,11 @@ fn people(world: &World) -> (BTreeSet<String>, BTreeSet<String>) {
     assert_eq!(crm_emails.len(), crm.len(), "somebody is twice in the CRM");
     let desk = world.desk.contacts();
     let desk_emails: BTreeSet<String> = desk.iter().filter_map(|it| it.email.clone()).collect();
-    assert_eq!(desk_emails.len(), desk.len(), "somebody is twice in Freshdesk");
+    assert_eq!(
+        desk_emails.len(),
+        desk.len(),
+        "somebody is twice in Freshdesk"
+    );
     (crm_emails, desk_emails)
 }
 
@@ -126,7 +128,11 @@ async fn tickets_get_one_note_when_the_process_is_killed_among_them() {
         for ticket in tickets {
             let priority = world.desk.ticket(ticket).unwrap().priority;
             assert_eq!(priority, stage::URGENT, "killed after {after} writes");
-            assert_eq!(world.desk.conversations(ticket).len(), 1, "killed after {after} writes");
+            assert_eq!(
+                world.desk.conversations(ticket).len(),
+                1,
+                "killed after {after} writes"
+            );
         }
     }
 }

@@ -285,7 +285,10 @@ async fn end(systems: &Systems, place: &Place) -> Vec<String> {
         }
         for filed in state.tickets.all.values() {
             let (image, presence) = (&filed.ticket.image, filed.ticket.presence);
-            end.push(format!("ticket {} {presence:?} {image:?} {:?}", filed.ticket.id, filed.notes));
+            end.push(format!(
+                "ticket {} {presence:?} {image:?} {:?}",
+                filed.ticket.id, filed.notes
+            ));
         }
     }
     let holds = place.report().await.holds(0, 1000).await.unwrap();
@@ -294,7 +297,11 @@ async fn end(systems: &Systems, place: &Place) -> Vec<String> {
         format!("hold {} {} {who:?} {}", it.kind, it.class, it.fields)
     }));
     let parked = place.report().await.parked(1000).await.unwrap();
-    end.extend(parked.into_iter().map(|it| format!("parked {} {}", it.action, it.id)));
+    end.extend(
+        parked
+            .into_iter()
+            .map(|it| format!("parked {} {}", it.action, it.id)),
+    );
     let open = "SELECT 'open: ' || fields FROM journal WHERE outcome IS NULL";
     end.extend(place.texts(open).await);
     end.sort();

@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 
 const MINUTE: i64 = 60_000;
 
-struct Stage {
+struct Scene {
     systems: Systems,
     place: Place,
     engine: Engine,
 }
 
-impl Stage {
+impl Scene {
     /// A world with these in it, and an engine that has not turned yet.
     async fn new(crm: Traits, conflict: &str, fill: impl FnOnce(&mut State)) -> Self {
         let traits = Pair {
@@ -66,9 +66,17 @@ fn contact(state: &mut State, side: Side, of: &[(&str, &str)]) -> u64 {
 }
 
 fn pair(state: &mut State) -> (u64, u64) {
-    let ada = [("email", "ada@x.test"), ("lastname", "King"), ("phone", "+1")];
+    let ada = [
+        ("email", "ada@x.test"),
+        ("lastname", "King"),
+        ("phone", "+1"),
+    ];
     let crm = contact(state, Side::Crm, &ada);
-    let desk = contact(state, Side::Desk, &[("email", "ada@x.test"), ("name", "Byron")]);
+    let desk = contact(
+        state,
+        Side::Desk,
+        &[("email", "ada@x.test"), ("name", "Byron")],
+    );
     (crm, desk)
 }
 
@@ -99,17 +107,17 @@ fn an_edit_made_between_our_writes_to_both_sides_arrives() {
     run(async {
         let mut crm = 0;
         let fill = |state: &mut State| crm = pair(state).0;
-        let mut stage = Stage::new(Traits::own(), "freshdesk", fill).await;
+        let mut scene = Scene::new(Traits::own(), "freshdesk", fill).await;
         // Four lists; then the CRM is written, and Freshdesk.
         let (faults, people) = at_call(5, move |state| {
             set(state, Side::Crm, Kind::Contact, crm, "phone", "+2".into());
         });
-        stage.systems.state().faults = faults;
-        stage.systems.state().people = Some(people);
-        stage.turn(false).await;
-        stage.turn(false).await;
-        assert_eq!(stage.value(Side::Crm, "phone"), "+2");
-        assert_eq!(stage.value(Side::Desk, "phone"), "+2");
+        scene.systems.state().faults = faults;
+        scene.systems.state().people = Some(people);
+        scene.turn(false).await;
+        scene.turn(false).await;
+        assert_eq!(scene.value(Side::Crm, "phone"), "+2");
+        assert_eq!(scene.value(Side::Desk, "phone"), "+2");
     });
 }
 
@@ -118,14 +126,14 @@ fn an_edit_that_the_search_does_not_show_yet_is_not_overwritten_when_a_pair_is_f
     run(async {
         let mut crm = 0;
         let fill = |state: &mut State| crm = pair(state).0;
-        let mut stage = Stage::new(Traits::searching(), "freshdesk", fill).await;
+        let mut scene = Scene::new(Traits::searching(), "freshdesk", fill).await;
         // All is read, and then the state cannot be written: nobody is linked yet.
-        stage.place.fill("journal", "INSERT").await;
-        let ended = cycle(&stage.systems, &mut stage.engine, false).await;
+        scene.place.fill("journal", "INSERT").await;
+        let ended = cycle(&scene.systems, &mut scene.engine, false).await;
         assert!(ended.unwrap().is_err(), "the disk is full");
-        stage.place.empty().await;
+        scene.place.empty().await;
         {
-            let mut state = stage.systems.state();
+            let mut state = scene.systems.state();
             let now = state.now;
             // Searches know of it only in a day.
             let account = &mut state.accounts.crm;
@@ -134,9 +142,11 @@ fn an_edit_that_the_search_does_not_show_yet_is_not_overwritten_when_a_pair_is_f
                 fields.insert("lastname".to_owned(), "Lovelace".into());
             });
         }
-        stage.turn(false).await;
-        let journal = stage.place.journal().await;
-        let known = journal.iter().any(|row| row.fields.contains("\"Lovelace\""));
+        scene.turn(false).await;
+        let journal = scene.place.journal().await;
+        let known = journal
+            .iter()
+            .any(|row| row.fields.contains("\"Lovelace\""));
         assert!(known, "what was overruled is in the journal: {journal:?}");
     });
 }
@@ -147,20 +157,20 @@ fn a_listing_that_passed_over_records_does_not_make_those_nobody_knows_yet_twice
         let fill = |state: &mut State| {
             pair(state);
         };
-        let mut stage = Stage::new(Traits::own(), "crm", fill).await;
-        stage.turn(false).await;
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.turn(false).await;
         let bob = [("email", "bob@x.test"), ("lastname", "Bob")];
-        contact(&mut stage.systems.state(), Side::Crm, &bob);
+        contact(&mut scene.systems.state(), Side::Crm, &bob);
         let bob = [("email", "bob@x.test"), ("name", "Bob")];
-        contact(&mut stage.systems.state(), Side::Desk, &bob);
+        contact(&mut scene.systems.state(), Side::Desk, &bob);
         {
-            let faults = &mut stage.systems.state().faults;
+            let faults = &mut scene.systems.state().faults;
             (faults.lies, faults.liar) = (1.0, Some(Side::Crm));
         }
-        stage.turn(true).await;
-        stage.systems.state().faults.lies = 0.0;
-        stage.turn(false).await;
-        assert_eq!((stage.count(Side::Crm), stage.count(Side::Desk)), (2, 2));
+        scene.turn(true).await;
+        scene.systems.state().faults.lies = 0.0;
+        scene.turn(false).await;
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (2, 2));
     });
 }
 
@@ -169,27 +179,38 @@ fn a_contact_whose_address_changes_while_a_create_is_in_doubt_is_made_once() {
     run(async {
         let mut desk = 0;
         let fill = |state: &mut State| {
-            desk = contact(state, Side::Desk, &[("email", "ada@x.test"), ("name", "King")]);
+            desk = contact(
+                state,
+                Side::Desk,
+                &[("email", "ada@x.test"), ("name", "King")],
+            );
         };
-        let mut stage = Stage::new(Traits::own(), "crm", fill).await;
-        stage.systems.state().faults.once = Some(Failure::Done(ErrorKind::NoAnswer));
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.systems.state().faults.once = Some(Failure::Done(ErrorKind::NoAnswer));
         // The lists, then the create whose answer is lost.
-        stage.turn(false).await;
+        scene.turn(false).await;
         {
             // It was carried out, whatever chance says.
-            let mut state = stage.systems.state();
+            let mut state = scene.systems.state();
             if state.accounts.crm.contacts.is_empty() {
                 let lost = [("email", "ada@x.test"), ("lastname", "King")];
                 contact(&mut state, Side::Crm, &lost);
             }
         }
         let email = Value::from("byron@x.test");
-        set(&mut stage.systems.state(), Side::Desk, Kind::Contact, desk, "email", email);
+        set(
+            &mut scene.systems.state(),
+            Side::Desk,
+            Kind::Contact,
+            desk,
+            "email",
+            email,
+        );
         for _ in 0..3 {
-            stage.turn(false).await;
+            scene.turn(false).await;
         }
-        assert_eq!((stage.count(Side::Crm), stage.count(Side::Desk)), (1, 1));
-        assert_eq!(stage.value(Side::Crm, "email"), "byron@x.test");
-        assert_eq!(stage.value(Side::Desk, "email"), "byron@x.test");
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
+        assert_eq!(scene.value(Side::Crm, "email"), "byron@x.test");
+        assert_eq!(scene.value(Side::Desk, "email"), "byron@x.test");
     });
 }

@@ -86,8 +86,8 @@ fn journalled(life: &Life, journal: &[Row], wrong: &mut Vec<String>) {
             &row.desk_id
         };
         let id = own.as_deref().filter(|_| row.action != "create");
-        let line = line(&row.side, &row.kind, &row.action, id, &set);
-        *rows.entry(line).or_default() += 1;
+        let written = line(&row.side, &row.kind, &row.action, id, &set);
+        *rows.entry(written).or_default() += 1;
     }
     for write in &life.systems.state().witness.writes {
         let Write {
@@ -98,14 +98,16 @@ fn journalled(life: &Life, journal: &[Row], wrong: &mut Vec<String>) {
             set,
         } = write;
         let id = id.as_ref().map(|id| id.0.as_str());
-        let line = line(side.word(), kind.word(), verb, id, set);
-        let left = rows.entry(line.clone()).or_default();
+        let sent = line(side.word(), kind.word(), verb, id, set);
+        let left = rows.entry(sent.clone()).or_default();
         *left -= 1;
         if *left < 0 {
-            wrong.push(format!("not in the journal: {line}"));
+            wrong.push(format!("not in the journal: {sent}"));
         }
-        if set.0.contains_key(UNTOUCHED) || (*side == Side::Crm && set.0.contains_key("customer_tier")) {
-            wrong.push(format!("must not be written: {line}"));
+        if set.0.contains_key(UNTOUCHED)
+            || (*side == Side::Crm && set.0.contains_key("customer_tier"))
+        {
+            wrong.push(format!("must not be written: {sent}"));
         }
     }
 }
@@ -115,7 +117,11 @@ fn line(side: &str, kind: &str, verb: &str, id: Option<&str>, set: &Image) -> St
     format!("{side} {kind} {verb} {id:?} {set}")
 }
 
-fn by_ref<'a>(account: &'a Account, kind: Kind, wrong: &mut Vec<String>) -> BTreeMap<&'a str, &'a Record> {
+fn by_ref<'a>(
+    account: &'a Account,
+    kind: Kind,
+    wrong: &mut Vec<String>,
+) -> BTreeMap<&'a str, &'a Record> {
     let name = reference(account.side);
     let mut known = BTreeMap::new();
     for record in account.of(kind).values().filter(|it| it.is_live()) {
@@ -146,80 +152,99 @@ fn agree(life: &Life, kind: Kind, holds: &Holds, wrong: &mut Vec<String>) {
     let crm = by_ref(&state.accounts.crm, kind, wrong);
     let desk = by_ref(&state.accounts.desk, kind, wrong);
     let all: BTreeSet<&str> = crm.keys().chain(desk.keys()).copied().collect();
+    let waits = |class: &str, record: &Record, what: &str| {
+        let key = (class.to_owned(), record.id.to_string(), what.to_owned());
+        holds.contains(&key)
+    };
     for reference in all {
-        let (Some(crm), Some(desk)) = (crm.get(reference), desk.get(reference)) else {
-            let held = |it: &&&Record| {
-                let key = ("conflict".to_owned(), it.id.to_string(), "ref".to_owned());
-                holds.contains(&key)
-            };
-            // A person has deleted, merged or converted the other one, or it is not settled which of
-            // two references a merged one has.
-            let refused = [crm.get(reference), desk.get(reference)]
-                .into_iter()
-                .flatten()
-                .any(|it| {
-                    let key = ("refused".to_owned(), it.id.to_string(), "create".to_owned());
-                    holds.contains(&key)
-                });
-            if refused || has_ended(&state.accounts, kind, reference)
-                || crm.get(reference).filter(held).is_some()
-                || crm.values().any(|it| held(&it)) && desk.contains_key(reference)
-            {
-                continue;
+        let (Some(mine), Some(theirs)) = (crm.get(reference), desk.get(reference)) else {
+            let alone = crm.get(reference).or_else(|| desk.get(reference));
+            let refused = alone.is_some_and(|it| waits("refused", it, "create"));
+            // It is not settled which of two references somebody has who was merged.
+            let two_names = crm.values().any(|it| waits("conflict", it, "ref"));
+            // A person has deleted, merged or converted the other one.
+            let ended = has_ended(&state.accounts, kind, reference);
+            if !(refused || two_names || ended) {
+                wrong.push(format!("{kind} {reference} is on one side only"));
             }
-            wrong.push(format!("{kind} {reference} is on one side only"));
             continue;
-        };
-        let waits = |class: &str, record: &Record, what: &str| {
-            let key = (class.to_owned(), record.id.to_string(), what.to_owned());
-            holds.contains(&key)
         };
         // A write that a system refuses for good is listed, with all its fields.
-        if waits("refused", crm, "update") || waits("refused", desk, "update") {
+        if waits("refused", mine, "update") || waits("refused", theirs, "update") {
             continue;
         }
-        let held = |field: &str| waits("conflict", crm, field);
-        let mut same = |name: &str, crm_shows: String, desk_shows: String| {
-            if crm_shows != desk_shows && !held(name) {
+        for (name, mine_shows, theirs_shows) in shown(life, &state.accounts, kind, mine, theirs) {
+            if mine_shows != theirs_shows && !waits("conflict", mine, name) {
+                let ids = format!("{} and {}", mine.id, theirs.id);
                 wrong.push(format!(
-                    "{kind} {reference} ({} and {}): {name} is {crm_shows:?} in the CRM, {desk_shows:?} in Freshdesk",
-                    crm.id, desk.id
+                    "{kind} {reference} ({ids}): {name} is {mine_shows:?} in the CRM, {theirs_shows:?} in Freshdesk"
                 ));
             }
-        };
-        let fields: &[Named] = match kind {
-            Kind::Contact => &CONTACT,
-            Kind::Company => &COMPANIES,
-        };
-        for (mine, theirs) in fields {
-            same(mine, norm(life, mine, crm.text(mine)), norm(life, mine, desk.text(theirs)));
-        }
-        if kind == Kind::Contact {
-            let name = format!("{} {}", crm.text("firstname"), crm.text("lastname"));
-            same("name", name.trim().to_owned(), desk.text("name").to_owned());
-            let tier = match crm.text("customer_tier") {
-                "vip" => "VIP",
-                "standard" => "Standard",
-                _ => "",
-            };
-            // The first sync clears nothing: what had no value in the CRM then stays in Freshdesk.
-            let never = tier.is_empty() && !crm.edits.contains_key("customer_tier");
-            let tier = if never { desk.text("custom_fields.tier") } else { tier };
-            same("customer_tier", tier.to_owned(), desk.text("custom_fields.tier").to_owned());
-            let crm_company = state.accounts.crm.companies.get(&crm.text(COMPANY).parse().unwrap_or(0));
-            let desk_company = state.accounts.desk.companies.get(&desk.text(COMPANY).parse().unwrap_or(0));
-            let crm_company = crm_company.map_or("", |it| it.text("ref"));
-            let desk_company = desk_company.map_or("", |it| it.text("custom_fields.ref"));
-            // A company that was deleted takes nobody out of it on the other side.
-            let lost = |mine: &str, other: &str| {
-                mine.is_empty() && has_ended(&state.accounts, Kind::Company, other)
-            };
-            if lost(crm_company, desk_company) || lost(desk_company, crm_company) {
-                continue;
-            }
-            same("company", crm_company.to_owned(), desk_company.to_owned());
         }
     }
+}
+
+/// Each mapped field as both sides show it.
+fn shown(
+    life: &Life,
+    accounts: &Pair<Account>,
+    kind: Kind,
+    mine: &Record,
+    theirs: &Record,
+) -> Vec<(&'static str, String, String)> {
+    let fields: &[Named] = match kind {
+        Kind::Contact => &CONTACT,
+        Kind::Company => &COMPANIES,
+    };
+    let value = |name: &'static str, other: &str| {
+        let norm = |text| norm(life, name, text);
+        (name, norm(mine.text(name)), norm(theirs.text(other)))
+    };
+    let mut all: Vec<_> = fields
+        .iter()
+        .map(|(name, other)| value(name, other))
+        .collect();
+    if kind == Kind::Contact {
+        let name = format!("{} {}", mine.text("firstname"), mine.text("lastname"));
+        all.push((
+            "name",
+            name.trim().to_owned(),
+            theirs.text("name").to_owned(),
+        ));
+        all.push(tier(mine, theirs));
+        all.extend(employer(accounts, mine, theirs));
+    }
+    all
+}
+
+fn tier(mine: &Record, theirs: &Record) -> (&'static str, String, String) {
+    let shown = theirs.text("custom_fields.tier");
+    let wanted = match mine.text("customer_tier") {
+        "vip" => "VIP",
+        "standard" => "Standard",
+        // The first sync clears nothing: what had no value in the CRM then stays in Freshdesk.
+        "" if !mine.edits.contains_key("customer_tier") => shown,
+        _ => "",
+    };
+    ("customer_tier", wanted.to_owned(), shown.to_owned())
+}
+
+fn employer(
+    accounts: &Pair<Account>,
+    mine: &Record,
+    theirs: &Record,
+) -> Option<(&'static str, String, String)> {
+    let company = |side: Side, record: &Record| {
+        let id: u64 = record.text(COMPANY).parse().unwrap_or(0);
+        let company = accounts.of(side).companies.get(&id);
+        company.map_or("", |it| it.text(reference(side))).to_owned()
+    };
+    let (mine, theirs) = (company(Side::Crm, mine), company(Side::Desk, theirs));
+    // A company that was deleted takes nobody out of it on the other side.
+    let lost =
+        |here: &str, there: &str| here.is_empty() && has_ended(accounts, Kind::Company, there);
+    let lost = lost(&mine, &theirs) || lost(&theirs, &mine);
+    (!lost).then_some(("company", mine, theirs))
 }
 
 /// A value as both systems would have it.
@@ -245,11 +270,19 @@ fn edits(life: &Life, journal: &[Row], wrong: &mut Vec<String>) {
     let state = life.systems.state();
     for side in Side::BOTH {
         for kind in Kind::BOTH {
-            for record in state.accounts.of(side).of(kind).values().filter(|it| it.is_live()) {
+            for record in state
+                .accounts
+                .of(side)
+                .of(kind)
+                .values()
+                .filter(|it| it.is_live())
+            {
                 for (field, edit) in &record.edits {
                     let now = record.fields.get(field).cloned().unwrap_or_default();
                     let id = record.id.to_string();
-                    let rows = said.get(&(side.word(), id.as_str())).map_or("", String::as_str);
+                    let rows = said
+                        .get(&(side.word(), id.as_str()))
+                        .map_or("", String::as_str);
                     let known = match &edit.value {
                         Value::Text(text) => rows.contains(&format!("\"{text}\"")),
                         _ => rows.contains(&format!("\"{field}\"")),

@@ -2,11 +2,11 @@
 
 use crate::judge;
 use crate::people::People;
+use crate::systems::Systems;
 use crate::systems::faults::{Faults, Moment, happens};
 use crate::systems::place::{MAPPING, Place, Row};
-use crate::systems::traits::{Order, Rewrite, Traits};
-use crate::systems::Systems;
 use crate::systems::run::cycle;
+use crate::systems::traits::{Order, Rewrite, Traits};
 use deskbridge::model::Pair;
 use deskbridge::sync::Engine;
 use rand::rngs::StdRng;
@@ -98,7 +98,7 @@ impl Setting {
     }
 
     /// Another mapping for a while: other policies, and a field less.
-    fn other_toml(&self) -> String {
+    fn other_toml() -> String {
         let phone = "[[contacts.field]]\ncrm       = \"phone\"\nfreshdesk = \"phone\"\n";
         assert!(MAPPING.contains(phone), "the field has another form");
         MAPPING
@@ -143,7 +143,7 @@ impl Life {
         state.people = Some(Box::new(move |state| people.lock().unwrap().act(state)));
     }
 
-    fn trouble(&self) -> Faults {
+    fn trouble() -> Faults {
         Faults {
             rate: 0.02,
             lies: 0.0,
@@ -168,7 +168,9 @@ impl Life {
             ..
         } = &self.setting;
         let people = self.people.lock().unwrap();
-        panic!("seed {seed} (conflict {conflict}, delete {delete}, {mishaps:?}, {people:?}): {what}");
+        panic!(
+            "seed {seed} (conflict {conflict}, delete {delete}, {mishaps:?}, {people:?}): {what}"
+        );
     }
 
     /// Time passes; people do something.
@@ -228,7 +230,7 @@ impl Life {
         let mishaps = self.setting.mishaps;
         if happens(&mut self.random, mishaps.skew) {
             let mut skew = [0, 0, 3_600_000, -3_600_000, 72_000_000, -600_000];
-            if self.people.lock().unwrap().keyless {
+            if !self.people.lock().unwrap().forgets {
                 // A create without a key whose answer is lost is told from older records by the
                 // time, with a minute of grace.
                 skew = skew.map(|it: i64| it.clamp(-50_000, 50_000));
@@ -237,7 +239,7 @@ impl Life {
         }
         if happens(&mut self.random, mishaps.reload) {
             let toml = if self.random.random_bool(0.5) {
-                self.setting.other_toml()
+                Setting::other_toml()
             } else {
                 self.setting.toml()
             };
@@ -326,7 +328,7 @@ pub(crate) async fn life(seed: u64) -> u64 {
     let mut life = Life::new(seed);
     life.begin();
     let mut engine = life.place.engine(&life.systems).await;
-    life.systems.state().faults = life.trouble();
+    life.systems.state().faults = Life::trouble();
     for _ in 0..CYCLES {
         life.pause();
         engine = life.befall(engine).await;
@@ -337,7 +339,17 @@ pub(crate) async fn life(seed: u64) -> u64 {
     drop(engine);
     if let Some(story) = &life.systems.state().story {
         let path = std::env::var("DESKBRIDGE_STORY").unwrap();
-        std::fs::write(format!("{path}.{:?}", std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos()), story.join("\n")).unwrap();
+        std::fs::write(
+            format!(
+                "{path}.{:?}",
+                std::time::SystemTime::UNIX_EPOCH
+                    .elapsed()
+                    .unwrap()
+                    .as_nanos()
+            ),
+            story.join("\n"),
+        )
+        .unwrap();
     }
     life.systems.state().trace()
 }

@@ -45,7 +45,11 @@ fn failure(seed: u64) -> Option<String> {
     let lived = catch_unwind(AssertUnwindSafe(|| {
         let first = live(seed);
         if twice || number("DESKBRIDGE_SEED").is_some() {
-            assert_eq!(first, live(seed), "seed {seed}: another life the second time");
+            assert_eq!(
+                first,
+                live(seed),
+                "seed {seed}: another life the second time"
+            );
         }
     }));
     let panic = lived.err()?;
@@ -83,5 +87,9 @@ fn whatever_befalls_it_both_sides_agree_in_the_end_and_no_edit_is_lost_without_a
     });
     let failed = failed.into_inner().unwrap();
     let many = failed.len();
-    assert!(failed.is_empty(), "{many} of {seeds}:\n{}", failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{many} of {seeds}:\n{}",
+        failed.join("\n")
+    );
 }

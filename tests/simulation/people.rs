@@ -1,7 +1,8 @@
 //! What people do in both systems.
 
-use crate::systems::account::{Edit, Standing};
+use crate::systems::account::Standing;
 use crate::systems::connector::lag;
+use crate::systems::record::Edit;
 use crate::systems::{State, account::Record};
 use deskbridge::model::{COMPANY, Kind, Side, Value};
 use rand::Rng as _;
@@ -22,10 +23,9 @@ pub(crate) struct People {
     counter: u64,
     /// Whether the same company may be founded on both sides at once.
     pub(crate) twins: bool,
-    /// Whether there are people without an address.
-    pub(crate) keyless: bool,
-    /// Whether people change addresses and names of companies.
-    pub(crate) rekeys: bool,
+    /// Whether an older state may come back. What was linked since then is found again by its keys
+    /// alone: everybody has one, and nobody changes it.
+    pub(crate) forgets: bool,
     /// Whether records are deleted, restored and merged.
     pub(crate) ends: bool,
 }
@@ -41,9 +41,7 @@ impl People {
         Self {
             counter: 0,
             twins,
-            // What was linked since the state that comes back could not be found again.
-            keyless: !forgets,
-            rekeys: !forgets,
+            forgets,
             ends,
         }
     }
@@ -60,7 +58,7 @@ impl People {
             1 => self.hire(state, Side::Desk, true),
             2 if !state.busy => self.hire_in_both(state),
             3 => {
-                let (side, keyed) = (any_side(state), !self.keyless);
+                let (side, keyed) = (any_side(state), self.forgets);
                 self.hire(state, side, keyed);
             }
             4 => self.found(state),
@@ -85,11 +83,14 @@ impl People {
                 ("custom_fields.ref", format!("r{number}")),
             ]),
         };
-        let email = format!("{}{number}@acme.test", ["p", "P"][usize::from(n % 5 == 0)]);
+        let email = format!(
+            "{}{number}@acme.test",
+            ["p", "P"][usize::from(n.is_multiple_of(5))]
+        );
         if keyed {
             person.insert("email".to_owned(), Value::text(email));
         }
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             person.insert("phone".to_owned(), Value::text(format!("+{n}")));
         }
         person
@@ -131,7 +132,7 @@ impl People {
             return;
         };
         let n = self.next();
-        let blank = ["", " "][usize::from(n % 7 == 0)];
+        let blank = ["", " "][usize::from(n.is_multiple_of(7))];
         let (field, value) = match (side, state.random.random_range(0..6)) {
             (_, 0) => ("phone", format!("+{n}")),
             (Side::Crm, 1) => ("jobtitle", format!("Job {n}{blank}")),
@@ -141,12 +142,12 @@ impl People {
             (Side::Desk, 2 | 3) => ("name", format!("F{n} L{n}")),
             (Side::Crm, 4) => (
                 "customer_tier",
-                ["vip", "standard"][usize::from(n % 2 == 0)].to_owned(),
+                ["vip", "standard"][usize::from(n.is_multiple_of(2))].to_owned(),
             ),
             (Side::Desk, 4) => ("custom_fields.tier", format!("T{n}")),
             _ => ("email", format!("p{n}@acme.test")),
         };
-        if field != "email" || self.rekeys && rekeys(state, side, Kind::Contact, id) {
+        if field != "email" || !self.forgets && rekeys(state, side, Kind::Contact, id) {
             set(state, side, Kind::Contact, id, field, Value::text(value));
         }
     }
@@ -157,7 +158,7 @@ impl People {
         let Some(id) = any(state, side, Kind::Company) else {
             return;
         };
-        let rekeys = self.rekeys && rekeys(state, side, Kind::Company, id);
+        let rekeys = !self.forgets && rekeys(state, side, Kind::Company, id);
         let field = match (side, state.random.random_range(0..3)) {
             (_, 0) if rekeys => "name",
             (Side::Crm, _) => "phone",
@@ -329,7 +330,10 @@ pub(crate) fn set(state: &mut State, side: Side, kind: Kind, id: u64, field: &st
     let before = account.of(kind).get(&id).map(|it| it.fields.clone());
     let fields = BTreeMap::from([(field.to_owned(), value)]);
     let done = account.update(kind, id, &fields, now, lag + late);
-    let after = account.of(kind).get(&id).map(|it: &Record| it.fields.clone());
+    let after = account
+        .of(kind)
+        .get(&id)
+        .map(|it: &Record| it.fields.clone());
     if done.is_ok() && before != after {
         note(state, side, kind, id, field);
     }

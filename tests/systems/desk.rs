@@ -3,12 +3,12 @@
 use super::connector::System;
 use super::{State, time};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use deskbridge::model::{Presence, RecordId, Ticket, TicketChange, TicketImage, Version};
 use deskbridge::remote::{
     Cursor, Helpdesk, Job, JobState, NoteOutcome, RemoteError, TicketFeed, TicketLimits,
     TicketOutcome, TicketPage, Vocabulary, Wanted,
 };
-use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
 /// Tickets a page.
@@ -97,7 +97,9 @@ impl Helpdesk for System {
     async fn vocabulary(&self, _: &Wanted) -> Result<Vocabulary, RemoteError> {
         let words = [(2, "Open"), (3, "Pending"), (4, "Resolved"), (5, "Closed")];
         self.read("vocabulary", |_| Vocabulary {
-            statuses: words.map(|(number, word)| (number, word.to_owned())).to_vec(),
+            statuses: words
+                .map(|(number, word)| (number, word.to_owned()))
+                .to_vec(),
             ..Vocabulary::default()
         })
         .await
@@ -181,7 +183,10 @@ impl Helpdesk for System {
 
     async fn notes(&self, id: &RecordId) -> Result<Vec<String>, RemoteError> {
         self.read("notes", |state| {
-            let filed = id.0.parse().ok().and_then(|id: u64| state.tickets.all.get(&id));
+            let filed =
+                id.0.parse()
+                    .ok()
+                    .and_then(|id: u64| state.tickets.all.get(&id));
             filed.map(|it| it.notes.clone()).unwrap_or_default()
         })
         .await
@@ -195,7 +200,10 @@ impl Helpdesk for System {
         let done = self
             .change("add a note", 1, |state, most| {
                 state.tell(|| format!("note on {id}: {text}"));
-                let filed = id.0.parse().ok().and_then(|id: u64| state.tickets.all.get_mut(&id));
+                let filed =
+                    id.0.parse()
+                        .ok()
+                        .and_then(|id: u64| state.tickets.all.get_mut(&id));
                 if let Some(filed) = filed.filter(|_| most > 0) {
                     filed.notes.push(text.to_owned());
                     filed.ticket.version = Version(state.now / 1000 * 1000);

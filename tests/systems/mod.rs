@@ -10,11 +10,13 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod account;
+pub mod answers;
 pub mod connector;
 pub mod desk;
 pub mod faults;
 pub mod gate;
 pub mod place;
+pub mod record;
 pub mod run;
 pub mod traits;
 pub mod witness;

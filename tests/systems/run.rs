@@ -52,7 +52,6 @@ pub async fn cycle(
     }
 }
 
-
 /// Counts the engine's turns, and says whether it dies at this one.
 fn last_poll(systems: &Systems) -> bool {
     let mut state = systems.state();
