@@ -161,13 +161,16 @@ impl Engine {
             if resume.is_none() {
                 self.store.begin_listing(side, kind).await?;
             }
+            // With another mapping everything is read as if for the first time, but somebody is known;
+            // whether the pages before an interruption were ticked off is not.
+            let known = resume.is_none() && self.store.unseen_count(side, kind).await?.0 > 0;
             passes.push(Pass {
                 side,
                 kind,
                 feed: PassKind::All,
                 since: None,
                 resume,
-                tick_off: all.mark.is_some(),
+                tick_off: all.mark.is_some() || known,
                 catch_up: since,
             });
         } else {
