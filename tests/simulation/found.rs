@@ -1,7 +1,7 @@
 //! What lives have brought to light, each as short as it can be told.
 
 use crate::people::set;
-use crate::systems::faults::{Failure, Faults};
+use crate::systems::faults::{Failure, Faults, Moment};
 use crate::systems::place::{MAPPING, Place};
 use crate::systems::run::cycle;
 use crate::systems::traits::Traits;
@@ -30,6 +30,23 @@ impl Scene {
         let toml = MAPPING.replace("{CONFLICT}", conflict);
         let place = Place::new(toml.replace("{DELETE}", "hold"));
         fill(&mut systems.state());
+        let engine = place.engine(&systems).await;
+        Self {
+            systems,
+            place,
+            engine,
+        }
+    }
+
+    /// Another process with the same state.
+    async fn reopened(self) -> Self {
+        let Self {
+            systems,
+            place,
+            engine,
+        } = self;
+        drop(engine);
+        place.closed().await;
         let engine = place.engine(&systems).await;
         Self {
             systems,
@@ -212,5 +229,29 @@ fn a_contact_whose_address_changes_while_a_create_is_in_doubt_is_made_once() {
         assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
         assert_eq!(scene.value(Side::Crm, "email"), "byron@x.test");
         assert_eq!(scene.value(Side::Desk, "email"), "byron@x.test");
+    });
+}
+
+#[test]
+fn a_contact_without_an_address_is_made_once_when_a_field_leaves_the_mapping_meanwhile() {
+    run(async {
+        let fill = |state: &mut State| {
+            contact(state, Side::Desk, &[("name", "King"), ("phone", "+1")]);
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.systems.state().faults.death = Some(Moment::After(5));
+        scene.systems.state().now += 10 * MINUTE;
+        let ended = cycle(&scene.systems, &mut scene.engine, false).await;
+        assert!(
+            ended.is_none() && scene.count(Side::Crm) == 1,
+            "it died of the create"
+        );
+        let phone = "[[contacts.field]]\ncrm       = \"phone\"\nfreshdesk = \"phone\"\n";
+        scene.place.toml = scene.place.toml.replace(phone, "");
+        let mut scene = scene.reopened().await;
+        for _ in 0..4 {
+            scene.turn(false).await;
+        }
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
     });
 }
