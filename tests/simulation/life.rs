@@ -55,8 +55,7 @@ pub(crate) struct Life {
     pub(crate) people: Arc<Mutex<People>>,
     /// Journals of states that were put aside.
     pub(crate) journals: Vec<Row>,
-    /// Whether an older state was put in the place of the last one.
-    pub(crate) restored: bool,
+
     random: StdRng,
 }
 
@@ -126,7 +125,6 @@ impl Life {
             place,
             people,
             journals: Vec::new(),
-            restored: false,
             random,
         }
     }
@@ -275,7 +273,9 @@ impl Life {
             self.journals.extend(self.place.journal().await);
             self.place.closed().await;
             std::fs::rename(aside, state).unwrap();
-            self.restored = true;
+            // Searches show by then what was made after that state.
+            let lag = self.setting.traits.crm.index_lag;
+            self.systems.state().now += lag;
             self.systems.state().tell(|| "an older state".to_owned());
         } else {
             std::fs::copy(state, aside).unwrap();

@@ -147,6 +147,9 @@ impl People {
             (Side::Desk, 4) => ("custom_fields.tier", format!("T{n}")),
             _ => ("email", format!("p{n}@acme.test")),
         };
+        if is_lost(state, side, id) {
+            return;
+        }
         if field != "email" || !self.forgets && rekeys(state, side, Kind::Contact, id) {
             set(state, side, Kind::Contact, id, field, Value::text(value));
         }
@@ -167,6 +170,13 @@ impl People {
         let value = Value::text(format!("C{n}"));
         set(state, side, Kind::Company, id, field, value);
     }
+}
+
+/// Whether it is what a create has made that had no key, and that the engine may not know of yet. It
+/// can be found again by its values alone: people leave them.
+fn is_lost(state: &State, side: Side, id: u64) -> bool {
+    let record = &state.accounts.of(side).contacts[&id];
+    record.text("email").is_empty() && !record.human && !record.known
 }
 
 /// Under which name a side has the reference.
@@ -213,7 +223,8 @@ fn clear(state: &mut State) {
         (Side::Crm, false) => "jobtitle",
         (Side::Desk, false) => "job_title",
     };
-    if let Some(id) = any(state, side, Kind::Contact) {
+    let contact = any(state, side, Kind::Contact);
+    if let Some(id) = contact.filter(|id| !is_lost(state, side, *id)) {
         set(state, side, Kind::Contact, id, field, Value::Empty);
     }
 }
@@ -251,7 +262,11 @@ fn restore(state: &mut State, side: Side, kind: Kind) {
     let Some((id, fields)) = trashed.map(|it| (it.id, it.fields.clone())) else {
         return;
     };
-    if account.taken(kind, &fields, Some(id)).is_none() {
+    // Nobody brings back who was entered anew.
+    let name = reference(side);
+    let mut others = account.of(kind).values().filter(|it| it.is_live());
+    let anew = others.any(|it| Some(it.text(name)) == fields.get(name).and_then(Value::as_text));
+    if !anew && account.taken(kind, &fields, Some(id)).is_none() {
         account.stand(kind, id, now, Standing::Live);
         state.tell(|| format!("somebody restores {side} {kind} {id}"));
     }
