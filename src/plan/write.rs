@@ -25,6 +25,16 @@ pub struct FieldChange {
     pub rule: Rule,
 }
 
+impl FieldChange {
+    /// What `side` shows.
+    fn shown(&self, side: Side) -> &[Value] {
+        match side {
+            Side::Crm => &self.crm,
+            Side::Desk => &self.freshdesk,
+        }
+    }
+}
+
 /// Why a field is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,15 +108,21 @@ pub fn settle(
         image.overlay(&change.set);
     }
     image.overlay(stored);
-    let fields = mapping
-        .fields
-        .iter()
-        .filter(|field| changes.iter().any(|change| change.field == field.name));
-    for field in fields {
+    for change in changes {
+        let Some(field) = mapping.fields.iter().find(|it| it.name == change.field) else {
+            continue;
+        };
         for side in Side::BOTH {
-            for name in field.names(side) {
-                if let Some(value) = pair.images.of(side).get(name) {
-                    pair.bases.of_mut(side).set(name, value.clone());
+            for (at, name) in field.names(side).enumerate() {
+                let written = side == target && change.set.get(name).is_some();
+                // What was not written agreed to what it was when the write was decided: what it shows
+                // by now may be a person's edit.
+                let agreed = match change.shown(side).get(at) {
+                    Some(shown) if !written => Some(shown),
+                    _ => pair.images.of(side).get(name),
+                };
+                if let Some(agreed) = agreed {
+                    pair.bases.of_mut(side).set(name, agreed.clone());
                 }
             }
         }
@@ -282,6 +298,50 @@ mod tests {
         );
         assert_eq!(pair.bases.desk, image(&[("name", "Ada")]));
         assert_eq!(pair.images.desk, image(&[("name", "Ada"), ("mail", "b@x")]));
+    }
+
+    #[test]
+    fn an_edit_made_while_we_wrote_is_still_an_edit_afterwards() {
+        let mut pair = pair(&[("name", "Ada")], &[("name", "")]);
+        let change = FieldChange {
+            field: "name".to_owned(),
+            base: Vec::new(),
+            crm: vec!["Ada".into()],
+            freshdesk: vec![Value::Empty],
+            set: image(&[("name", "Ada")]),
+            rule: Rule::Filled,
+        };
+        // Another write's answer has shown it already.
+        pair.images.crm = image(&[("name", "Augusta")]);
+        let stored = image(&[("name", "Ada")]);
+        settle(&mapping(), &mut pair, Side::Desk, &[change], &stored);
+        assert_eq!(pair.bases.crm, image(&[("name", "Ada")]));
+        assert_eq!(pair.bases.desk, stored);
+    }
+
+    #[test]
+    fn an_edit_of_the_first_name_while_we_wrote_the_last_name_is_still_an_edit_afterwards() {
+        let mut mapping = mapping();
+        mapping.fields[0].crm = vec!["first".to_owned(), "last".to_owned()];
+        let mut pair = pair(
+            &[("first", "Ada"), ("last", "King")],
+            &[("name", "Ada Byron")],
+        );
+        let change = FieldChange {
+            field: "name".to_owned(),
+            base: Vec::new(),
+            crm: vec!["Ada".into(), "King".into()],
+            freshdesk: vec!["Ada Byron".into()],
+            set: image(&[("last", "Byron")]),
+            rule: Rule::Changed(Side::Desk),
+        };
+        let stored = image(&[("first", "Augusta"), ("last", "Byron")]);
+        settle(&mapping, &mut pair, Side::Crm, &[change], &stored);
+        assert_eq!(
+            pair.bases.crm,
+            image(&[("first", "Ada"), ("last", "Byron")])
+        );
+        assert_eq!(pair.images.crm, stored);
     }
 
     #[test]

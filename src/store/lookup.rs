@@ -2,7 +2,7 @@
 
 use super::rows::{bulk, presence};
 use super::{Store, StoreError};
-use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side};
+use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Value};
 use chrono::{DateTime, Utc};
 
 impl Store {
@@ -35,7 +35,7 @@ impl Store {
         })
     }
 
-    /// The live, unlinked record that shows just `fields` and was changed at `since` or later, if
+    /// The live, unlinked record that shows just `fields`, as far as it is known, and was changed at `since` or later, if
     /// there is exactly one.
     ///
     /// # Errors
@@ -62,11 +62,12 @@ impl Store {
         let mut alike = Vec::new();
         for (row, text) in rows {
             let shown: Image = serde_json::from_str(&text)?;
-            if fields
-                .0
-                .iter()
-                .all(|(field, value)| shown.get(field) == Some(value))
-            {
+            // A field that is not read any more says nothing against it.
+            let known = |field: &String| shown.get(field).is_some();
+            let differs = |(field, value): (&String, &Value)| {
+                shown.get(field).is_some_and(|shown| shown != value)
+            };
+            if fields.0.keys().any(known) && !fields.0.iter().any(differs) {
                 alike.push(row);
             }
         }

@@ -238,6 +238,14 @@ impl Store {
             let fields = serde_json::to_string(&it.fields)?;
             rows.push((it.journal, it.link, &it.ids.crm, &it.ids.desk, fields));
         }
+        // What was under way when a process died is told by this write, not by looking.
+        sqlx::query(
+            "UPDATE journal SET outcome = 'unknown' WHERE outcome IS NULL
+               AND link IN (SELECT value ->> 1 FROM json_each(?1)) AND id NOT IN (SELECT journal FROM outbox)",
+        )
+        .bind(bulk(&rows)?)
+        .execute(&mut self.connection)
+        .await?;
         sqlx::query(
             "INSERT INTO journal (id, cycle, at, side, kind, action, link, crm_id, desk_id, fields)
              SELECT value ->> 0, ?2, ?3, 'crm', ?4, 'update', value ->> 1, value ->> 2, value ->> 3, value ->> 4

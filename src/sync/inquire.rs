@@ -4,10 +4,11 @@
 //! state like anything else that is seen, and is planned afresh.
 
 use super::{CycleError, Engine, Tally, Trouble};
-use crate::model::{Image, Value};
+use crate::mapping::Mapping;
+use crate::model::{Image, Pair, Presence, RecordId, Side, Value};
 use crate::plan::FieldChange;
 use crate::remote::{Connector, RemoteError};
-use crate::store::{PassKind, SentRow, StoreError, Verb};
+use crate::store::{Adoption, NewBase, NewLink, PassKind, SentRow, StoreError, Verb};
 use chrono::TimeDelta;
 use std::sync::Arc;
 
@@ -93,15 +94,22 @@ impl Engine {
                 Err(error) => return Ok(Err(error)),
                 Ok(lookup) if lookup.found.is_empty() => {}
                 Ok(lookup) => {
+                    let only = match lookup.found.as_slice() {
+                        [only] if only.presence == Presence::Live => Some(only.id.clone()),
+                        _ => None,
+                    };
                     let sightings = self.sightings(sent.kind, sent.side, lookup.found);
                     self.store
                         .sight(sent.side, sent.kind, &wanted, &sightings)
                         .await?;
+                    if let Some(id) = only {
+                        self.adopt_found(sent, &changes, &id).await?;
+                    }
                     return Ok(Ok(Found::Known));
                 }
             }
         }
-        if !keyed && self.adopt_lookalike(sent, &fields).await? {
+        if !keyed && self.adopt_lookalike(sent, &changes, &fields).await? {
             return Ok(Ok(Found::Known));
         }
         Ok(Ok(self
@@ -138,37 +146,98 @@ impl Engine {
         Ok(if sure { Found::Known } else { Found::TooEarly })
     }
 
+    /// The one record that has the key that was sent is what the create has made, whatever key its
+    /// source has by now: by their keys the two might never find each other again.
+    async fn adopt_found(
+        &mut self,
+        sent: &SentRow,
+        changes: &[FieldChange],
+        id: &RecordId,
+    ) -> Result<(), CycleError> {
+        let source = self.store.known(sent.side.other(), sent.kind, &sent.id);
+        if !matches!(source.await?, Some((_, None))) {
+            return Ok(());
+        }
+        if let Some((heir, None)) = self.store.known(sent.side, sent.kind, id).await? {
+            self.adopt_created(sent, changes, heir).await?;
+        }
+        Ok(())
+    }
+
     /// A create without any key: exactly one unlinked record that shows just what was sent is it.
     async fn adopt_lookalike(
         &mut self,
         sent: &SentRow,
+        changes: &[FieldChange],
         fields: &Image,
     ) -> Result<bool, CycleError> {
-        let Some(heir) = self
+        let heir = self
             .store
             .lookalike(sent.side, sent.kind, fields, sent.since)
-            .await?
-        else {
-            return Ok(false);
-        };
-        let mut rows = crate::model::Pair {
+            .await?;
+        if let Some(heir) = heir {
+            self.adopt_created(sent, changes, heir).await?;
+        }
+        Ok(heir.is_some())
+    }
+
+    /// Links what a create has made. Both agreed on what was sent; what differs from that by now is
+    /// somebody's edit.
+    async fn adopt_created(
+        &mut self,
+        sent: &SentRow,
+        changes: &[FieldChange],
+        heir: i64,
+    ) -> Result<(), CycleError> {
+        let mut rows = Pair {
             crm: heir,
             desk: heir,
         };
         *rows.of_mut(sent.side.other()) = sent.row;
-        let adoption = crate::store::Adoption {
-            links: vec![crate::store::NewLink {
-                link: self.store.number_link(),
+        let link = self.store.number_link();
+        let mut bases = Vec::with_capacity(2);
+        if let Some(mapping) = self.mapping(sent.kind) {
+            let agreed = sent_values(mapping, sent.side, changes);
+            for side in Side::BOTH {
+                bases.push(NewBase {
+                    row: *rows.of(side),
+                    base: Some(agreed.of(side).clone()),
+                });
+            }
+        }
+        let adoption = Adoption {
+            links: vec![NewLink {
+                link,
                 kind: sent.kind,
                 rows,
-                found: format!("created in {}, found again by its values", sent.side),
+                found: format!("created in {}, found again", sent.side),
             }],
-            ..Default::default()
+            bases,
+            ..Adoption::default()
         };
         let now = self.clock.now();
         self.store.adopt(0, now, &adoption).await?;
-        Ok(true)
+        Ok(())
     }
+}
+
+/// What each side showed when a create was sent: the source its own values, the target what it was
+/// given.
+fn sent_values(mapping: &Mapping, target: Side, changes: &[FieldChange]) -> Pair<Image> {
+    let mut agreed = Pair::<Image>::default();
+    for change in changes {
+        agreed.of_mut(target).overlay(&change.set);
+        let shown = match target.other() {
+            Side::Crm => &change.crm,
+            Side::Desk => &change.freshdesk,
+        };
+        let field = mapping.fields.iter().find(|it| it.name == change.field);
+        let names = field.into_iter().flat_map(|it| it.names(target.other()));
+        for (name, value) in names.zip(shown) {
+            agreed.of_mut(target.other()).set(name, value.clone());
+        }
+    }
+    agreed
 }
 
 /// A value as a look-up takes it; the first member of a list.

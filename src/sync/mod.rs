@@ -73,7 +73,7 @@ pub struct Engine {
     /// How far the cycle is, for those who watch.
     pub progress: Arc<Progress>,
     /// The pauses of a record that a system refuses.
-    refusals: RetryPolicy,
+    pub refusals: RetryPolicy,
     /// What a standing does to tickets.
     rules: tickets::Rules,
     /// What is told to the CRM about tickets.
@@ -81,7 +81,7 @@ pub struct Engine {
     /// How long the journal is kept; `None`: for ever.
     keep: Option<Duration>,
     /// The pauses of a record whose write failed in passing.
-    failures: RetryPolicy,
+    pub failures: RetryPolicy,
     /// What is done about too many changes.
     guarding: guard::Guarding,
     /// Whether a first sync may do as much as it wants.

@@ -9,7 +9,7 @@ use crate::mapping::Mapping;
 use crate::model::{Kind, Observed, Presence, RecordId, Side, Version};
 use crate::remote::lane::in_lane;
 use crate::remote::{
-    Connector, Cursor, ErrorKind, Feed, Fetched, Lane, Page, PageRequest, RemoteError,
+    Caps, Connector, Cursor, ErrorKind, Feed, Fetched, Lane, Page, PageRequest, RemoteError,
 };
 use crate::store::{Fate, Ingest, PassKind, PassState, Running, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -200,13 +200,16 @@ impl Engine {
             if resume.is_none() {
                 self.store.begin_listing(side, kind).await?;
             }
+            // With another mapping everything is read as if for the first time, but somebody is known;
+            // whether the pages before an interruption were ticked off is not.
+            let known = resume.is_none() && self.store.unseen_count(side, kind).await?.0 > 0;
             passes.push(Pass {
                 side,
                 kind,
                 feed: PassKind::All,
                 since: None,
                 resume,
-                tick_off: !first,
+                tick_off: !first || known,
                 catch_up: since,
                 until: if first || self.store.is_distrusted() {
                     None
@@ -330,8 +333,7 @@ impl Engine {
         loop {
             let missing = self.store.unseen(side, kind, after, CONFIRM_CHUNK).await?;
             let Some((last, _)) = missing.last() else {
-                self.store.believe_listing(side, kind).await?;
-                return Ok(());
+                return self.weigh_listing(side, kind, observation).await;
             };
             after = *last;
             if let Err(error) = self.confirm(side, kind, &missing).await? {
@@ -345,6 +347,58 @@ impl Engine {
             let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
             self.store.vanished(side, kind, &rows).await?;
         }
+    }
+
+    /// Believes a listing that has shown all who are there. One that has passed over some of them may
+    /// have passed over others whom nobody knows yet, and over their changes: these are read as if
+    /// there had been no listing.
+    async fn weigh_listing(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        observation: &mut Observation,
+    ) -> Result<(), CycleError> {
+        let (_, passed_over) = self.store.unseen_count(side, kind).await?;
+        if passed_over == 0 {
+            self.store.believe_listing(side, kind).await?;
+            return Ok(());
+        }
+        tracing::warn!(event = "listing_incomplete", %side, %kind, passed_over,
+            "a list of all records did not show some that are there; what changed is read as well");
+        let Some(mapping) = self.mapping(kind).cloned() else {
+            return Ok(());
+        };
+        let connector = Arc::clone(self.connectors.of(side));
+        let now = self.clock.now();
+        let Caps {
+            overlap,
+            overlap_hourly,
+            ..
+        } = *connector.caps();
+        let changes = self.store.pass(side, kind, PassKind::Changes).await?;
+        let reach = |mark| reach(mark, now, overlap, overlap_hourly);
+        let pass = Pass {
+            side,
+            kind,
+            feed: PassKind::Changes,
+            since: changes.mark.map(reach),
+            resume: None,
+            tick_off: false,
+            catch_up: None,
+            until: None,
+            lane: Lane::People,
+        };
+        let (pages, mut inbox) = mpsc::channel(PAGES_WAITING);
+        let reader = read_all(connector, mapping, vec![pass], pages);
+        let writer = async {
+            let mut reads = Vec::new();
+            while inbox.recv_many(&mut reads, PAGES_TOGETHER).await > 0 {
+                self.take_in(std::mem::take(&mut reads), observation)
+                    .await?;
+            }
+            Ok(())
+        };
+        tokio::join!(reader, writer).1
     }
 
     /// Reads these records singly and remembers what they are now.

@@ -116,27 +116,48 @@ impl Engine {
         self.store.pass_over_absent(kind).await?;
         let (lane, chunk) = (self.lane(kind, false).await?, self.chunk());
         loop {
-            let mut rows = self.store.loose(kind, after, chunk).await?;
+            let rows = self.store.loose(kind, after, chunk).await?;
             let Some(last) = rows.last() else {
                 return Ok(after > 0);
             };
             if self.is_over(tally) {
                 return Ok(false);
             }
+            let before = after;
             after = last.row;
             let said = self.said_of(gate, &rows).await?;
             let full = rows.len() as u64 == chunk.unsigned_abs();
-            let LooseDecided {
-                mut decided, same, ..
-            } = self.plan_loose(mapping, &mut rows, &said).await?;
-            tally.linked += same.len() as u64;
-            self.join(mapping, rows, same, &mut decided).await?;
+            let (mut decided, mut linked) = self.plan_and_join(mapping, rows, &said).await?;
+            match self.look_again(kind, &decided, tally).await? {
+                Looked::NoNeed => {}
+                Looked::Fresh => {
+                    let rows = self.store.loose(kind, before, chunk).await?;
+                    (decided, linked) = self.plan_and_join(mapping, rows, &said).await?;
+                }
+                Looked::Failed => return Ok(false),
+            }
+            tally.linked += linked;
             let decided = self.sift(gate, &said, decided).await?;
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
             }
         }
+    }
+
+    /// What unlinked records lead to, and how many pairs are found among them.
+    async fn plan_and_join(
+        &mut self,
+        mapping: &Mapping,
+        mut rows: Vec<LooseRow>,
+        said: &Said,
+    ) -> Result<(Decided, u64), CycleError> {
+        let LooseDecided {
+            mut decided, same, ..
+        } = self.plan_loose(mapping, &mut rows, said).await?;
+        let linked = same.len() as u64;
+        self.join(mapping, rows, same, &mut decided).await?;
+        Ok((decided, linked))
     }
 
     /// Decides records without a counterpart.

@@ -1,0 +1,257 @@
+//! What lives have brought to light, each as short as it can be told.
+
+use crate::people::set;
+use crate::systems::faults::{Failure, Faults, Moment};
+use crate::systems::place::{MAPPING, Place};
+use crate::systems::run::cycle;
+use crate::systems::traits::Traits;
+use crate::systems::{People, State, Systems};
+use deskbridge::model::{Kind, Pair, Side, Value};
+use deskbridge::remote::ErrorKind;
+use deskbridge::sync::Engine;
+use std::collections::BTreeMap;
+
+const MINUTE: i64 = 60_000;
+
+struct Scene {
+    systems: Systems,
+    place: Place,
+    engine: Engine,
+}
+
+impl Scene {
+    /// A world with these in it, and an engine that has not turned yet.
+    async fn new(crm: Traits, conflict: &str, fill: impl FnOnce(&mut State)) -> Self {
+        let traits = Pair {
+            crm,
+            desk: Traits::desk(),
+        };
+        let systems = Systems::new(1, traits);
+        let toml = MAPPING.replace("{CONFLICT}", conflict);
+        let place = Place::new(toml.replace("{DELETE}", "hold"));
+        fill(&mut systems.state());
+        let engine = place.engine(&systems).await;
+        Self {
+            systems,
+            place,
+            engine,
+        }
+    }
+
+    /// Another process with the same state.
+    async fn reopened(self) -> Self {
+        let Self {
+            systems,
+            place,
+            engine,
+        } = self;
+        drop(engine);
+        place.closed().await;
+        let engine = place.engine(&systems).await;
+        Self {
+            systems,
+            place,
+            engine,
+        }
+    }
+
+    async fn turn(&mut self, reconcile: bool) {
+        self.systems.state().now += 10 * MINUTE;
+        let ended = cycle(&self.systems, &mut self.engine, reconcile).await;
+        ended.unwrap().unwrap();
+    }
+
+    fn value(&self, side: Side, field: &str) -> String {
+        let state = self.systems.state();
+        let mut contacts = state.accounts.of(side).contacts.values();
+        contacts.next().unwrap().text(field).to_owned()
+    }
+
+    fn count(&self, side: Side) -> usize {
+        self.systems.state().accounts.of(side).contacts.len()
+    }
+}
+
+fn contact(state: &mut State, side: Side, of: &[(&str, &str)]) -> u64 {
+    let fields: BTreeMap<String, Value> = of
+        .iter()
+        .map(|(field, value)| ((*field).to_owned(), Value::text(*value)))
+        .collect();
+    let now = state.now;
+    let account = state.accounts.of_mut(side);
+    account.create(Kind::Contact, &fields, now, 0).unwrap()
+}
+
+fn pair(state: &mut State) -> (u64, u64) {
+    let ada = [
+        ("email", "ada@x.test"),
+        ("lastname", "King"),
+        ("phone", "+1"),
+    ];
+    let crm = contact(state, Side::Crm, &ada);
+    let desk = contact(
+        state,
+        Side::Desk,
+        &[("email", "ada@x.test"), ("name", "Byron")],
+    );
+    (crm, desk)
+}
+
+/// One person who does one thing before call number `at`, and nothing afterwards.
+fn at_call(at: u64, deed: impl Fn(&mut State) + Send + 'static) -> (Faults, People) {
+    let faults = Faults {
+        bustle: 1.0,
+        ..Faults::default()
+    };
+    let people: People = Box::new(move |state| {
+        if state.calls == at {
+            deed(state);
+        }
+    });
+    (faults, people)
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(test);
+}
+
+#[test]
+fn an_edit_made_between_our_writes_to_both_sides_arrives() {
+    run(async {
+        let mut crm = 0;
+        let fill = |state: &mut State| crm = pair(state).0;
+        let mut scene = Scene::new(Traits::own(), "freshdesk", fill).await;
+        // Four lists; then the CRM is written, and Freshdesk.
+        let (faults, people) = at_call(5, move |state| {
+            set(state, Side::Crm, Kind::Contact, crm, "phone", "+2".into());
+        });
+        scene.systems.state().faults = faults;
+        scene.systems.state().people = Some(people);
+        scene.turn(false).await;
+        scene.turn(false).await;
+        assert_eq!(scene.value(Side::Crm, "phone"), "+2");
+        assert_eq!(scene.value(Side::Desk, "phone"), "+2");
+    });
+}
+
+#[test]
+fn an_edit_that_the_search_does_not_show_yet_is_not_overwritten_when_a_pair_is_found() {
+    run(async {
+        let mut crm = 0;
+        let fill = |state: &mut State| crm = pair(state).0;
+        let mut scene = Scene::new(Traits::searching(), "freshdesk", fill).await;
+        // All is read, and then the state cannot be written: nobody is linked yet.
+        scene.place.fill("journal", "INSERT").await;
+        let ended = cycle(&scene.systems, &mut scene.engine, false).await;
+        assert!(ended.unwrap().is_err(), "the disk is full");
+        scene.place.empty().await;
+        {
+            let mut state = scene.systems.state();
+            let now = state.now;
+            // Searches know of it only in a day.
+            let account = &mut state.accounts.crm;
+            account.change(Kind::Contact, crm, now + 86_400_000, now, |record| {
+                let fields = &mut record.fields;
+                fields.insert("lastname".to_owned(), "Lovelace".into());
+            });
+        }
+        scene.turn(false).await;
+        let journal = scene.place.journal().await;
+        let known = journal
+            .iter()
+            .any(|row| row.fields.contains("\"Lovelace\""));
+        assert!(known, "what was overruled is in the journal: {journal:?}");
+    });
+}
+
+#[test]
+fn a_listing_that_passed_over_records_does_not_make_those_nobody_knows_yet_twice() {
+    run(async {
+        let fill = |state: &mut State| {
+            pair(state);
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.turn(false).await;
+        let bob = [("email", "bob@x.test"), ("lastname", "Bob")];
+        contact(&mut scene.systems.state(), Side::Crm, &bob);
+        let bob = [("email", "bob@x.test"), ("name", "Bob")];
+        contact(&mut scene.systems.state(), Side::Desk, &bob);
+        {
+            let faults = &mut scene.systems.state().faults;
+            (faults.lies, faults.liar) = (1.0, Some(Side::Crm));
+        }
+        scene.turn(true).await;
+        scene.systems.state().faults.lies = 0.0;
+        scene.turn(false).await;
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (2, 2));
+    });
+}
+
+#[test]
+fn a_contact_whose_address_changes_while_a_create_is_in_doubt_is_made_once() {
+    run(async {
+        let mut desk = 0;
+        let fill = |state: &mut State| {
+            desk = contact(
+                state,
+                Side::Desk,
+                &[("email", "ada@x.test"), ("name", "King")],
+            );
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.systems.state().faults.once = Some(Failure::Done(ErrorKind::NoAnswer));
+        // The lists, then the create whose answer is lost.
+        scene.turn(false).await;
+        {
+            // It was carried out, whatever chance says.
+            let mut state = scene.systems.state();
+            if state.accounts.crm.contacts.is_empty() {
+                let lost = [("email", "ada@x.test"), ("lastname", "King")];
+                contact(&mut state, Side::Crm, &lost);
+            }
+        }
+        let email = Value::from("byron@x.test");
+        set(
+            &mut scene.systems.state(),
+            Side::Desk,
+            Kind::Contact,
+            desk,
+            "email",
+            email,
+        );
+        for _ in 0..3 {
+            scene.turn(false).await;
+        }
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
+        assert_eq!(scene.value(Side::Crm, "email"), "byron@x.test");
+        assert_eq!(scene.value(Side::Desk, "email"), "byron@x.test");
+    });
+}
+
+#[test]
+fn a_contact_without_an_address_is_made_once_when_a_field_leaves_the_mapping_meanwhile() {
+    run(async {
+        let fill = |state: &mut State| {
+            contact(state, Side::Desk, &[("name", "King"), ("phone", "+1")]);
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.systems.state().faults.death = Some(Moment::After(5));
+        scene.systems.state().now += 10 * MINUTE;
+        let ended = cycle(&scene.systems, &mut scene.engine, false).await;
+        assert!(
+            ended.is_none() && scene.count(Side::Crm) == 1,
+            "it died of the create"
+        );
+        let phone = "[[contacts.field]]\ncrm       = \"phone\"\nfreshdesk = \"phone\"\n";
+        scene.place.toml = scene.place.toml.replace(phone, "");
+        let mut scene = scene.reopened().await;
+        for _ in 0..4 {
+            scene.turn(false).await;
+        }
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
+    });
+}

@@ -1,0 +1,104 @@
+//! One record of a simulated system.
+
+use deskbridge::model::{Image, Observed, Presence, RecordId, Value, Version};
+use std::collections::BTreeMap;
+
+/// What a record has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Live,
+    Trashed,
+    Gone,
+    MergedInto(u64),
+    /// It has become something that is no record of ours and keeps its address.
+    Converted,
+}
+
+/// The last thing that a person did to a field.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    pub value: Value,
+    /// In which cycle, or before which.
+    pub cycle: u64,
+    /// Whether a cycle was under way.
+    pub within: bool,
+    /// Whether a read has shown it since.
+    pub shown: bool,
+}
+
+/// A record as a search knows it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub from: i64,
+    pub version: i64,
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// One record.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub id: u64,
+    pub standing: Standing,
+    pub version: i64,
+    pub fields: BTreeMap<String, Value>,
+    /// What searches know of it.
+    pub index: Vec<Entry>,
+    pub edits: BTreeMap<String, Edit>,
+    /// Whether a person made it.
+    pub human: bool,
+    /// Whether the engine, which made it, has seen it since.
+    pub known: bool,
+}
+
+impl Record {
+    pub fn is_live(&self) -> bool {
+        self.standing == Standing::Live
+    }
+
+    pub fn text(&self, field: &str) -> &str {
+        self.fields
+            .get(field)
+            .and_then(Value::as_text)
+            .unwrap_or("")
+    }
+
+    /// What a search shows at this time, if anything.
+    pub(super) fn indexed(&self, now: i64) -> Option<&Entry> {
+        let visible = self.index.iter().filter(|it| it.from <= now);
+        visible.max_by_key(|it| it.version)
+    }
+
+    fn presence(&self) -> Presence {
+        match self.standing {
+            Standing::Live => Presence::Live,
+            Standing::Trashed => Presence::Trashed,
+            _ => Presence::Gone,
+        }
+    }
+
+    /// The record as an answer shows it; what it shows of people's edits counts as seen.
+    pub(super) fn show(&mut self, fields: &[String], indexed: Option<&Entry>) -> Observed {
+        let presence = self.presence();
+        self.known = true;
+        let entry = Entry {
+            from: 0,
+            version: self.version,
+            fields: self.fields.clone(),
+        };
+        let entry = indexed.unwrap_or(&entry);
+        for (field, edit) in &mut self.edits {
+            let shown = entry.fields.get(field).cloned().unwrap_or_default();
+            edit.shown |= shown == edit.value;
+        }
+        let image = fields.iter().map(|field| {
+            let value = entry.fields.get(field).cloned().unwrap_or_default();
+            (field.clone(), value)
+        });
+        Observed {
+            id: RecordId(self.id.to_string()),
+            version: Version(entry.version),
+            presence,
+            image: Image(image.collect()),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What was asked of the systems, seen from their side.
+
+use deskbridge::model::{Image, Kind, RecordId, Side};
+use deskbridge::remote::Op;
+
+/// One write that reached a system.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    pub side: Side,
+    pub kind: Kind,
+    pub verb: &'static str,
+    pub id: Option<RecordId>,
+    pub set: Image,
+}
+
+impl Write {
+    pub fn new(side: Side, kind: Kind, op: &Op) -> Self {
+        let (verb, id, set) = match op {
+            Op::Create { fields } => ("create", None, fields.clone()),
+            Op::Update { id, fields, .. } => ("update", Some(id.clone()), fields.clone()),
+            Op::Delete { id } => ("delete", Some(id.clone()), Image::default()),
+        };
+        Self {
+            side,
+            kind,
+            verb,
+            id,
+            set,
+        }
+    }
+}
+
+/// All that was written, and what must not have happened.
+#[derive(Debug, Default)]
+pub struct Witness {
+    pub writes: Vec<Write>,
+    /// Values that were overwritten in the same cycle in which a person set them, between our last
+    /// look and our write. No system can be told to write only if nothing changed.
+    pub raced: Vec<String>,
+    /// What must not happen.
+    pub crimes: Vec<String>,
+}
