@@ -206,3 +206,21 @@ async fn a_contact_without_any_address_still_crosses_over_once() {
         (2, 2)
     );
 }
+
+#[tokio::test]
+async fn two_spellings_of_one_address_are_one_person() {
+    let world = World::new().await;
+    world.crm_contact(&[("email", "Ada@Acme.TEST"), ("firstname", "Ada")]);
+    world.desk_contact(&json!({"name": "Ada", "email": "ada@acme.test"}));
+    let mut engine = world.engine().await;
+    let report = cycle(&mut engine).await;
+    assert_eq!((report.linked, report.created), (1, 0), "{report:?}");
+    assert_eq!(
+        (
+            world.desk_count(),
+            world.crm.portal().count(CrmKind::Contact)
+        ),
+        (1, 1)
+    );
+    quiet(&mut engine).await;
+}

@@ -63,6 +63,7 @@ use file::{connect, damage, inspect, lock, private};
 use generation::{Beside, Generation};
 use sqlx::{Connection as _, SqliteConnection};
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The state cannot be used. Nothing was written.
@@ -117,6 +118,9 @@ pub enum StoreError {
     #[error("{0} does not exist; nothing was synced yet with this configuration")]
     Absent(PathBuf),
 }
+
+/// What brings a state of any earlier version up to this one.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// How much of the file is kept in memory, in KiB (negative by `SQLite`'s convention): flat whatever
 /// the state's size, and given back after a cycle that needed it.
@@ -175,24 +179,12 @@ impl Store {
         lock: Option<File>,
         generation: Generation,
     ) -> Result<Self, StoreError> {
-        let fresh = !path.exists();
-        if fresh {
-            private()
-                .create_new(true)
-                .open(path)
-                .map_err(|source| StoreError::Unopenable {
-                    path: path.to_owned(),
-                    source,
-                })?;
-        } else {
+        if path.exists() {
             inspect(path).await?;
+        } else {
+            begin(path).await?;
         }
-        let opened = Self::opened(path, lock, generation).await;
-        if fresh && opened.is_err() {
-            // An empty file would be refused the next time. What is wrong is said already.
-            let _ = fs::remove_file(path);
-        }
-        opened
+        Self::opened(path, lock, generation).await
     }
 
     async fn opened(
@@ -202,7 +194,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let mut connection = connect(path, false).await?;
         pragma(&mut connection, CACHE).await?;
-        sqlx::migrate!("./migrations").run(&mut connection).await?;
+        MIGRATIONS.run(&mut connection).await?;
         let next = |table: i64| table + 1;
         let link: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM link")
             .fetch_one(&mut connection)
@@ -251,6 +243,27 @@ impl Store {
         };
         pragma(&mut self.connection, wanted).await
     }
+}
+
+/// Makes a new state. It appears under its name when it is whole: a start that is cut off leaves
+/// nothing that would be taken for a damaged one, and who looks meanwhile sees none.
+async fn begin(path: &Path) -> Result<(), StoreError> {
+    let unopenable = |source| StoreError::Unopenable {
+        path: path.to_owned(),
+        source,
+    };
+    let mut name = path.to_owned().into_os_string();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unopenable(error)),
+        Err(_) | Ok(()) => {}
+    }
+    private().create_new(true).open(&new).map_err(unopenable)?;
+    let mut connection = connect(&new, false).await?;
+    MIGRATIONS.run(&mut connection).await?;
+    connection.close().await?;
+    fs::rename(&new, path).map_err(unopenable)
 }
 
 async fn pragma(connection: &mut SqliteConnection, pragma: &'static str) -> Result<(), StoreError> {
