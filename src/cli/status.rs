@@ -140,13 +140,14 @@ fn certified(certificate: &Json) -> String {
         number(&format!("/drifted/{side}/changed")) + number(&format!("/drifted/{side}/vanished"))
     };
     format!(
-        "\nall {} records were compared at {}: {} of {} pairs equal, {} held, {} parked, {} left to do; {} shadowed; polling had missed {} in crm, {} in freshdesk",
+        "\nall {} records were compared at {}: {} of {} pairs equal, {} held, {} parked, {} with a value that cannot cross over yet, {} left to do; {} shadowed; polling had missed {} in crm, {} in freshdesk",
         harmless(word("/kind").unwrap_or("?")),
         harmless(word("/finished_at").unwrap_or("?")),
         number("/equal"),
         number("/linked"),
         number("/held"),
         number("/parked"),
+        number("/waiting"),
         number("/open"),
         number("/shadowed"),
         drifted("crm"),

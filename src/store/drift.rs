@@ -24,6 +24,8 @@ pub struct Stand {
     pub shadowed: u64,
     /// Unlinked records that are left alone for another reason.
     pub alone: u64,
+    /// Pairs of which a value waits for a company's counterpart, or cannot cross over.
+    pub waiting: u64,
     /// Pairs that are to be planned again.
     pub open: u64,
 }
@@ -129,9 +131,10 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn stand(&mut self, kind: Kind) -> Result<Stand, StoreError> {
-        let row: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
+        let row: (i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
             "WITH waits AS (SELECT record FROM hold WHERE kind = ?1),
                   parked AS (SELECT record FROM outbox WHERE kind = ?1),
+                  stuck AS (SELECT record FROM waiting UNION SELECT record FROM notice),
                   pair AS (SELECT l.crm, l.desk,
                              max(r.dirty OR (r.base IS NOT NULL AND r.base <> r.image)) AS open
                            FROM link AS l CROSS JOIN record AS r ON r.id IN (l.crm, l.desk)
@@ -144,8 +147,10 @@ impl Store {
                     (SELECT count(*) FROM record WHERE kind = ?1 AND standing = 'shadowed' AND presence = 'live'),
                     (SELECT count(*) FROM record WHERE kind = ?1 AND link IS NULL AND presence = 'live'
                        AND standing IS NOT 'shadowed'),
-                    (SELECT count(*) FROM pair WHERE open AND NOT (crm IN waits OR desk IN waits)
-                       AND NOT (crm IN parked OR desk IN parked))",
+                    (SELECT count(*) FROM pair WHERE open AND (crm IN stuck OR desk IN stuck)
+                       AND NOT (crm IN waits OR desk IN waits) AND NOT (crm IN parked OR desk IN parked)),
+                    (SELECT count(*) FROM pair WHERE open AND NOT (crm IN stuck OR desk IN stuck)
+                       AND NOT (crm IN waits OR desk IN waits) AND NOT (crm IN parked OR desk IN parked))",
         )
         .bind(kind.word())
         .fetch_one(&mut self.connection)
@@ -157,7 +162,8 @@ impl Store {
             parked: row.3.unsigned_abs(),
             shadowed: row.4.unsigned_abs(),
             alone: row.5.unsigned_abs(),
-            open: row.6.unsigned_abs(),
+            waiting: row.6.unsigned_abs(),
+            open: row.7.unsigned_abs(),
         })
     }
 

@@ -99,7 +99,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It belongs to other accounts.
     #[error(

@@ -24,6 +24,8 @@ pub struct Certificate {
     pub held: u64,
     /// Pairs and records of which a write failed or was refused.
     pub parked: u64,
+    /// Of which a value waits for a company's counterpart, or cannot cross over.
+    pub waiting: u64,
     /// Pairs that were left for the next cycle.
     pub open: u64,
     /// Unlinked records that share a key with others.
@@ -95,6 +97,7 @@ impl Engine {
             equal: stand.equal,
             held: stand.held,
             parked: stand.parked,
+            waiting: stand.waiting,
             open: stand.open,
             shadowed: stand.shadowed,
             unlinked: stand.alone,
@@ -112,6 +115,7 @@ impl Engine {
             equal = certificate.equal,
             held = certificate.held,
             parked = certificate.parked,
+            waiting = certificate.waiting,
             open = certificate.open,
             shadowed = certificate.shadowed,
             unlinked = certificate.unlinked,

@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many lives `cargo test` itself goes through.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 60;
 /// Every so many lives, one is lived twice.
 const TWICE: u64 = 5;
 

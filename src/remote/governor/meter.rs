@@ -191,15 +191,22 @@ impl Meter {
         self.narrowed = Some((before * factor).max(1.0));
     }
 
-    /// Calls in a window at the pace of the last seconds: of a limit that nothing shows, not even the
-    /// window is known.
+    /// Calls in a window at the pace of the busiest of the last seconds: of a limit that nothing
+    /// shows, not even the window is known.
     fn lately(&self, now: Duration) -> f64 {
         let since = now.saturating_sub(LATELY);
-        let recent = || self.log.iter().rev().take_while(|it| it.sent >= since);
-        let calls = self.in_flight + recent().map(|it| it.cost).sum::<u32>();
-        let began = recent().map(|it| it.sent).min().unwrap_or(now);
-        let span = now.saturating_sub(began).max(Duration::from_secs(1));
-        f64::from(calls.max(1)) / span.as_secs_f64() * self.length.as_secs_f64()
+        let recent = self.log.iter().rev().take_while(|it| it.sent >= since);
+        let recent: Vec<(Duration, u32)> = recent.map(|it| (it.sent, it.cost)).collect();
+        let second = Duration::from_secs(1);
+        let within = |end: Duration| {
+            let calls = recent
+                .iter()
+                .filter(|(sent, _)| *sent <= end && *sent + second > end);
+            calls.map(|(_, cost)| cost).sum::<u32>()
+        };
+        let busiest = recent.iter().map(|(sent, _)| within(*sent)).max();
+        let calls = busiest.unwrap_or(0).max(self.in_flight).max(1);
+        f64::from(calls) * self.length.as_secs_f64()
     }
 
     pub(super) fn close(&mut self, until: Duration) {
