@@ -255,3 +255,45 @@ fn a_contact_without_an_address_is_made_once_when_a_field_leaves_the_mapping_mea
         assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
     });
 }
+
+#[test]
+fn somebody_whom_both_sides_got_while_a_page_failed_is_not_made_twice() {
+    run(async {
+        let mut scene = Scene::new(Traits::own(), "crm", |_| ()).await;
+        scene.turn(false).await;
+        let failing = {
+            let state = &mut scene.systems.state();
+            state.now += 9 * MINUTE;
+            for number in 1..=5 {
+                let email = format!("{number}@x.test");
+                contact(state, Side::Crm, &[("email", &email), ("lastname", "King")]);
+            }
+            state.now -= 9 * MINUTE;
+            // Companies, a page of contacts, and the second one.
+            state.calls + 3
+        };
+        let (faults, people) = at_call(failing, |state| state.faults.rate = 1.0);
+        scene.systems.state().faults = faults;
+        scene.systems.state().people = Some(people);
+        scene.turn(false).await;
+        {
+            let state = &mut scene.systems.state();
+            (state.faults, state.people) = (Faults::default(), None);
+            // It surfaces two minutes late, among those whom the first page has shown.
+            state.now -= 2 * MINUTE;
+            contact(
+                state,
+                Side::Crm,
+                &[("email", "bob@x.test"), ("lastname", "Bob")],
+            );
+            state.now += 2 * MINUTE;
+            contact(
+                state,
+                Side::Desk,
+                &[("email", "bob@x.test"), ("name", "Bob")],
+            );
+        }
+        scene.turn(false).await;
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (6, 6));
+    });
+}
