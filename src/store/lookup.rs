@@ -3,7 +3,11 @@
 use super::rows::{bulk, presence};
 use super::{Store, StoreError};
 use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Value};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// How far a server's clock and ours may be apart for what was made since a write was sent to be told
+/// from what was there before.
+pub const GRACE: TimeDelta = TimeDelta::minutes(1);
 
 impl Store {
     /// A live, unlinked record of the same side and kind that shares a match key with `record`,
@@ -48,8 +52,8 @@ impl Store {
         fields: &Image,
         since: DateTime<Utc>,
     ) -> Result<Option<i64>, StoreError> {
-        // A minute of grace for a server whose clock is behind ours.
-        let since = since.timestamp_millis() - 60_000;
+        // The server's clock may be behind ours.
+        let since = (since - GRACE).timestamp_millis();
         let rows: Vec<(i64, String)> = sqlx::query_as(
             "SELECT id, image FROM record
              WHERE side = ?1 AND kind = ?2 AND link IS NULL AND presence = 'live' AND version >= ?3",

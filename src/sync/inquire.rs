@@ -8,7 +8,7 @@ use crate::mapping::Mapping;
 use crate::model::{Image, Pair, Presence, RecordId, Side, Value};
 use crate::plan::FieldChange;
 use crate::remote::{Connector, RemoteError};
-use crate::store::{Adoption, NewBase, NewLink, PassKind, SentRow, StoreError, Verb};
+use crate::store::{Adoption, GRACE, NewBase, NewLink, PassKind, SentRow, StoreError, Verb};
 use chrono::TimeDelta;
 use std::sync::Arc;
 
@@ -137,7 +137,8 @@ impl Engine {
             .pass(sent.side, sent.kind, PassKind::Changes)
             .await?
             .mark
-            .is_some_and(|mark| mark > settled.timestamp_millis());
+            // The mark is the server's time, and our clock may be behind it.
+            .is_some_and(|mark| mark > (settled + GRACE).timestamp_millis());
         let sure = if keyed {
             self.clock.now() >= settled
         } else {

@@ -537,8 +537,11 @@ async fn read_all(
         let connector = connector.as_ref();
         let lane = pass.lane;
         let mut result = in_lane(lane, read(connector, &mapping, pass, &pages)).await;
-        if let (PassKind::All, Ok(Some((started_at, ended_at)))) = (feed, &result)
-            && (resumed || ended_at - started_at > LISTING_AGES)
+        // What has changed since a pass was interrupted may stand on the pages that were read before.
+        let aged = |took| resumed || feed == PassKind::All && took > LISTING_AGES;
+        if let (PassKind::All | PassKind::Changes, Ok(Some((started_at, ended_at)))) =
+            (feed, &result)
+            && aged(ended_at - started_at)
         {
             let overlap = i64::try_from(connector.caps().overlap.as_millis()).unwrap_or(0);
             let changes = Pass {

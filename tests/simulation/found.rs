@@ -255,3 +255,76 @@ fn a_contact_without_an_address_is_made_once_when_a_field_leaves_the_mapping_mea
         assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
     });
 }
+
+#[test]
+fn somebody_whom_both_sides_got_while_a_page_failed_is_not_made_twice() {
+    run(async {
+        let mut scene = Scene::new(Traits::own(), "crm", |_| ()).await;
+        scene.turn(false).await;
+        let failing = {
+            let state = &mut scene.systems.state();
+            state.now += 9 * MINUTE;
+            for number in 1..=5 {
+                let email = format!("{number}@x.test");
+                contact(state, Side::Crm, &[("email", &email), ("lastname", "King")]);
+            }
+            state.now -= 9 * MINUTE;
+            // Companies, a page of contacts, and the second one.
+            state.calls + 3
+        };
+        let (faults, people) = at_call(failing, |state| state.faults.rate = 1.0);
+        scene.systems.state().faults = faults;
+        scene.systems.state().people = Some(people);
+        scene.turn(false).await;
+        {
+            let state = &mut scene.systems.state();
+            (state.faults, state.people) = (Faults::default(), None);
+            // It surfaces two minutes late, among those whom the first page has shown.
+            state.now -= 2 * MINUTE;
+            contact(
+                state,
+                Side::Crm,
+                &[("email", "bob@x.test"), ("lastname", "Bob")],
+            );
+            state.now += 2 * MINUTE;
+            contact(
+                state,
+                Side::Desk,
+                &[("email", "bob@x.test"), ("name", "Bob")],
+            );
+        }
+        scene.turn(false).await;
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (6, 6));
+    });
+}
+
+#[test]
+fn a_contact_without_an_address_is_made_once_when_our_clock_is_behind_and_the_next_look_fails() {
+    run(async {
+        let fill = |state: &mut State| {
+            contact(state, Side::Crm, &[("lastname", "King"), ("phone", "+1")]);
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        {
+            let state = &mut scene.systems.state();
+            state.skew = -50_000;
+            state.now += 10 * MINUTE;
+            // Four lists, and the create.
+            state.faults.death = Some(Moment::After(5));
+        }
+        let ended = cycle(&scene.systems, &mut scene.engine, false).await;
+        let made = scene.count(Side::Desk) == 1;
+        assert!(ended.is_none() && made, "it died of the create");
+        let mut scene = scene.reopened().await;
+        // No page is read, and what became of the create is looked up all the same.
+        scene.systems.state().faults.death = Some(Moment::Before(6));
+        let ended = cycle(&scene.systems, &mut scene.engine, false).await;
+        assert!(ended.is_none(), "it died of its first page");
+        let mut scene = scene.reopened().await;
+        scene.systems.state().faults.dying = false;
+        for _ in 0..3 {
+            scene.turn(false).await;
+        }
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
+    });
+}

@@ -22,7 +22,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many lives `cargo test` itself goes through.
 const SEEDS: u64 = 60;
-/// Every so many lives, one is lived twice.
+/// Every so many lives, one is lived twice, and is the same one the second time. Of the others that is not
+/// to be had: where their disk is full, which pages were taken in before depends on the machine.
 const TWICE: u64 = 5;
 
 fn number(name: &str) -> Option<u64> {
@@ -44,7 +45,7 @@ fn failure(seed: u64) -> Option<String> {
     let twice = seed.is_multiple_of(TWICE);
     let lived = catch_unwind(AssertUnwindSafe(|| {
         let first = live(seed);
-        if twice || number("DESKBRIDGE_SEED").is_some() {
+        if twice {
             assert_eq!(
                 first,
                 live(seed),

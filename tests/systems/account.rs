@@ -136,6 +136,7 @@ impl Account {
             edits: BTreeMap::new(),
             human: false,
             known: false,
+            seen: false,
         };
         self.of_mut(kind).insert(id, record);
         Ok(id)
@@ -255,6 +256,18 @@ impl Account {
         }
         rows.sort_unstable();
         rows
+    }
+
+    /// A cycle is over: what it has seen is known from now on, if it came to its end.
+    pub fn cycle_over(&mut self, ended: bool) {
+        for record in self
+            .companies
+            .values_mut()
+            .chain(self.contacts.values_mut())
+        {
+            record.known |= record.seen && ended;
+            record.seen = false;
+        }
     }
 
     /// A record as a page shows it.

@@ -123,7 +123,7 @@ impl System {
             Ok(id) => {
                 let stored = account.show(kind, id, fields, false, now);
                 if let (Op::Create { .. }, Some(made)) = (op, account.of_mut(kind).get_mut(&id)) {
-                    made.known = false;
+                    made.seen = false;
                 }
                 Outcome::Done {
                     stored,

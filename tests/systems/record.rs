@@ -46,8 +46,11 @@ pub struct Record {
     pub edits: BTreeMap<String, Edit>,
     /// Whether a person made it.
     pub human: bool,
-    /// Whether the engine, which made it, has seen it since.
+    /// Whether the engine, which made it, has seen it since, in a cycle that came to its end. What a
+    /// cycle has seen that died, or whose disk was full, the engine may have no memory of.
     pub known: bool,
+    /// Whether the cycle that is under way has seen it.
+    pub seen: bool,
 }
 
 impl Record {
@@ -79,7 +82,7 @@ impl Record {
     /// The record as an answer shows it; what it shows of people's edits counts as seen.
     pub(super) fn show(&mut self, fields: &[String], indexed: Option<&Entry>) -> Observed {
         let presence = self.presence();
-        self.known = true;
+        self.seen = true;
         let entry = Entry {
             from: 0,
             version: self.version,

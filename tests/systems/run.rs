@@ -2,6 +2,7 @@
 
 use super::faults::Moment;
 use super::{Died, Systems};
+use deskbridge::model::Side;
 use deskbridge::sync::{CycleError, CycleReport, Engine};
 use futures_util::FutureExt as _;
 use std::future::poll_fn;
@@ -39,6 +40,10 @@ pub async fn cycle(
     };
     let mut state = systems.state();
     state.busy = false;
+    let whole = matches!(ended, Some(Ok(Ok(_))));
+    for side in Side::BOTH {
+        state.accounts.of_mut(side).cycle_over(whole);
+    }
     match ended? {
         Ok(report) => {
             state.tell(|| "it ends".to_owned());
