@@ -1,5 +1,6 @@
 //! What `status`, `holds` and `plan` show: read beside a running daemon, never written.
 
+mod certificate;
 mod explain;
 mod journal;
 mod past;

@@ -20,6 +20,7 @@ pub mod rehearsal;
 pub mod revert;
 pub mod vocabulary;
 
+mod confirm;
 mod cycle;
 mod drift;
 mod flap;

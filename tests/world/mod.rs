@@ -19,7 +19,9 @@ use deskbridge::remote::governor::Limits;
 use deskbridge::remote::hubspot::{self, Hubspot};
 use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
-use deskbridge::sandbox::freshdesk::{Contact, FreshdeskSim, Options as DeskOptions};
+use deskbridge::sandbox::freshdesk::{
+    Contact, FreshdeskSim, Limits as DeskLimits, Options as DeskOptions,
+};
 use deskbridge::sandbox::hubspot::{HubspotSim, Kind as CrmKind, Options as CrmOptions, Row};
 use deskbridge::store::{HoldView, Parked, Report, Store};
 use deskbridge::sync::{CycleOutcome, CycleReport, Engine};
@@ -27,6 +29,7 @@ use hooked::Hooked;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -87,6 +90,17 @@ pub struct World {
     pub desk: Arc<FreshdeskSim>,
     pub dir: TempDir,
     pub mapping: String,
+    /// Whether Freshdesk refuses no call for rate but by a fault.
+    unlimited: bool,
+}
+
+/// The limits of an account that has none. After a refusal by a fault we are careful for some of its
+/// windows: here they last a second.
+fn hasty() -> Limits {
+    Limits {
+        per: Duration::from_secs(1),
+        ..Limits::unknown()
+    }
 }
 
 /// The engine's time, moved by tests.
@@ -149,6 +163,7 @@ impl World {
 
     pub async fn with(crm: CrmOptions, desk: DeskOptions) -> Self {
         Self {
+            unlimited: desk.limits == DeskLimits::Off,
             crm: HubspotSim::start(crm).await.unwrap(),
             desk: Arc::new(FreshdeskSim::start(desk).await.unwrap()),
             dir: tempfile::tempdir().unwrap(),
@@ -185,15 +200,14 @@ impl World {
         let crm = Hubspot::new(hubspot::Options {
             base_url: self.crm.url().parse().unwrap(),
             token: "pat-sandbox".to_owned().into(),
-            // The simulated account has no limits, and tests no time.
-            limits: Some(Limits::unknown()),
+            limits: Some(hasty()),
             share: 1.0,
             stop: stop.clone(),
         });
         let desk = Freshdesk::new(freshdesk::Options {
             url: self.desk.url().parse().unwrap(),
             api_key: "freshdesk-sandbox-key".to_owned().into(),
-            limits: None,
+            limits: self.unlimited.then(hasty),
             calls_per_minute: None,
             share: 1.0,
             stop: stop.clone(),

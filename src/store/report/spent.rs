@@ -1,4 +1,4 @@
-//! Where the calls of the last hour went, and what the last readings of everything came to.
+//! Where the calls of the last hour went, for `status`.
 
 use super::Report;
 use crate::model::{Pair, Side};
@@ -11,22 +11,6 @@ use std::collections::BTreeMap;
 pub type ByEndpoint = BTreeMap<String, BTreeMap<String, u64>>;
 
 impl Report {
-    /// What the last complete readings of everything came to, by kind, as they were written.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails, or holds something unreadable.
-    pub async fn certificates(
-        &mut self,
-    ) -> Result<BTreeMap<String, serde_json::Value>, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as("SELECT kind, report FROM certificate")
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(self.damaged())?;
-        let read = |(kind, text): (String, String)| Ok((kind, serde_json::from_str(&text)?));
-        rows.into_iter().map(read).collect()
-    }
-
     /// The calls of the hour before `now`, by side.
     ///
     /// # Errors
