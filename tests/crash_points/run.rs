@@ -10,9 +10,12 @@ use crate::systems::{State, Systems};
 use deskbridge::model::{COMPANY, Kind, Pair, Side};
 use deskbridge::sync::Engine;
 
-/// At how many of the places where the engine waits it dies, beside all its calls; all of them with
+/// At how many of the places where the engine waits it dies, beside its calls; all of them with
 /// `DESKBRIDGE_EVERY=1`.
 const WAITS: u64 = 4;
+/// It dies at one in so many of the calls, before and after them; at all of them with
+/// `DESKBRIDGE_CALLS=1`.
+const PART: usize = 3;
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 25 * 60 * MINUTE;
 
@@ -152,8 +155,10 @@ fn moments(steps: Steps) -> Vec<Moment> {
     let stride = if every { 1 } else { steps.polls / WAITS + 1 };
     let stride = usize::try_from(stride).unwrap_or(1);
     let calls = (1..=steps.calls).flat_map(|at| [Moment::Before(at), Moment::After(at)]);
-    calls
-        .chain((1..=steps.looks).map(Moment::Look))
+    let steps_of_any_weight = calls.chain((1..=steps.looks).map(Moment::Look));
+    let all = every || std::env::var_os("DESKBRIDGE_CALLS").is_some();
+    steps_of_any_weight
+        .step_by(if all { 1 } else { PART })
         .chain((1..=steps.polls).step_by(stride).map(Moment::Poll))
         .collect()
 }
