@@ -18,6 +18,7 @@ use deskbridge::sync::CycleOutcome;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use world::program::{code, output, parsed, said, write_config};
 use world::{World, attempt, cycle, reconcile};
 
 /// One chunk of planning.
@@ -174,4 +175,32 @@ async fn whoever_pays_can_see_where_the_last_hours_calls_went() {
     let later = clock.now() + TimeDelta::minutes(61);
     let Pair { crm, desk } = state.last_hour(later).await.unwrap();
     assert!(crm.is_empty() && desk.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_installs_it_reads_what_the_account_can_afford_before_and_what_it_spent_after() {
+    let world = World::new().await;
+    hire(&world, 3);
+    write_config(&world);
+    // The simulated account names no limit; its owner knows the plan.
+    let file = world.dir.path().join("sync.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let planned = text.replace("[freshdesk]\n", "[freshdesk]\nplan = \"trial\"\n");
+    std::fs::write(&file, planned).unwrap();
+
+    let check = said(&output(&world, &["check", "--online"]));
+    assert!(
+        check.contains("freshdesk: 40 calls in 60s are ours"),
+        "{check}"
+    );
+    let plan = parsed(&output(&world, &["plan", "--json"]));
+    // Three creates, and the reads that were made, at 40 calls a minute.
+    let minutes = plan["minutes"].as_f64().unwrap();
+    assert!((0.1..=0.5).contains(&minutes), "{plan}");
+    assert_eq!(code(&output(&world, &["sync", "--reconcile"])), 0);
+    let status = parsed(&output(&world, &["status", "--json"]));
+    let spent = &status["calls_last_hour"]["freshdesk"];
+    assert_eq!(spent["contacts.create"]["people"], json!(3), "{status}");
+    let shown = said(&output(&world, &["status"]));
+    assert!(shown.contains("calls in the last hour"), "{shown}");
 }

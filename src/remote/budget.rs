@@ -3,8 +3,8 @@
 //! No call goes out without an [`Admission`], and only [`Budget::admit`] makes one.
 
 use super::governor::{
-    Class, Decision, Governor, Headers, Lane, Limits, Moment, Permit, Portion, Refusal, Scope,
-    Turn, Why,
+    Class, Decision, Governor, Headers, Lane, Limits, Moment, Permit, Portion, Reading, Refusal,
+    Scope, Turn, Why,
 };
 use super::lane;
 use crate::clock::{Clock as _, SystemClock, monotonic};
@@ -33,6 +33,12 @@ pub struct Tariff {
     pub headers: fn(&HeaderMap) -> Headers,
     /// What a refusal is about, where its body says so.
     pub scope: fn(&[u8]) -> Option<Scope>,
+}
+
+/// What one header says of an allowance.
+pub(super) fn reading(headers: &HeaderMap, name: &str) -> Reading {
+    let value = headers.get(name);
+    Reading::parse(value.map(|value| value.to_str().unwrap_or_default()))
 }
 
 /// Calls of one endpoint in one lane, since the start.

@@ -15,7 +15,6 @@ mod limits;
 mod meter;
 mod moment;
 mod others;
-
 mod queue;
 mod report;
 mod settle;
@@ -285,7 +284,7 @@ impl Governor {
     /// A class without a limit of its own has a meter as well: refusals may teach it one.
     fn meter_of(&mut self, class: Class) {
         if !self.classes.iter().any(|meter| meter.covers(class)) {
-            let length = self.total.window();
+            let length = self.total.length();
             self.classes.push(Meter::new(Some(class), None, length));
         }
     }

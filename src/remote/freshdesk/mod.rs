@@ -18,7 +18,8 @@ mod value;
 mod vocabulary;
 mod write;
 
-use super::governor::{Class, Headers, Limits, Portion, Reading};
+use super::budget::reading;
+use super::governor::{Class, Headers, Limits, Portion};
 use super::http::{Auth, Call, Http, Settings};
 use super::reply::Reply;
 use super::{
@@ -299,10 +300,7 @@ fn numeric(endpoint: &str, id: &RecordId) -> Result<u64, RemoteError> {
 /// `X-RateLimit-Total`, `-Remaining` and `-Used-CurrentRequest`; the first two come as decimals
 /// (`50.0`). ("Rate Limit")
 fn allowance(headers: &HeaderMap) -> Headers {
-    let reading = |name: &str| {
-        let value = headers.get(name);
-        Reading::parse(value.map(|value| value.to_str().unwrap_or_default()))
-    };
+    let reading = |name| reading(headers, name);
     Headers {
         limit: reading("x-ratelimit-total"),
         remaining: reading("x-ratelimit-remaining"),
@@ -325,6 +323,7 @@ fn garbled(reply: &Reply, error: &serde_json::Error) -> RemoteError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::governor::Reading;
 
     #[test]
     fn decimal_limits_are_read_or_the_account_would_be_called_unpaced() {

@@ -18,6 +18,7 @@ mod search;
 mod wire;
 mod write;
 
+use super::budget::reading;
 use super::governor::{Class, Daily, Headers, Limits, Portion, Rate, Reading, Scope};
 use super::http::{Auth, Http, Settings};
 use super::{
@@ -261,10 +262,7 @@ fn tariff(limits: Option<Limits>, share: f64) -> Tariff {
 
 /// `X-HubSpot-RateLimit-*` (API usage guidelines). Searches carry none.
 fn allowance(headers: &HeaderMap) -> Headers {
-    let reading = |name: &str| {
-        let value = headers.get(name);
-        Reading::parse(value.map(|value| value.to_str().unwrap_or_default()))
-    };
+    let reading = |name| reading(headers, name);
     let interval = reading("x-hubspot-ratelimit-interval-milliseconds").number();
     let windows = interval
         .filter(|millis| *millis > 0.0)
