@@ -1,5 +1,6 @@
 //! Whatever lies where sync.toml or the state should: nothing panics, and nothing is taken for what it is not.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 use deskbridge::config::{self, Environment};
 use deskbridge::model::{Kind, LinkId, Pair};
@@ -136,6 +137,16 @@ proptest! {
         compile(&text.iter().collect::<String>());
         text.truncate(cut.index(text.len()));
         compile(&text.iter().collect::<String>());
+    }
+}
+
+/// The last page may be one of a table that is empty: zeros, but for its first bytes.
+#[test]
+fn a_state_that_lost_the_end_of_its_last_page_is_refused_as_it_is() {
+    let (runtime, whole) = (Runtime::new().unwrap(), state());
+    for lost in [1, 2, 100, 1000, 4000, 4090, 4095, 4096] {
+        let cut = whole.len() - lost;
+        assert!(!open(&runtime, &whole[..cut]), "without {lost} bytes");
     }
 }
 

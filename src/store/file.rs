@@ -4,7 +4,7 @@ use super::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +21,9 @@ pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
     };
     if path.metadata().is_ok_and(|it| it.len() == 0) {
         return Err(damaged("it is empty"));
+    }
+    if torn(path) {
+        return Err(damaged("it ends in the middle of a page"));
     }
     let mut connection = connect(path, true).await?;
     // The check reads the whole file once: what it keeps of it is of no use later.
@@ -48,6 +51,32 @@ pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
         return Err(damaged("it is another program's database"));
     }
     Ok(())
+}
+
+/// Whether the file stops within a page. `SQLite` takes zeros for what is missing of the last one, and
+/// where that belongs to a table that is empty it finds nothing wrong. With a log beside it the file may
+/// be on its way to its length. The page's size stands in the header: <https://sqlite.org/fileformat.html>.
+fn torn(path: &Path) -> bool {
+    let logged = beside(path, "-wal")
+        .metadata()
+        .is_ok_and(|log| log.len() > 0);
+    let mut header = [0; 18];
+    let read = File::open(path).and_then(|mut file| {
+        file.read_exact(&mut header)?;
+        Ok(file.metadata()?.len())
+    });
+    let [.., high, low] = header;
+    let page = match u16::from_be_bytes([high, low]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    !logged && read.is_ok_and(|length| length.checked_rem(page).is_some_and(|rest| rest > 0))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 pub(super) async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
@@ -96,9 +125,7 @@ pub(super) fn private() -> OpenOptions {
 
 /// Takes the lock beside the database; the system lets go of it when the process ends, however.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let beside = PathBuf::from(name);
+    let beside = beside(path, ".lock");
     let file = private()
         .create(true)
         .truncate(false)
