@@ -1,6 +1,5 @@
 //! Whatever lies where sync.toml or the state should: nothing panics, and nothing is taken for what it is not.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 use deskbridge::config::{self, Environment};
 use deskbridge::model::{Kind, LinkId, Pair};

@@ -1,0 +1,198 @@
+//! `holds`, `approve` and `discard`, as a person meets them: beside a daemon, and without one.
+
+use crate::world::World;
+use crate::world::program::{Daemon, code, output, parsed, said, write_config};
+use deskbridge::sandbox::hubspot::Kind as CrmKind;
+use serde_json::{Value as Json, json};
+use std::fs;
+use std::process::Output;
+
+const GUARDS: &str = "\n[guards]\ncreates = { count = 5, percent = 20 }\n";
+
+/// Contacts that only the CRM has.
+fn people(world: &World, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        let email = format!("c{number}@acme.test");
+        world.crm_contact(&[("email", &email), ("firstname", "C")]);
+    }
+}
+
+async fn guarded() -> World {
+    let mut world = World::new().await;
+    world.mapping.push_str(GUARDS);
+    write_config(&world);
+    world
+}
+
+fn holds(world: &World) -> Vec<Json> {
+    let holds = parsed(&output(world, &["holds", "--json"]));
+    holds.as_array().unwrap().clone()
+}
+
+/// The command that a hold names as its answer.
+fn follow(world: &World, answer: &Json) -> Output {
+    let words: Vec<&str> = answer.as_str().unwrap().split(' ').collect();
+    let (program, arguments) = words.split_first().unwrap();
+    assert_eq!(*program, "deskbridge");
+    output(world, arguments)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_that_holds_names_is_the_command_that_approves() {
+    let world = guarded().await;
+    people(&world, 0..9);
+    let synced = output(&world, &["sync"]);
+    assert_eq!(code(&synced), 79, "{}", said(&synced));
+    assert_eq!(world.desk_count(), 0);
+    let waiting = holds(&world);
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    let hold = waiting.first().unwrap();
+    assert_eq!(
+        (&hold["class"], &hold["kind"]),
+        (&json!("create"), &json!("contact"))
+    );
+    assert_eq!(hold["count"], 9);
+    assert!(hold.get("crm_id").is_none() && hold.get("freshdesk_id").is_none());
+    let listed = output(&world, &["holds"]);
+    assert!(
+        said(&listed).contains("deskbridge approve"),
+        "{}",
+        said(&listed)
+    );
+    let approved = follow(&world, &hold["answer"]);
+    assert_eq!(code(&approved), 0, "{}", said(&approved));
+    assert_eq!(world.desk_count(), 0, "nothing but the state is written");
+    let synced = output(&world, &["sync"]);
+    assert_eq!(
+        (code(&synced), world.desk_count()),
+        (0, 9),
+        "{}",
+        said(&synced)
+    );
+    // Its number means nothing any more.
+    let again = follow(&world, &hold["answer"]);
+    assert_eq!(code(&again), 64, "{}", said(&again));
+    assert!(
+        said(&again).contains("nothing was written"),
+        "{}",
+        said(&again)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_wrong_number_among_several_answers_nothing() {
+    let world = guarded().await;
+    people(&world, 0..9);
+    output(&world, &["sync"]);
+    let id = holds(&world).first().unwrap()["id"].to_string();
+    let wrong = output(&world, &["discard", &id, "4711"]);
+    assert_eq!(code(&wrong), 64, "{}", said(&wrong));
+    assert!(said(&wrong).contains("4711"));
+    assert_eq!(holds(&world).len(), 1);
+    assert_eq!(code(&output(&world, &["approve"])), 64);
+    assert_eq!(
+        code(&output(&world, &["approve", &id, "--take", "crm"])),
+        64
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_sync_goes_through_when_it_is_asked_for() {
+    let world = guarded().await;
+    people(&world, 0..9);
+    let synced = output(&world, &["sync", "--approve-first"]);
+    assert_eq!(
+        (code(&synced), world.desk_count()),
+        (0, 9),
+        "{}",
+        said(&synced)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_shows_what_would_wait_and_holds_nothing_itself() {
+    let world = guarded().await;
+    people(&world, 0..9);
+    let plan = parsed(&output(&world, &["plan", "--json"]));
+    let changes = plan["changes"].as_array().unwrap();
+    let of = |action: &str| changes.iter().filter(|it| it["action"] == action).count();
+    assert_eq!((of("create"), of("hold")), (9, 1), "{plan}");
+    assert!(!world.state().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_daemon_carries_out_an_answer_in_its_next_cycle() {
+    let world = guarded().await;
+    people(&world, 0..9);
+    let mut daemon = Daemon::start(&world);
+    daemon.event("held");
+    daemon.event("cycle");
+    daemon.event("waiting");
+    let approved = follow(&world, &holds(&world).first().unwrap()["answer"]);
+    assert_eq!(code(&approved), 0, "{}", said(&approved));
+    daemon.until(|line| line["event"] == "cycle" && line["created"] == 9);
+    assert_eq!(world.desk_count(), 9);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_but_a_person_can_do_is_refused_with_what_to_do() {
+    let world = guarded().await;
+    let there = world.desk_contact(&json!({"name": "T", "email": "t@acme.test"}));
+    world.desk.delete_contact(there).unwrap();
+    world.crm_contact(&[("email", "t@acme.test"), ("firstname", "T")]);
+    let synced = output(&world, &["sync"]);
+    assert_eq!(code(&synced), 79, "{}", said(&synced));
+    let waiting = holds(&world);
+    let hold = waiting.first().unwrap();
+    assert_eq!(
+        (&hold["class"], &hold["answer"]),
+        (&json!("duplicate"), &Json::Null)
+    );
+    let id = hold["id"].to_string();
+    let refused = output(&world, &["approve", &id]);
+    assert_eq!(code(&refused), 64, "{}", said(&refused));
+    assert!(
+        said(&refused).contains(&format!("discard {id}")),
+        "{}",
+        said(&refused)
+    );
+    assert_eq!(code(&output(&world, &["discard", &id])), 0);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_is_decided_from_the_command_line() {
+    let mut world = World::new().await;
+    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    write_config(&world);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let there = world.desk_by_email("ada@acme.test").id;
+    world.crm_edit(ada, &[("phone", "+2")]);
+    let edit = json!({"phone": "+3"});
+    world.desk.edit_contact(there, &edit).unwrap();
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let id = holds(&world).first().unwrap()["id"].to_string();
+    let taken = output(&world, &["approve", &id, "--take", "freshdesk"]);
+    assert_eq!(code(&taken), 0, "{}", said(&taken));
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
+    assert_eq!(row.properties["phone"], "+3");
+}
+
+#[test]
+fn without_a_state_there_is_nothing_to_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[crm]\nkind = \"hubspot\"\ntoken = { env = \"T\" }\n[freshdesk]\nurl = \"https://a.freshdesk.com\"\n\
+                api_key = { env = \"K\" }\n[contacts]\nmatch = [\"email\"]\ncreate = \"none\"\n[[contacts.field]]\ncrm = \"email\"\nfreshdesk = \"email\"\n";
+    fs::write(dir.path().join("sync.toml"), text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_deskbridge"));
+    let output = command.args(["approve", "1"]).current_dir(dir.path());
+    let output = output.env_remove("STATE_DIRECTORY").output().unwrap();
+    assert_eq!(code(&output), 73, "{}", said(&output));
+}

@@ -1,0 +1,13 @@
+//! The binary, as a person and systemd meet it.
+#![cfg(feature = "sandbox")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod daemon;
+mod demo;
+mod holds;
+mod line;
+mod state;
+mod tickets;

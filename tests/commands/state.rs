@@ -1,0 +1,337 @@
+//! The state as admins handle it: backups, damage, forgetting people, and how long the journal is kept.
+
+use crate::world::program::{Daemon, code, deskbridge, output, parsed, said, write_config};
+use crate::world::stage::{Stage, VIP};
+use crate::world::{World, cycle};
+use chrono::TimeDelta;
+use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::freshdesk::TicketSeed;
+use deskbridge::store::Store;
+use deskbridge::sync::Engine;
+use serde_json::json;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Ada and Bob on both sides, with the real program.
+async fn synced() -> World {
+    let world = World::new().await;
+    world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("lastname", "Lovelace"),
+        ("phone", "+4930123"),
+    ]);
+    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    write_config(&world);
+    let first = output(&world, &["sync"]);
+    assert_eq!(code(&first), 0, "{}", said(&first));
+    world
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_taken_beside_the_daemon_is_whole_private_and_can_be_restored() {
+    let world = synced().await;
+    let mut daemon = Daemon::start(&world);
+    daemon.event("cycle");
+    let told = output(&world, &["state", "backup", "kept.db"]);
+    assert_eq!(code(&told), 0, "{}", said(&told));
+    assert!(said(&told).contains("To restore it"), "{}", said(&told));
+    let kept = world.dir.path().join("kept.db");
+    assert_eq!(mode(&kept), 0o600);
+    // A second one of that name would be the loss of the first.
+    let before = fs::read(&kept).unwrap();
+    let again = output(&world, &["state", "backup", "kept.db"]);
+    assert_eq!(code(&again), 64, "{}", said(&again));
+    assert_eq!(fs::read(&kept).unwrap(), before);
+    let nowhere = output(&world, &["state", "backup", "no/such/place.db"]);
+    assert_eq!(code(&nowhere), 71, "{}", said(&nowhere));
+    // Life goes on, then the disk is lost.
+    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    daemon.until(|line| line["event"] == "cycle" && line["created"] == 1);
+    assert_eq!(daemon.stop(), 0);
+    for ending in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(world.dir.path().join(format!("state.db{ending}")));
+    }
+    fs::copy(&kept, world.state()).unwrap();
+    let plan = output(&world, &["plan", "--json"]);
+    assert_eq!(code(&plan), 0, "{}", said(&plan));
+    let report = output(&world, &["sync", "--json"]);
+    assert_eq!(code(&report), 0, "{}", said(&report));
+    assert_eq!(
+        said(&report).matches("older copy").count(),
+        1,
+        "{}",
+        said(&report)
+    );
+    let report = parsed(&report);
+    assert_eq!(
+        (&report["reconcile"], &report["created"], &report["linked"]),
+        (&json!(true), &json!(0), &json!(1))
+    );
+    let second = output(&world, &["sync", "--json"]);
+    assert!(!said(&second).contains("older copy"));
+    assert_eq!(parsed(&second)["reconcile"], json!(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_state_is_refused_with_what_to_do_and_is_left_as_it_is() {
+    let world = synced().await;
+    let whole = fs::read(world.state()).unwrap();
+    let half = whole[..whole.len() / 2].to_vec();
+    let mut holed = whole.clone();
+    holed[8192..8192 + 4096].fill(0xAA);
+    for (name, bytes) in [
+        ("half", half),
+        ("empty", Vec::new()),
+        (
+            "garbage",
+            b"this is no database, and was never one".repeat(300),
+        ),
+        ("a hole", holed),
+    ] {
+        fs::write(world.state(), &bytes).unwrap();
+        for command in [
+            &["sync"] as &[&str],
+            &["run"],
+            &["plan"],
+            &["state", "backup", "x.db"],
+        ] {
+            let told = output(&world, command);
+            assert_eq!(code(&told), 73, "{name} {command:?}: {}", said(&told));
+            assert!(
+                said(&told).contains("put a backup in its place"),
+                "{name}: {}",
+                said(&told)
+            );
+            assert_eq!(
+                fs::read(world.state()).unwrap(),
+                bytes,
+                "{name} {command:?}"
+            );
+        }
+        for command in [
+            &["status"] as &[&str],
+            &["holds"],
+            &["explain", "ada@acme.test"],
+            &["forget", "ada@acme.test", "--yes"],
+        ] {
+            let told = output(&world, command);
+            // A hole may lie where nobody has looked.
+            assert!(
+                [0, 64, 73].contains(&code(&told)),
+                "{name} {command:?}: {}",
+                said(&told)
+            );
+            assert!(!said(&told).contains("panicked"), "{name} {command:?}");
+        }
+    }
+    assert!(!world.dir.path().join("x.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_programs_database_is_not_written_to() {
+    let world = World::new().await;
+    write_config(&world);
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(world.state())
+        .create_if_missing(true);
+    let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query("CREATE TABLE songs (title TEXT)")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    sqlx::Connection::close(other).await.unwrap();
+    let before = fs::read(world.state()).unwrap();
+    let told = output(&world, &["sync"]);
+    assert_eq!(code(&told), 73, "{}", said(&told));
+    assert!(said(&told).contains("another program"), "{}", said(&told));
+    assert_eq!(fs::read(world.state()).unwrap(), before);
+}
+
+/// Every file of the state's directory that has this text in it, backups and configuration aside.
+fn files_with(world: &World, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(world.dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let bytes = fs::read(entry.path()).unwrap();
+        let has = bytes
+            .windows(text.len())
+            .any(|it| it.eq_ignore_ascii_case(text.as_bytes()));
+        if name.starts_with("state.db") && has {
+            found.push(name);
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_is_forgotten_is_in_no_byte_of_the_state_and_nobody_else_is_lost() {
+    let world = synced().await;
+    let crm = world
+        .crm
+        .portal()
+        .contact_by_email("ada@acme.test")
+        .unwrap();
+    let desk = world.desk_by_email("ada@acme.test").id;
+    // A value that was overwritten since lies in the journal, and in unused parts of the file.
+    world.crm_edit(crm, &[("lastname", "Wintergreen")]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let refused = output(&world, &["forget", "ada@acme.test"]);
+    assert_eq!(code(&refused), 64, "{}", said(&refused));
+    assert!(
+        said(&refused).contains("would be read again"),
+        "{}",
+        said(&refused)
+    );
+    world.crm.portal().erase(crm).unwrap();
+    world.desk.hard_delete_contact(desk).unwrap();
+    output(&world, &["sync", "--reconcile"]);
+    assert!(
+        !files_with(&world, "lovelace").is_empty(),
+        "the test has nothing to lose"
+    );
+    let writes = world.count("SELECT count(*) FROM journal").await;
+    // Nobody answers: nothing happens.
+    let mut asked = deskbridge(&world, &["forget", &format!("crm:{crm}")]);
+    let asked = tokio::task::block_in_place(|| asked.stdin(Stdio::null()).output().unwrap());
+    assert_eq!(code(&asked), 64, "{}", said(&asked));
+    assert!(!files_with(&world, "lovelace").is_empty());
+    let mut asked = deskbridge(&world, &["forget", &format!("crm:{crm}")]);
+    let mut child = asked
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"y\n").unwrap();
+    let told = tokio::task::block_in_place(|| child.wait_with_output().unwrap());
+    assert_eq!(code(&told), 0, "{}", said(&told));
+    assert!(said(&told).contains("Backups"), "{}", said(&told));
+    for text in ["lovelace", "wintergreen", "ada@acme.test", "+4930123"] {
+        let left = files_with(&world, text);
+        assert_eq!(left, [""; 0], "{text}: {:?}", world.texts("SELECT fields || coalesce(crm_id,'') || ' ' || coalesce(desk_id, '') || ' ' || kind FROM journal").await);
+    }
+    // What happened stays known, without the values; Bob stays linked.
+    assert_eq!(world.count("SELECT count(*) FROM journal").await, writes);
+    assert!(world.count("SELECT count(*) FROM journal WHERE fields LIKE '%[forgotten]%' AND fields LIKE '%\"name\"%'").await > 0);
+    assert_eq!(world.count("SELECT count(*) FROM link").await, 1);
+    let after = output(&world, &["sync", "--json"]);
+    assert_eq!(code(&after), 0, "{}", said(&after));
+    assert_eq!(parsed(&after)["created"], 0);
+    assert_eq!(code(&output(&world, &["explain", "ada@acme.test"])), 64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_forgotten_under_a_running_daemon_or_by_a_wrong_name() {
+    let world = synced().await;
+    let mut daemon = Daemon::start(&world);
+    daemon.event("cycle");
+    let told = output(&world, &["forget", "ada@acme.test", "--yes"]);
+    assert_eq!(code(&told), 73, "{}", said(&told));
+    assert!(said(&told).contains("in use"), "{}", said(&told));
+    assert_eq!(daemon.stop(), 0);
+    for name in ["nobody@acme.test", "ticket:1", "crm:", "ada"] {
+        let told = output(&world, &["forget", name, "--yes"]);
+        assert_eq!(code(&told), 64, "{name}: {}", said(&told));
+    }
+    assert_eq!(world.count("SELECT count(*) FROM link").await, 2);
+    // Said with its consequence, it is done; and who still exists is read again.
+    let told = output(&world, &["forget", "ada@acme.test", "--yes"]);
+    assert_eq!(code(&told), 0, "{}", said(&told));
+    assert_eq!(world.count("SELECT count(*) FROM link").await, 1);
+    let again = output(&world, &["sync", "--reconcile", "--json"]);
+    assert_eq!(parsed(&again)["linked"], 1, "{}", said(&again));
+}
+
+/// A cycle at a later time, by an engine that keeps the journal for so many days.
+async fn later(clock: &SimClock, engine: &mut Engine, days: i64) {
+    clock.advance(TimeDelta::days(days));
+    cycle(engine).await;
+}
+
+#[tokio::test]
+async fn the_journal_is_kept_for_as_long_as_the_file_says_and_what_is_still_needed_longer() {
+    let (mut world, clock) = World::timed().await;
+    world.remap("values    = { vip = \"VIP\", standard = \"Standard\" }", "");
+    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.crm_contact(&[
+        ("email", "bad@acme.test"),
+        ("firstname", "Bad"),
+        ("customer_tier", "vip"),
+    ]);
+    let mut engine = world.timed_engine(&clock).await;
+    engine.keep(Duration::from_hours(10 * 24));
+    crate::world::attempt(&mut engine).await;
+    let rows = "SELECT count(*) FROM journal";
+    assert_eq!(world.count(rows).await, 2);
+    later(&clock, &mut engine, 9).await;
+    world.crm_edit(ada, &[("phone", "+1")]);
+    cycle(&mut engine).await;
+    let before = world.count(rows).await;
+    later(&clock, &mut engine, 2).await;
+    // Ada's creation is forgotten, her edit is not, nor what is still parked.
+    let kept = world
+        .texts("SELECT action || ' ' || coalesce(outcome, '') FROM journal ORDER BY id")
+        .await;
+    assert!(world.count(rows).await < before, "{kept:?}");
+    assert!(kept.contains(&"update done".to_owned()), "{kept:?}");
+    assert!(!kept.contains(&"create done".to_owned()), "{kept:?}");
+    assert_eq!(world.parked().await.len(), 1);
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM outbox WHERE journal NOT IN (SELECT id FROM journal)")
+            .await,
+        0
+    );
+    // However long nothing happens, numbers are not used again, and the last row stays.
+    let last = world.count("SELECT max(id) FROM journal").await;
+    later(&clock, &mut engine, 30).await;
+    assert!(world.count("SELECT max(id) FROM journal").await >= last);
+    assert!(world.count("SELECT count(*) FROM cycle").await >= 1);
+    engine.store.close().await.unwrap();
+    let engine = world.timed_engine(&clock).await;
+    assert!(!engine.store.is_distrusted());
+}
+
+#[tokio::test]
+async fn a_long_journal_is_pruned_in_parts_and_ticket_counts_survive_it() {
+    let mut stage = Stage::new(VIP).await;
+    let ticket = stage.seed(TicketSeed {
+        requester_id: stage.ada_desk,
+        ..TicketSeed::default()
+    });
+    stage.tier("vip");
+    stage.turn().await;
+    assert_eq!(
+        stage.world.report().await.tickets().await.unwrap().raised,
+        1
+    );
+    stage.world.execute("INSERT INTO journal (cycle, at, side, kind, action, fields) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) SELECT 1, '2020-01-01T00:00:00.000Z', 'crm', 'contact', 'update', '[]' FROM n").await;
+    stage
+        .world
+        .execute("UPDATE journal SET at = '2020-01-01T00:00:00.000Z'")
+        .await;
+    let keep = Duration::from_hours(48);
+    let store: &mut Store = &mut stage.engine.store;
+    let now = stage.clock.now();
+    let first = store.prune(now, keep).await.unwrap();
+    assert!(first < 60_000, "one cycle would take long");
+    let second = store.prune(now, keep).await.unwrap();
+    assert!(second > 0, "the rest would be kept for ever");
+    assert_eq!(store.prune(now, keep).await.unwrap(), 0, "once a day");
+    assert_eq!(stage.world.count("SELECT count(*) FROM journal").await, 1);
+    assert_eq!(
+        stage.world.report().await.tickets().await.unwrap().raised,
+        1
+    );
+    assert_eq!(stage.priority(ticket), crate::world::stage::URGENT);
+}

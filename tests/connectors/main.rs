@@ -1,0 +1,13 @@
+//! The connectors and the simulators, each at the other end of real HTTP.
+#![cfg(feature = "sandbox")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
+mod freshdesk;
+mod freshdesk_tickets;
+mod hubspot;
+mod hubspot_sandbox;
+mod odoo_answers;
+mod sandbox_freshdesk;
+mod sandbox_freshdesk_tickets;
+mod sandbox_hubspot;

@@ -1,0 +1,202 @@
+//! What becomes of an account's calls: who goes first, what waits, and what is said about it.
+
+use crate::world::program::{code, output, parsed, said, write_config};
+use crate::world::{World, attempt, cycle, reconcile};
+use chrono::TimeDelta;
+use deskbridge::clock::{Clock as _, SystemClock};
+use deskbridge::model::Pair;
+use deskbridge::remote::ErrorKind;
+use deskbridge::sandbox::Backstage;
+use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::faults::Fault;
+use deskbridge::sandbox::freshdesk::Options as DeskOptions;
+use deskbridge::sandbox::hubspot::{Limits, Options as CrmOptions};
+use deskbridge::store::Report;
+use deskbridge::sync::CycleOutcome;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One chunk of planning.
+const CHUNK: usize = 512;
+
+fn hire(world: &World, people: usize) {
+    for number in 0..people {
+        let email = format!("p{number}@acme.test");
+        world.crm_contact(&[("email", &email), ("firstname", "P")]);
+    }
+}
+
+#[tokio::test]
+async fn an_import_of_a_day_does_not_make_what_people_change_wait_for_a_day() {
+    let (world, clock) = World::timed().await;
+    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    engine.slice = Some(Duration::ZERO);
+    hire(&world, CHUNK + 100);
+    clock.advance(TimeDelta::minutes(1));
+    let report = cycle(&mut engine).await;
+    assert!(report.unfinished, "{report:?}");
+    assert_eq!(report.created, CHUNK as u64);
+    world.crm_edit(ada, &[("phone", "+49 1")]);
+    clock.advance(TimeDelta::minutes(1));
+    let report = cycle(&mut engine).await;
+    assert_eq!((report.created, report.updated), (100, 1));
+    let phone = world.desk_by_email("ada@acme.test").phone;
+    assert_eq!(phone.as_deref(), Some("+49 1"));
+    assert!(!report.unfinished, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_reading_of_everything_is_spread_over_cycles_and_stands_in_nobodys_way() {
+    let (world, clock) = World::timed().await;
+    let people: Vec<u64> = (0..250)
+        .map(|number| {
+            let email = format!("p{number}@acme.test");
+            world.desk_contact(&json!({"name": format!("P {number}"), "email": email}))
+        })
+        .collect();
+    clock.advance(TimeDelta::hours(1));
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    engine.slice = Some(Duration::ZERO);
+    // Nothing but a reading of everything shows this.
+    world.desk.hard_delete_contact(people[120]).unwrap();
+    clock.advance(TimeDelta::hours(24));
+    let first = reconcile(&mut engine).await;
+    assert_eq!(first.read.desk, 100, "{first:?}");
+    // Meanwhile people work, and the daemon is started anew.
+    drop(engine);
+    world.desk_contact(&json!({"name": "Q New", "email": "new@acme.test"}));
+    let mut engine = world.timed_engine(&clock).await;
+    engine.slice = Some(Duration::ZERO);
+    clock.advance(TimeDelta::minutes(1));
+    let second = cycle(&mut engine).await;
+    assert_eq!(second.created, 1, "{second:?}");
+    let mut views = 0;
+    for _ in 0..4 {
+        clock.advance(TimeDelta::minutes(1));
+        let report = cycle(&mut engine).await;
+        views += report.endpoints.desk.get("contacts.view").unwrap_or(&0);
+    }
+    // The one that is missing was asked for, and no other.
+    assert_eq!(views, 1);
+    assert_eq!(world.holds().await.len(), 1);
+    let calm = cycle(&mut engine).await;
+    assert!(calm.endpoints.desk["contacts.list"] <= 1, "{calm:?}");
+}
+
+#[tokio::test]
+async fn a_spent_day_is_said_and_costs_no_further_call() {
+    let limits = Limits::Custom {
+        ten_seconds: 1000,
+        searches: 1000,
+        daily: 20,
+    };
+    let crm = CrmOptions {
+        limits,
+        ..CrmOptions::default()
+    };
+    let world = World::with(crm, DeskOptions::default()).await;
+    hire(&world, 3);
+    let mut engine = world.vendors_engine().await;
+    let mut said = Vec::new();
+    for _ in 0..20 {
+        let report = attempt(&mut engine).await;
+        said = report.troubles.clone();
+        if !said.is_empty() {
+            assert_eq!(report.outcome, CycleOutcome::Incomplete);
+            break;
+        }
+    }
+    assert!(said[0].contains("the day's calls are used up"), "{said:?}");
+    world.forget_calls();
+    let report = attempt(&mut engine).await;
+    assert_eq!(report.calls.crm, 0, "{report:?}");
+    assert_eq!(report.budget.crm.left_today, Some(0.0));
+}
+
+#[tokio::test]
+async fn a_wait_of_minutes_ends_the_cycle_instead_of_holding_everything_up() {
+    let world = World::new().await;
+    hire(&world, 3);
+    let mut engine = world.engine().await;
+    let faults = &world.desk.backstage().faults;
+    faults.inject("POST", "/api/v2/contacts", Fault::Throttle(600), 1);
+    let begun = SystemClock.now();
+    let report = attempt(&mut engine).await;
+    assert!(SystemClock.now() - begun < TimeDelta::minutes(2));
+    let why = report.errors[0].kind;
+    assert!(matches!(why, ErrorKind::Throttled(Some(_))), "{report:?}");
+    assert_eq!(report.budget.desk.refused, 1);
+    world.forget_calls();
+    let report = attempt(&mut engine).await;
+    assert_eq!(report.created, 0, "{report:?}");
+}
+
+#[tokio::test]
+async fn whoever_pays_can_see_where_the_last_hours_calls_went() {
+    let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
+    let backstage = || Backstage {
+        clock: clock.clone(),
+        ..Backstage::default()
+    };
+    let (crm, desk) = (
+        CrmOptions {
+            backstage: backstage(),
+            ..CrmOptions::default()
+        },
+        DeskOptions {
+            backstage: backstage(),
+            ..DeskOptions::default()
+        },
+    );
+    let mut world = World::with(crm, desk).await;
+    world.mapping.push_str(
+        "\n[[ticket_rule]]\nname = \"vip\"\npriority = \"urgent\"\n\
+         when = { record = \"contact\", field = \"customer_tier\", in = [\"vip\"] }\n",
+    );
+    let vip = [("email", "ada@acme.test"), ("customer_tier", "vip")];
+    world.crm_contact(&vip);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    engine.store.close().await.unwrap();
+    let mut state = Report::open(&world.state()).await.unwrap();
+    let Pair { crm, desk } = state.last_hour(clock.now()).await.unwrap();
+    let one = |lane: &str, calls: u64| BTreeMap::from([(lane.to_owned(), calls)]);
+    assert_eq!(crm["contacts.list"], one("first_sync", 1));
+    assert_eq!(desk["contacts.create"], one("people", 1));
+    assert!(desk["tickets.list"].contains_key("vip"), "{desk:?}");
+    let later = clock.now() + TimeDelta::minutes(61);
+    let Pair { crm, desk } = state.last_hour(later).await.unwrap();
+    assert!(crm.is_empty() && desk.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_installs_it_reads_what_the_account_can_afford_before_and_what_it_spent_after() {
+    let world = World::new().await;
+    hire(&world, 3);
+    write_config(&world);
+    // The simulated account names no limit; its owner knows the plan.
+    let file = world.dir.path().join("sync.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let planned = text.replace("[freshdesk]\n", "[freshdesk]\nplan = \"trial\"\n");
+    std::fs::write(&file, planned).unwrap();
+
+    let check = said(&output(&world, &["check", "--online"]));
+    assert!(
+        check.contains("freshdesk: 40 calls in 60s are ours"),
+        "{check}"
+    );
+    let plan = parsed(&output(&world, &["plan", "--json"]));
+    // Three creates, and the reads that were made, at 40 calls a minute.
+    let minutes = plan["minutes"].as_f64().unwrap();
+    assert!((0.1..=0.5).contains(&minutes), "{plan}");
+    assert_eq!(code(&output(&world, &["sync", "--reconcile"])), 0);
+    let status = parsed(&output(&world, &["status", "--json"]));
+    let spent = &status["calls_last_hour"]["freshdesk"];
+    assert_eq!(spent["contacts.create"]["people"], json!(3), "{status}");
+    let shown = said(&output(&world, &["status"]));
+    assert!(shown.contains("calls in the last hour"), "{shown}");
+}

@@ -1,0 +1,348 @@
+//! `explain`: what an admin is told about one record, from the state alone.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use crate::world::program::{code, output, parsed, said, write_config};
+use crate::world::stage::{Stage, VIP};
+use crate::world::{World, attempt, cycle};
+use chrono::TimeDelta;
+use deskbridge::sandbox::freshdesk::TicketSeed;
+use deskbridge::sandbox::hubspot::Kind as CrmKind;
+use serde_json::{Value as Json, json};
+
+/// What is said of the one record that is meant.
+fn explained(world: &World, record: &str) -> Json {
+    let all = parsed(&output(world, &["explain", record, "--json"]));
+    let records = all["records"].as_array().unwrap();
+    assert_eq!(records.len(), 1, "{all:#}");
+    records[0].clone()
+}
+
+fn field<'a>(record: &'a Json, name: &str) -> &'a Json {
+    let fields = record["fields"].as_array().unwrap();
+    let found = fields.iter().find(|it| it["field"] == name);
+    found.unwrap_or_else(|| panic!("no {name}: {record:#}"))
+}
+
+/// The codes of why something does not cross over, and all of it in words.
+fn why(record: &Json) -> (Vec<String>, String) {
+    let why = record["why"].as_array().unwrap();
+    let word = |key: &str| -> Vec<String> {
+        why.iter()
+            .map(|it| it[key].as_str().unwrap().to_owned())
+            .collect()
+    };
+    (word("code"), word("text").join("\n"))
+}
+
+/// A world with these contacts in the CRM, and a cycle gone by.
+async fn world_of(
+    contacts: &[&[(&str, &str)]],
+    remap: &[(&str, &str)],
+) -> (
+    World,
+    deskbridge::sandbox::clock::SimClock,
+    deskbridge::sync::Engine,
+    Vec<u64>,
+) {
+    let (mut world, clock) = World::timed().await;
+    for (from, to) in remap {
+        world.remap(from, to);
+    }
+    let ids = contacts.iter().map(|it| world.crm_contact(it)).collect();
+    write_config(&world);
+    let mut engine = world.timed_engine(&clock).await;
+    attempt(&mut engine).await;
+    (world, clock, engine, ids)
+}
+
+const ADA: &[(&str, &str)] = &[
+    ("email", "Ada@Acme.test"),
+    ("firstname", "Ada"),
+    ("lastname", "King"),
+    ("jobtitle", "Count"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_learns_who_won_by_which_rule_and_what_was_overwritten() {
+    let (world, clock, mut engine, ids) = world_of(&[ADA], &[]).await;
+    let there = world.desk_by_email("ada@acme.test").id;
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(ids[0], &[("jobtitle", "Duke")]);
+    world
+        .desk
+        .edit_contact(there, &json!({"job_title": "Earl"}))
+        .unwrap();
+    cycle(&mut engine).await;
+    world.forget_calls();
+    let mut answers = Vec::new();
+    // Beside a running engine, by each of its names, and however the address is spelled.
+    for name in [
+        "ada@ACME.test",
+        &format!("crm:{}", ids[0]),
+        &format!("freshdesk:{there}"),
+    ] {
+        answers.push(explained(&world, name));
+    }
+    assert!(answers.iter().all(|it| *it == answers[0]), "{answers:#?}");
+    let calls =
+        world.crm.backstage().log.entries().len() + world.desk.backstage().log.entries().len();
+    assert_eq!(calls, 0, "a system was asked");
+    let ada = &answers[0];
+    assert_eq!(ada["link"]["cycle"], 1);
+    assert_eq!((&ada["next"], &ada["why"]), (&json!([]), &json!([])));
+    let title = field(ada, "job_title");
+    assert_eq!(
+        title["shows"],
+        json!({"crm": {"jobtitle": "Duke"}, "freshdesk": {"job_title": "Duke"}})
+    );
+    assert_eq!(title["shows"], title["base"]);
+    let last = &title["writes"][0];
+    assert_eq!(
+        (&last["before"], &last["set"]),
+        (&json!(["Earl"]), &json!({"job_title": "Duke"}))
+    );
+    assert_eq!(
+        (&last["cycle"], &last["outcome"]),
+        (&json!(2), &json!("done"))
+    );
+    assert!(
+        last["rule"]
+            .as_str()
+            .unwrap()
+            .contains("crm wins by the mapping"),
+        "{last}"
+    );
+    assert!(last["request_id"].is_string(), "{last}");
+    assert_eq!(title["writes"][1]["rule"], "new record");
+    let text = said(&output(&world, &["explain", "ada@acme.test", "jobtitle"]));
+    assert!(
+        text.contains("\"Earl\"") && text.contains("new record"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("King"),
+        "only the field that was asked for: {text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_waits_says_what_will_be_written_and_what_holds_it_up() {
+    let (world, clock, mut engine, ids) = world_of(
+        &[ADA],
+        &[("values    = { vip = \"VIP\", standard = \"Standard\" }", "")],
+    )
+    .await;
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(ids[0], &[("customer_tier", "vip")]);
+    attempt(&mut engine).await;
+    let ada = explained(&world, "ada@acme.test");
+    let next = &field(&ada, "custom_fields.tier")["next"];
+    assert_eq!(next["side"], "freshdesk");
+    assert_eq!(next["set"], json!({"custom_fields.tier": "vip"}));
+    let (codes, words) = why(&ada);
+    assert_eq!(codes, ["refused"]);
+    assert!(
+        words.contains("VIP,Standard"),
+        "the server's own words: {words}"
+    );
+    assert!(words.contains("not before 2026-"), "{words}");
+    assert_eq!(ada["parked"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadowed_record_names_those_that_it_is_mistaken_for() {
+    let (mut world, clock) = World::timed().await;
+    world.remap("match    = [\"email\"]", "match    = [\"phone\"]");
+    let one = world.crm_contact(&[("email", "one@acme.test"), ("phone", "+1")]);
+    let two = world.crm_contact(&[("email", "two@acme.test"), ("phone", "+1")]);
+    world.desk_contact(&json!({"name": "X", "email": "x@acme.test", "phone": "+1"}));
+    write_config(&world);
+    let mut engine = world.timed_engine(&clock).await;
+    attempt(&mut engine).await;
+    let (codes, words) = why(&explained(&world, "one@acme.test"));
+    assert_eq!(codes, ["shadowed"]);
+    assert!(words.contains(&format!("crm:{two}")), "{words}");
+    assert!(!words.contains(&format!("crm:{one} ")), "{words}");
+    assert!(words.contains("freshdesk:"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_a_strange_word_and_a_missing_company_each_say_what_they_wait_for() {
+    let (mut world, clock) = World::timed().await;
+    world.remap("conflict  = \"crm\"", "conflict  = \"hold\"");
+    world.remap(", standard = \"Standard\" }", " }");
+    world.remap(
+        "create   = \"both\"\nconflict = \"crm\"\ndelete   = \"ignore\"",
+        "create   = \"none\"\nconflict = \"crm\"\ndelete   = \"ignore\"",
+    );
+    let ada = world.crm_contact(ADA);
+    let acme = world.crm_company(&[("name", "Acme"), ("domain", "acme.example")]);
+    write_config(&world);
+    let mut engine = world.timed_engine(&clock).await;
+    attempt(&mut engine).await;
+    let there = world.desk_by_email("ada@acme.test").id;
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(ada, &[("jobtitle", "Duke"), ("customer_tier", "standard")]);
+    world.crm.portal().associate(ada, acme, true).unwrap();
+    world
+        .desk
+        .edit_contact(there, &json!({"job_title": "Earl"}))
+        .unwrap();
+    attempt(&mut engine).await;
+    let told = explained(&world, "ada@acme.test");
+    let (codes, words) = why(&told);
+    assert_eq!(
+        codes,
+        ["held", "cannot_cross", "waits_for_company"],
+        "{words}"
+    );
+    assert!(words.contains(&format!("crm:{acme}")), "{words}");
+    assert!(
+        field(&told, "job_title")["why"]
+            .as_str()
+            .unwrap()
+            .contains("person")
+    );
+    assert!(
+        field(&told, "custom_fields.tier")["why"]
+            .as_str()
+            .unwrap()
+            .contains("table")
+    );
+    assert_eq!(told["holds"][0]["class"], "conflict");
+    let (codes, words) = why(&explained(&world, &format!("crm:{acme}")));
+    assert_eq!(codes, ["single"], "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_out_of_scope_or_deleted_or_detached_says_so() {
+    let (mut world, clock) = World::timed().await;
+    world.remap("delete   = \"hold\"", "delete   = \"ignore\"");
+    world.mapping.push_str(
+        "\n[contacts.scope]\ncrm = { field = \"lifecyclestage\", in = [\"customer\"] }\n",
+    );
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("lifecyclestage", "customer"),
+    ]);
+    let bob = world.crm_contact(&[
+        ("email", "bob@acme.test"),
+        ("firstname", "Bob"),
+        ("lifecyclestage", "customer"),
+    ]);
+    world.crm_contact(&[("email", "lead@acme.test"), ("lifecyclestage", "lead")]);
+    write_config(&world);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    assert_eq!(
+        why(&explained(&world, "lead@acme.test")).0,
+        ["out_of_scope"]
+    );
+    clock.advance(TimeDelta::minutes(61));
+    world.crm_edit(ada, &[("lifecyclestage", "lead")]);
+    let there = world.desk_by_email("bob@acme.test").id;
+    world.desk.delete_contact(there).unwrap();
+    cycle(&mut engine).await;
+    assert_eq!(why(&explained(&world, "ada@acme.test")).0, ["out_of_scope"]);
+    let (codes, words) = why(&explained(&world, &format!("crm:{bob}")));
+    assert_eq!(codes, ["detached"], "{words}");
+    assert!(
+        words.contains("deleted") || words.contains("trashed"),
+        "{words}"
+    );
+    assert_eq!(
+        why(&explained(&world, &format!("freshdesk:{there}"))).0,
+        ["gone"]
+    );
+    assert!(world.crm.portal().row(CrmKind::Contact, bob).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vip_and_their_ticket_say_which_rule_did_what() {
+    let mut stage = Stage::new(VIP).await;
+    write_config(&stage.world);
+    let ticket = stage.seed(TicketSeed {
+        requester_id: stage.ada_desk,
+        ..TicketSeed::default()
+    });
+    stage.tier("vip");
+    stage.turn().await;
+    let told = parsed(&output(
+        &stage.world,
+        &["explain", &format!("ticket:{ticket}"), "--json"],
+    ));
+    let told = &told["tickets"][0];
+    assert_eq!(told["memory"]["priority"]["set"], "urgent");
+    assert_eq!(told["standings"][0]["rule"], "vip");
+    let writes = told["writes"].as_array().unwrap();
+    assert!(
+        writes
+            .iter()
+            .any(|it| it["field"] == "priority" && it["rule"] == "ticket rule `vip`"),
+        "{writes:#?}"
+    );
+    let ada = explained(&stage.world, &format!("freshdesk:{}", stage.ada_desk));
+    assert_eq!(ada["standings"][0]["phase"], "read");
+    assert_eq!(ada["tickets"][0]["id"], ticket.to_string());
+    let text = said(&output(
+        &stage.world,
+        &["explain", &format!("ticket:{ticket}")],
+    ));
+    assert!(
+        text.contains("priority urgent instead of low, by vip"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_known_is_said_with_where_it_was_looked_for() {
+    let (world, _clock, _engine, _) = world_of(&[ADA], &[]).await;
+    for (arguments, wanted) in [
+        (&["explain", "nobody@acme.test"] as &[&str], "state.db"),
+        (&["explain", "crm:999"], "sync --reconcile"),
+        (&["explain", "ticket:999"], "only tickets that a rule"),
+        (&["explain", "ada"], "crm:ID"),
+        (&["explain", "ada@acme.test", "shoe_size"], "job_title"),
+    ] {
+        let told = output(&world, arguments);
+        assert_eq!(code(&told), 64, "{}", said(&told));
+        assert!(said(&told).contains(wanted), "{}", said(&told));
+    }
+    let elsewhere = World::new().await;
+    write_config(&elsewhere);
+    assert_eq!(code(&output(&elsewhere, &["explain", "a@b.test"])), 73);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_with_strange_rows_is_refused_and_no_value_steers_the_terminal() {
+    let (world, _clock, engine, ids) = world_of(
+        &[&[
+            ("email", "esc@acme.test"),
+            ("firstname", "\u{1b}[2J\u{7}Ada"),
+            ("jobtitle", "a\nb"),
+        ]],
+        &[],
+    )
+    .await;
+    engine.store.close().await.unwrap();
+    let told = output(&world, &["explain", "esc@acme.test"]);
+    assert_eq!(code(&told), 0, "{}", said(&told));
+    assert!(!said(&told).contains('\u{1b}') && !said(&told).contains('\u{7}'));
+    let record = format!("crm:{}", ids[0]);
+    for sql in [
+        "UPDATE record SET keys = 'x'",
+        "UPDATE record SET base = '{\"a\":{\"b\":1}}', keys = '[]'",
+        "UPDATE record SET base = NULL, link = 77, presence = 'gone'",
+        "UPDATE record SET image = '[]'",
+    ] {
+        world.execute(sql).await;
+        let told = output(&world, &["explain", &record]);
+        assert!([0, 73].contains(&code(&told)), "{sql}: {}", said(&told));
+        assert!(!said(&told).contains("panicked"), "{sql}: {}", said(&told));
+    }
+}

@@ -1,0 +1,109 @@
+//! Fields that two systems fight over wait for a person; everything else goes on.
+
+use crate::world::{World, cycle, quiet};
+use chrono::TimeDelta;
+use deskbridge::sandbox::clock::SimClock;
+use deskbridge::store::{Answer, Answers};
+use deskbridge::sync::Engine;
+use serde_json::json;
+
+/// A world with one customer, whose engine guards.
+async fn customer() -> (World, SimClock, Engine, u64, u64) {
+    let (world, clock) = World::timed().await;
+    let crm = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+49 0"),
+    ]);
+    let mut engine = world.timed_engine(&clock).await;
+    engine.guard(world.config().guards);
+    cycle(&mut engine).await;
+    let desk = world.desk_by_email("ada@acme.test").id;
+    (world, clock, engine, crm, desk)
+}
+
+fn set_back(world: &World, desk: u64, phone: &str) {
+    world
+        .desk
+        .edit_contact(desk, &json!({"phone": phone}))
+        .unwrap();
+}
+
+#[tokio::test]
+async fn two_systems_that_overrule_each_other_do_not_burn_the_budget_for_ever() {
+    let (world, clock, mut engine, crm, desk) = customer().await;
+    let mut written = 0;
+    for round in 0..6 {
+        clock.advance(TimeDelta::minutes(1));
+        world.crm_edit(
+            crm,
+            &[("phone", "+49 1"), ("jobtitle", &format!("Job {round}"))],
+        );
+        written += cycle(&mut engine).await.updated;
+        // An automation of Freshdesk's wants the other number.
+        clock.advance(TimeDelta::seconds(5));
+        set_back(&world, desk, "+49 0");
+        clock.advance(TimeDelta::minutes(1));
+        written += cycle(&mut engine).await.updated;
+    }
+    // The title of each round crosses over; the number does twice, there and back.
+    assert!(written <= 6 + 3, "{written} writes");
+    let holds = world.holds().await;
+    assert_eq!(holds.len(), 1, "{holds:?}");
+    assert_eq!(holds.first().unwrap().class, "flap");
+    let reason = &holds.first().unwrap().reason;
+    assert!(reason.contains("`phone` goes back and forth"), "{reason}");
+    let title = world.desk_by_email("ada@acme.test").job_title;
+    assert_eq!(title.as_deref(), Some("Job 5"));
+}
+
+#[tokio::test]
+async fn a_field_that_was_fought_over_is_written_once_more_when_a_person_says_so() {
+    for (answer, phone) in [(Answer::Approve, "+49 1"), (Answer::Discard, "+49 0")] {
+        let (world, clock, mut engine, crm, desk) = customer().await;
+        clock.advance(TimeDelta::minutes(1));
+        world.crm_edit(crm, &[("phone", "+49 1")]);
+        cycle(&mut engine).await;
+        clock.advance(TimeDelta::minutes(1));
+        set_back(&world, desk, "+49 0");
+        cycle(&mut engine).await;
+        clock.advance(TimeDelta::minutes(1));
+        world.crm_edit(crm, &[("phone", "+49 1")]);
+        assert_eq!(cycle(&mut engine).await.updated, 0);
+        let hold = world.holds().await.first().unwrap().id;
+        let mut answers = Answers::open(&world.state()).await.unwrap();
+        answers.give(&[(hold, answer)]).await.unwrap().unwrap();
+        clock.advance(TimeDelta::minutes(1));
+        cycle(&mut engine).await;
+        let shown = world.desk_by_email("ada@acme.test").phone;
+        assert_eq!(shown.as_deref(), Some(phone));
+        assert!(world.holds().await.is_empty(), "{:?}", world.holds().await);
+        for _ in 0..3 {
+            clock.advance(TimeDelta::minutes(40));
+            quiet(&mut engine).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_rewrites_what_it_is_given_raises_no_alarm() {
+    use deskbridge::sandbox::freshdesk::{Options, Quirks};
+    let options = Options {
+        quirks: Quirks {
+            rewrites: true,
+            ..Quirks::default()
+        },
+        ..Options::default()
+    };
+    let (world, clock) = World::timed_with(options).await;
+    let crm = world.crm_contact(&[("email", "Ada@Acme.test"), ("firstname", " Ada ")]);
+    let mut engine = world.timed_engine(&clock).await;
+    engine.guard(world.config().guards);
+    cycle(&mut engine).await;
+    for round in 0..6 {
+        clock.advance(TimeDelta::minutes(2));
+        world.crm_edit(crm, &[("phone", &format!(" +49 30 {round} "))]);
+        cycle(&mut engine).await;
+    }
+    assert!(world.holds().await.is_empty(), "{:?}", world.holds().await);
+}

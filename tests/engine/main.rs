@@ -1,0 +1,29 @@
+//! The engine between two simulated systems, over real HTTP.
+#![cfg(feature = "sandbox")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod beginning;
+mod budget;
+mod conflicts;
+mod deletes;
+mod drift;
+mod explain;
+mod flaps;
+mod guards;
+mod identity;
+mod plan_files;
+mod reading;
+mod refusals;
+mod restored;
+mod revert;
+mod revert_soak;
+mod soak;
+mod support;
+mod tickets;
+mod tickets_soak;
+mod tickets_trouble;
+mod unknown_outcomes;

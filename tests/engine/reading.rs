@@ -1,0 +1,542 @@
+//! Reading: pages, marks and listings, and what is never concluded from them.
+
+use crate::world::{World, attempt, cycle, quiet, reconcile};
+use chrono::TimeDelta;
+use deskbridge::model::{Kind, Side};
+use deskbridge::remote::ErrorKind;
+use deskbridge::sandbox::Backstage;
+use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::faults::Fault;
+use deskbridge::sandbox::freshdesk::{ContactSeed, Options as DeskOptions, Quirks, UpdatedSince};
+use deskbridge::sandbox::hubspot::{Kind as CrmKind, Options as CrmOptions, Seed};
+use deskbridge::store::PassKind;
+use deskbridge::sync::CycleOutcome;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+async fn odd_desk(change: impl FnOnce(&mut DeskOptions)) -> (World, SimClock) {
+    let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
+    let backstage = || Backstage {
+        clock: clock.clone(),
+        ..Backstage::default()
+    };
+    let crm = CrmOptions {
+        backstage: backstage(),
+        ..CrmOptions::default()
+    };
+    let mut desk = DeskOptions {
+        backstage: backstage(),
+        ..DeskOptions::default()
+    };
+    change(&mut desk);
+    (World::with(crm, desk).await, clock)
+}
+
+fn staff(world: &World, people: u32) {
+    let seeds = (0..people).map(|n| ContactSeed {
+        name: format!("Person {n:04}"),
+        email: Some(format!("p{n}@acme.test")),
+        ..ContactSeed::default()
+    });
+    world.desk.populate_contacts(seeds);
+}
+
+#[tokio::test]
+async fn an_idle_cycle_costs_one_call_a_kind_and_side_and_writes_nothing() {
+    let (world, clock) = World::timed().await;
+    world.crm_company(&[("name", "Acme")]);
+    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    for _ in 0..2 {
+        clock.advance(TimeDelta::minutes(1));
+        cycle(&mut engine).await;
+    }
+    let tables = "SELECT (SELECT group_concat(id || image || coalesce(base, '') || dirty || version) FROM record)";
+    let before = world.text(tables).await;
+    clock.advance(TimeDelta::minutes(1));
+    world.forget_calls();
+    let report = cycle(&mut engine).await;
+    assert_eq!(
+        (report.calls.crm, report.calls.desk),
+        (2, 2),
+        "{:?}",
+        report.endpoints
+    );
+    assert_eq!(world.crm.backstage().log.total(), 2);
+    assert_eq!(world.desk.backstage().log.total(), 2);
+    assert_eq!(world.writes(), [""; 0]);
+    assert_eq!(world.text(tables).await, before);
+    assert_eq!(
+        world
+            .count(
+                "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM record WHERE dirty)"
+            )
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_cycle_with_one_side_down_reads_the_other_and_writes_nothing() {
+    for down in Side::BOTH {
+        let (world, clock) = World::timed().await;
+        let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+        let mut engine = world.timed_engine(&clock).await;
+        cycle(&mut engine).await;
+        let there = world.desk_by_email("ada@acme.test").id;
+        clock.advance(TimeDelta::minutes(1));
+        world.crm_edit(ada, &[("phone", "+1")]);
+        world
+            .desk
+            .edit_contact(there, &json!({"job_title": "Boss"}))
+            .unwrap();
+        let faults = match down {
+            Side::Crm => &world.crm.backstage().faults,
+            Side::Desk => &world.desk.backstage().faults,
+        };
+        faults.take_down();
+        world.forget_calls();
+        let report = attempt(&mut engine).await;
+        assert_eq!(report.outcome, CycleOutcome::Incomplete);
+        assert_eq!(*report.read.of(down.other()), 1, "{report:?}");
+        assert_eq!(world.writes(), [""; 0]);
+        assert!(report.errors.iter().all(|error| error.side == down));
+        faults.clear();
+        clock.advance(TimeDelta::minutes(1));
+        assert_eq!(cycle(&mut engine).await.updated, 2);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_read_at_first_gets_no_doubles_from_the_other() {
+    let (world, clock) = World::timed().await;
+    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.desk_contact(&json!({"name": "Ada", "email": "ada@acme.test"}));
+    let mut engine = world.timed_engine(&clock).await;
+    world
+        .desk
+        .backstage()
+        .faults
+        .inject("GET", "/api/v2/contacts", Fault::Refuse(403), 1);
+    let report = attempt(&mut engine).await;
+    let sorts: Vec<_> = report.errors.iter().map(|it| (it.side, it.kind)).collect();
+    assert_eq!(sorts, [(Side::Desk, ErrorKind::Forbidden)]);
+    assert_eq!(report.created, 0);
+    let report = cycle(&mut engine).await;
+    assert_eq!((report.linked, report.created), (1, 0));
+}
+
+#[tokio::test]
+async fn a_pass_that_breaks_on_its_last_page_is_not_taken_for_complete() {
+    let (world, clock) = World::timed().await;
+    staff(&world, 150);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let mark = |it: Option<i64>| it.unwrap();
+    let before = mark(
+        engine
+            .store
+            .pass(Side::Desk, Kind::Contact, PassKind::Changes)
+            .await
+            .unwrap()
+            .mark,
+    );
+    clock.advance(TimeDelta::minutes(10));
+    for contact in world.desk.contacts() {
+        world
+            .desk
+            .edit_contact(contact.id, &json!({"phone": format!("+{}", contact.id)}))
+            .unwrap();
+    }
+    // The first page goes through; the second does not, however often it is asked for.
+    let (mut engine, hooked) = {
+        drop(engine);
+        world.lying_engine(&clock).await
+    };
+    let world = Arc::new(world);
+    let there = Arc::clone(&world);
+    hooked.after_page(move || {
+        there
+            .desk
+            .backstage()
+            .faults
+            .inject("GET", "/api/v2/contacts", Fault::TornBody, 4);
+    });
+    let report = attempt(&mut engine).await;
+    assert_eq!(
+        (report.outcome, report.updated),
+        (CycleOutcome::Incomplete, 0),
+        "{report:?}"
+    );
+    let now = engine
+        .store
+        .pass(Side::Desk, Kind::Contact, PassKind::Changes)
+        .await
+        .unwrap();
+    assert_eq!(mark(now.mark), before);
+    clock.advance(TimeDelta::minutes(1));
+    assert_eq!(cycle(&mut engine).await.updated, 150);
+    quiet(&mut engine).await;
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_after_a_restart_and_misses_no_edit_of_the_pages_before() {
+    let (world, clock) = World::timed().await;
+    staff(&world, 250);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    drop(engine);
+    clock.advance(TimeDelta::hours(1));
+    // Everything is read again; the second page breaks, and the process ends.
+    let world = Arc::new(world);
+    let (mut engine, hooked) = world.lying_engine(&clock).await;
+    let there = Arc::clone(&world);
+    hooked.after_page(move || {
+        there
+            .desk
+            .backstage()
+            .faults
+            .inject("GET", "/api/v2/contacts", Fault::TornBody, 4);
+    });
+    let report = engine.cycle(true).await.unwrap();
+    assert_eq!(report.outcome, CycleOutcome::Incomplete);
+    drop(engine);
+    // Both sides edit one of the first page's people: Freshdesk later, so Freshdesk wins.
+    let email = "p0@acme.test";
+    let crm = world.crm.portal().contact_by_email(email).unwrap();
+    clock.advance(TimeDelta::hours(2));
+    world.crm_edit(crm, &[("phone", "+1")]);
+    clock.advance(TimeDelta::minutes(1));
+    let desk = world.desk_by_email(email).id;
+    world
+        .desk
+        .edit_contact(desk, &json!({"phone": "+2"}))
+        .unwrap();
+    world.forget_calls();
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    assert_eq!(world.crm_row(crm).properties["phone"], "+2");
+    assert_eq!(
+        world.desk.contact(desk).unwrap().phone.as_deref(),
+        Some("+2")
+    );
+    let pages = world.desk.backstage().log.entries();
+    let resumed = pages
+        .iter()
+        .filter(|it| it.path == "/api/v2/contacts" && it.query == "per_page=100&page=1");
+    assert_eq!(
+        resumed.count(),
+        0,
+        "the listing goes on where it was: {pages:?}"
+    );
+    quiet(&mut engine).await;
+}
+
+#[tokio::test]
+async fn records_that_slip_between_pages_are_neither_lost_nor_deleted() {
+    let (mut world, clock) = World::timed().await;
+    world.remap("delete   = \"hold\"", "delete   = \"propagate\"");
+    staff(&world, 250);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    drop(engine);
+    clock.advance(TimeDelta::minutes(20));
+    let world = Arc::new(world);
+    let (mut engine, hooked) = world.lying_engine(&clock).await;
+    let there = Arc::clone(&world);
+    // Freshdesk lists by name: those who go to the end move everybody else up by ten.
+    hooked.after_page(move || {
+        for n in 0..10 {
+            let id = there.desk_by_email(&format!("p{n}@acme.test")).id;
+            there
+                .desk
+                .edit_contact(id, &json!({"name": format!("Zoe {n}")}))
+                .unwrap();
+        }
+    });
+    engine.cycle(true).await.unwrap();
+    clock.advance(TimeDelta::minutes(1));
+    cycle(&mut engine).await;
+    assert_eq!(
+        (
+            world.desk_count(),
+            world.crm.portal().count(CrmKind::Contact)
+        ),
+        (250, 250)
+    );
+    let zoe = world.crm.portal().contact_by_email("p3@acme.test").unwrap();
+    assert_eq!(world.crm_row(zoe).properties["firstname"], "Zoe");
+    assert_eq!(world.holds().await, []);
+}
+
+#[tokio::test]
+async fn every_spelling_of_the_change_filter_brings_every_edit() {
+    use UpdatedSince::{
+        Both, IgnoresBoth, IgnoresPlain, IgnoresUnderscored, OnlyPlain, OnlyUnderscored,
+    };
+    for spelling in [
+        Both,
+        OnlyPlain,
+        OnlyUnderscored,
+        IgnoresUnderscored,
+        IgnoresPlain,
+        IgnoresBoth,
+    ] {
+        let (world, clock) = odd_desk(|it| it.updated_since = spelling).await;
+        let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+        let mut engine = world.timed_engine(&clock).await;
+        cycle(&mut engine).await;
+        let there = world.desk_by_email("ada@acme.test").id;
+        for n in 0..3 {
+            clock.advance(TimeDelta::minutes(1));
+            let phone = format!("+{n}");
+            world
+                .desk
+                .edit_contact(there, &json!({"phone": phone}))
+                .unwrap();
+            assert_eq!(cycle(&mut engine).await.updated, 1, "{spelling:?}");
+            assert_eq!(
+                world.crm_row(ada).properties["phone"],
+                phone,
+                "{spelling:?}"
+            );
+            quiet(&mut engine).await;
+        }
+        clock.advance(TimeDelta::minutes(1));
+        world.desk.delete_contact(there).unwrap();
+        clock.advance(TimeDelta::minutes(61));
+        cycle(&mut engine).await;
+        assert_eq!(world.holds().await.len(), 1, "{spelling:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_still_shows_yesterdays_values_undoes_nothing() {
+    let (world, clock) = World::timed().await;
+    world
+        .crm
+        .portal()
+        .set_search_lag(Duration::from_mins(2), Duration::ZERO);
+    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let there = world.desk_by_email("ada@acme.test").id;
+    for n in 0..4 {
+        clock.advance(TimeDelta::seconds(50));
+        world
+            .desk
+            .edit_contact(there, &json!({"phone": format!("+{n}")}))
+            .unwrap();
+        assert_eq!(cycle(&mut engine).await.updated, 1);
+    }
+    for _ in 0..4 {
+        clock.advance(TimeDelta::seconds(50));
+        quiet(&mut engine).await;
+    }
+    assert_eq!(world.crm_row(ada).properties["phone"], "+3");
+    // A late edit in the CRM arrives all the same.
+    world.crm_edit(ada, &[("phone", "+9")]);
+    for _ in 0..4 {
+        clock.advance(TimeDelta::seconds(50));
+        cycle(&mut engine).await;
+    }
+    assert_eq!(
+        world.desk.contact(there).unwrap().phone.as_deref(),
+        Some("+9")
+    );
+}
+
+#[tokio::test]
+async fn an_edit_that_the_search_does_not_show_yet_is_not_overwritten_unseen() {
+    let (world, clock) = World::timed().await;
+    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let there = world.desk_by_email("ada@acme.test").id;
+    let portal = world.crm.portal();
+    portal.set_search_lag(Duration::from_mins(2), Duration::ZERO);
+    clock.advance(TimeDelta::minutes(10));
+    let phone = json!({"phone": "+1"});
+    world.desk.edit_contact(there, &phone).unwrap();
+    clock.advance(TimeDelta::seconds(20));
+    world.crm_edit(ada, &[("phone", "+2")]);
+    clock.advance(TimeDelta::seconds(20));
+    cycle(&mut engine).await;
+    assert_eq!(
+        world.crm_row(ada).properties["phone"],
+        "+2",
+        "the later edit"
+    );
+    let desk = world.desk.contact(there).unwrap();
+    assert_eq!(desk.phone.as_deref(), Some("+2"));
+    let journal = "SELECT group_concat(fields) FROM journal";
+    assert!(world.text(journal).await.unwrap().contains("+1"));
+}
+
+#[tokio::test]
+async fn an_archived_contact_that_the_search_still_shows_does_not_come_back_to_life() {
+    let (world, clock) = World::timed().await;
+    world
+        .crm
+        .portal()
+        .set_search_lag(Duration::from_mins(4), Duration::ZERO);
+    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(20));
+    world.crm_edit(ada, &[("phone", "+1")]);
+    clock.advance(TimeDelta::minutes(5));
+    cycle(&mut engine).await;
+    world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
+    reconcile(&mut engine).await;
+    assert_eq!(world.holds().await.len(), 1);
+    for _ in 0..6 {
+        clock.advance(TimeDelta::seconds(50));
+        cycle(&mut engine).await;
+        assert_eq!(world.holds().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_rewrites_values_and_ticks_once_more_starts_no_quarrel() {
+    let (world, clock) = odd_desk(|it| {
+        it.quirks = Quirks {
+            second_tick: true,
+            rewrites: true,
+            ..Quirks::default()
+        };
+    })
+    .await;
+    let ada = world.crm_contact(&[
+        ("email", "Ada@Acme.test"),
+        ("firstname", " Ada "),
+        ("lastname", "King"),
+        ("phone", "+49 (30) 12-34"),
+        ("jobtitle", " Boss "),
+    ]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let before = world.crm_row(ada);
+    for _ in 0..5 {
+        clock.advance(TimeDelta::minutes(1));
+        quiet(&mut engine).await;
+    }
+    clock.advance(TimeDelta::minutes(1));
+    reconcile(&mut engine).await;
+    assert_eq!(world.crm_row(ada).properties, before.properties);
+    world.crm_edit(ada, &[("phone", "+49 (30) 99-99")]);
+    assert_eq!(cycle(&mut engine).await.updated, 1);
+    for _ in 0..5 {
+        clock.advance(TimeDelta::minutes(1));
+        quiet(&mut engine).await;
+    }
+    assert_eq!(world.crm_row(ada).properties["phone"], "+49 (30) 99-99");
+}
+
+#[tokio::test]
+async fn a_vendor_that_touches_every_record_at_one_moment_writes_nothing_anywhere() {
+    let (world, clock) = World::timed().await;
+    let seeds = (0..450).map(|n| Seed {
+        properties: vec![
+            ("email", format!("p{n}@acme.test")),
+            ("firstname", "P".to_owned()),
+        ],
+        company: None,
+    });
+    world
+        .crm
+        .portal()
+        .populate(CrmKind::Contact, clock.now(), seeds)
+        .unwrap();
+    let mut engine = world.timed_engine(&clock).await;
+    assert_eq!(cycle(&mut engine).await.created, 450);
+    clock.advance(TimeDelta::minutes(10));
+    world.crm.portal().touch_all(CrmKind::Contact);
+    let report = cycle(&mut engine).await;
+    assert_eq!((report.read.crm, report.updated), (450, 0), "{report:?}");
+    // One edit among them is not overlooked.
+    let one = world
+        .crm
+        .portal()
+        .contact_by_email("p449@acme.test")
+        .unwrap();
+    world.crm_edit(one, &[("phone", "+1")]);
+    assert_eq!(cycle(&mut engine).await.updated, 1);
+}
+
+#[tokio::test]
+async fn another_mapping_reads_everything_again_before_it_writes_and_keeps_what_was_agreed() {
+    let (mut world, clock) = World::timed().await;
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+        ("mobilephone", "+7"),
+    ]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let there = world.desk_by_email("ada@acme.test").id;
+    drop(engine);
+    clock.advance(TimeDelta::hours(3));
+    world
+        .desk
+        .edit_contact(there, &json!({"phone": "+2"}))
+        .unwrap();
+    world.remap(
+        "[companies]",
+        "[[contacts.field]]\ncrm = \"mobilephone\"\nfreshdesk = \"mobile\"\n\n[companies]",
+    );
+    let mut engine = world.timed_engine(&clock).await;
+    world
+        .desk
+        .backstage()
+        .faults
+        .inject("GET", "/api/v2/contacts", Fault::Refuse(403), 1);
+    world.forget_calls();
+    attempt(&mut engine).await;
+    assert_eq!(
+        world.writes(),
+        [""; 0],
+        "nothing before both sides are read"
+    );
+    cycle(&mut engine).await;
+    let now = world.desk.contact(there).unwrap();
+    assert_eq!(
+        (now.phone.as_deref(), now.mobile.as_deref()),
+        (Some("+2"), Some("+7"))
+    );
+    assert_eq!(world.crm_row(ada).properties["phone"], "+2");
+    assert_eq!(
+        (
+            world.desk_count(),
+            world.crm.portal().count(CrmKind::Contact)
+        ),
+        (1, 1)
+    );
+    quiet(&mut engine).await;
+}
+
+#[tokio::test]
+async fn a_server_clock_that_goes_back_hides_no_edit_for_good() {
+    let (world, clock) = World::timed().await;
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let there = world.desk_by_email("ada@acme.test").id;
+    clock.advance(TimeDelta::minutes(-90));
+    world
+        .desk
+        .edit_contact(there, &json!({"phone": "+2"}))
+        .unwrap();
+    clock.advance(TimeDelta::minutes(1));
+    reconcile(&mut engine).await;
+    assert_eq!(world.crm_row(ada).properties["phone"], "+2");
+    quiet(&mut engine).await;
+}

@@ -1,0 +1,183 @@
+//! What the CRM is told about a customer's tickets, over real HTTP.
+
+use crate::world::{World, cycle};
+use chrono::TimeDelta;
+use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::freshdesk::TicketSeed;
+use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
+use deskbridge::sync::{CycleReport, Engine};
+use serde_json::json;
+
+const SUMMARY: &str = r#"
+[support_summary]
+contact = { open_tickets = "open_tickets", last_ticket = "last_ticket", first_response_hours = "first_response", satisfaction = "csat" }
+company = { open_tickets = "open_tickets" }
+"#;
+
+struct Stage {
+    world: World,
+    clock: SimClock,
+    engine: Engine,
+    ada: u64,
+    ada_desk: u64,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let (mut world, clock) = World::timed().await;
+        world.mapping.push_str(SUMMARY);
+        for (name, value_type) in [
+            ("open_tickets", ValueType::Number),
+            ("last_ticket", ValueType::Date),
+            ("first_response", ValueType::Number),
+            ("csat", ValueType::Number),
+        ] {
+            for kind in [Kind::Contact, Kind::Company] {
+                let property = Property::new(name, name, value_type);
+                world.crm.portal().add_property(kind, property);
+            }
+        }
+        let ada = world.crm_contact(&[("email", "ada@example.com"), ("firstname", "Ada")]);
+        let mut engine = world.timed_engine(&clock).await;
+        cycle(&mut engine).await;
+        let ada_desk = world.desk_by_email("ada@example.com").id;
+        Self {
+            world,
+            clock,
+            engine,
+            ada,
+            ada_desk,
+        }
+    }
+
+    async fn later(&mut self, minutes: i64) -> CycleReport {
+        self.clock.advance(TimeDelta::minutes(minutes));
+        cycle(&mut self.engine).await
+    }
+
+    fn ticket(&self, days_ago: i64) -> u64 {
+        let created = self.clock.now() - TimeDelta::days(days_ago);
+        let seeds = [TicketSeed {
+            requester_id: self.ada_desk,
+            created_at: Some(created.timestamp()),
+            updated_at: Some(self.clock.now().timestamp()),
+            ..TicketSeed::default()
+        }];
+        self.world.desk.populate_tickets(seeds).remove(0)
+    }
+
+    /// What the CRM shows of Ada.
+    fn shown(&self, property: &str) -> String {
+        let row = self.world.crm_row(self.ada);
+        row.properties.get(property).cloned().unwrap_or_default()
+    }
+
+    async fn updates(&self) -> i64 {
+        let sql = "SELECT count(*) FROM journal WHERE side = 'crm' AND outcome = 'done'";
+        self.world.count(sql).await
+    }
+}
+
+#[tokio::test]
+async fn sales_sees_how_many_tickets_a_customer_has_open() {
+    let mut stage = Stage::new().await;
+    let (first, _second) = (stage.ticket(200), stage.ticket(3));
+    let report = stage.later(1).await;
+    assert_eq!(report.summed_up, 1);
+    assert_eq!(stage.shown("open_tickets"), "2");
+    assert_eq!(stage.shown("last_ticket"), "2026-02-27");
+    stage
+        .world
+        .desk
+        .edit_ticket(first, &json!({"status": 5}))
+        .unwrap();
+    stage.later(1).await;
+    assert_eq!(stage.shown("open_tickets"), "1");
+}
+
+#[tokio::test]
+async fn a_summary_is_written_when_it_changes_and_not_otherwise() {
+    let mut stage = Stage::new().await;
+    let ticket = stage.ticket(3);
+    stage.later(1).await;
+    assert_eq!(stage.updates().await, 1);
+    stage
+        .world
+        .desk
+        .edit_ticket(ticket, &json!({"priority": 2}))
+        .unwrap();
+    for _ in 0..3 {
+        stage.later(30).await;
+    }
+    assert_eq!(stage.updates().await, 1);
+}
+
+#[tokio::test]
+async fn deleted_tickets_and_ratings_count_within_the_hour() {
+    let mut stage = Stage::new().await;
+    let ticket = stage.ticket(3);
+    let other = stage.ticket(4);
+    stage.later(1).await;
+    assert_eq!(stage.shown("open_tickets"), "2");
+    stage.world.desk.delete_ticket(ticket).unwrap();
+    stage.world.desk.rate_ticket(other, 103, None);
+    stage.later(61).await;
+    assert_eq!(stage.shown("open_tickets"), "1");
+    assert_eq!(stage.shown("csat"), "100");
+}
+
+#[tokio::test]
+async fn a_company_is_told_of_the_tickets_that_were_opened_for_it() {
+    let mut stage = Stage::new().await;
+    let acme = stage
+        .world
+        .crm_company(&[("name", "Acme"), ("domain", "acme.example")]);
+    stage.later(1).await;
+    let companies = stage.world.desk.companies();
+    let desk = companies.iter().find(|it| it.name == "Acme").unwrap().id;
+    stage.world.desk.populate_tickets([TicketSeed {
+        requester_id: stage.ada_desk,
+        company_id: Some(desk),
+        ..TicketSeed::default()
+    }]);
+    stage.later(1).await;
+    let row = stage.world.crm.portal().row(Kind::Company, acme).unwrap();
+    assert_eq!(row.properties["open_tickets"], "1");
+}
+
+#[tokio::test]
+async fn a_summary_that_the_crm_refuses_is_sent_again_only_when_it_changes() {
+    let mut stage = Stage::new().await;
+    let archived = Property::new("open_tickets", "open_tickets", ValueType::Bool);
+    let portal = stage.world.crm.portal();
+    portal.add_property(Kind::Contact, archived);
+    let ticket = stage.ticket(3);
+    stage.ticket(2);
+    for _ in 0..3 {
+        stage.later(1).await;
+    }
+    let refused = "SELECT count(*) FROM journal WHERE side = 'crm' AND outcome = 'refused'";
+    assert_eq!(stage.world.count(refused).await, 1);
+    let number = Property::new("open_tickets", "open_tickets", ValueType::Number);
+    stage.world.crm.portal().add_property(Kind::Contact, number);
+    let closed = json!({"status": 5});
+    stage.world.desk.edit_ticket(ticket, &closed).unwrap();
+    stage.later(1).await;
+    assert_eq!(stage.shown("open_tickets"), "1");
+}
+
+#[tokio::test]
+async fn the_time_to_the_first_answer_is_told_in_hours() {
+    let mut stage = Stage::new().await;
+    let ticket = stage.ticket(0);
+    stage.clock.advance(TimeDelta::minutes(90));
+    let desk = &stage.world.desk;
+    let url = format!("{}/api/v2/tickets/{ticket}/reply", desk.url());
+    let reply = reqwest::Client::new()
+        .post(url)
+        .basic_auth(desk.api_key(), Some("X"))
+        .json(&json!({"body": "We are looking into it."}));
+    assert!(reply.send().await.unwrap().status().is_success());
+    stage.later(1).await;
+    assert_eq!(stage.shown("first_response"), "1.5");
+}
