@@ -8,6 +8,7 @@
 
 mod measure;
 mod systems;
+mod trust;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +23,7 @@ const SCENARIOS: &[(&str, usize, usize)] = &[
     ("changed", 20_000, 2_000),
     ("changed", 200_000, 2_000),
     ("per_record", 20_000, 2_000),
+    ("trust", 20_000, 2_000),
     ("vips", 20_000, 0),
     ("reconcile", 50_000, 0),
     ("reconcile", 100_000, 0),
