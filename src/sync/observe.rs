@@ -182,8 +182,9 @@ impl Engine {
         let first = all.mark.is_none();
         let listing = reconcile || first || resume.is_some();
         let mut passes = Vec::new();
-        // What changed is read also while a listing goes on over many cycles.
-        if !listing || (!first && self.slice.is_some()) {
+        // What changed is read beside a listing too: one may take many cycles, and one that ends too early
+        // shows nobody whom it leaves out.
+        if !first {
             passes.push(Pass {
                 side,
                 kind,

@@ -192,6 +192,33 @@ fn a_listing_that_passed_over_records_does_not_make_those_nobody_knows_yet_twice
 }
 
 #[test]
+fn a_listing_that_ends_early_does_not_make_those_twice_whom_nobody_misses_in_it() {
+    for at in 1..12 {
+        run(async {
+            let person = |state: &mut State, number: usize| {
+                let email = format!("p{number}@x.test");
+                contact(state, Side::Crm, &[("email", &email), ("lastname", "P")]);
+                contact(state, Side::Desk, &[("email", &email), ("name", "P")]);
+            };
+            let fill = |state: &mut State| (0..8).for_each(|number| person(state, number));
+            let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+            scene.turn(false).await;
+            person(&mut scene.systems.state(), 8);
+            let calls = scene.systems.state().calls;
+            let (mut faults, people) = at_call(calls + at, |state| state.faults.lies = 1.0);
+            faults.liar = Some(Side::Crm);
+            scene.systems.state().faults = faults;
+            scene.systems.state().people = Some(people);
+            scene.turn(true).await;
+            scene.systems.state().faults = Faults::default();
+            scene.turn(false).await;
+            let there = (scene.count(Side::Crm), scene.count(Side::Desk));
+            assert_eq!(there, (9, 9), "it ends early from call {at} on");
+        });
+    }
+}
+
+#[test]
 fn a_contact_whose_address_changes_while_a_create_is_in_doubt_is_made_once() {
     run(async {
         let mut desk = 0;
