@@ -55,9 +55,10 @@ pub(crate) fn serve(args: &[String]) {
             let (what, how_many) = (words.next().unwrap(), words.next().unwrap());
             let round = words.next().unwrap_or("1");
             let how_many: usize = how_many.parse().unwrap();
+            let skip: usize = words.next().unwrap_or("0").parse().unwrap();
             match what {
                 "edit_crm" => {
-                    for id in crm_ids.iter().take(how_many) {
+                    for id in crm_ids.iter().skip(skip).take(how_many) {
                         crm.portal()
                             .edit(
                                 Kind::Contact,
