@@ -409,7 +409,9 @@ async fn tick_off(
             .collect();
         run(
             tx,
-            "UPDATE record SET standing = news.value ->> 1, because = news.value ->> 2, dirty = 0
+            "UPDATE record SET standing = news.value ->> 1, dirty = 0,
+               because = CASE WHEN standing = 'detached' AND news.value ->> 1 = 'detached' THEN because
+                              ELSE news.value ->> 2 END
              FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
             &bulk(&rows)?,
         )

@@ -125,6 +125,46 @@ impl Store {
         })
     }
 
+    /// Takes note of whether the last listing of `kind` on `side` that came to its end is believed.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn judge_listing(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        believed: bool,
+    ) -> Result<(), StoreError> {
+        let sql = if believed {
+            "DELETE FROM meta WHERE key = 'doubted.' || ?1 || '.' || ?2"
+        } else {
+            "INSERT OR IGNORE INTO meta (key, value) VALUES ('doubted.' || ?1 || '.' || ?2, '')"
+        };
+        sqlx::query(sql)
+            .bind(side.word())
+            .bind(kind.word())
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Whether the last listing of `kind` on `side` that came to its end is believed.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn believes_listing(&mut self, side: Side, kind: Kind) -> Result<bool, StoreError> {
+        let doubted: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'doubted.' || ?1 || '.' || ?2)",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(!doubted)
+    }
+
     /// Where all records of `kind` stand.
     ///
     /// # Errors
@@ -132,7 +172,8 @@ impl Store {
     /// Where the database fails.
     pub async fn stand(&mut self, kind: Kind) -> Result<Stand, StoreError> {
         let row: (i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
-            "WITH waits AS (SELECT record FROM hold WHERE kind = ?1),
+            "WITH waits AS (SELECT record FROM hold WHERE kind = ?1 AND record IS NOT NULL
+                             UNION SELECT record FROM guarded WHERE kind = ?1),
                   parked AS (SELECT record FROM outbox WHERE kind = ?1),
                   stuck AS (SELECT record FROM waiting UNION SELECT record FROM notice),
                   pair AS (SELECT l.crm, l.desk,

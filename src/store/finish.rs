@@ -120,13 +120,15 @@ impl Store {
             .filter(|it| it.again.is_none())
             .map(|it| (it.row, it.verb.word()))
             .collect();
+        let settled = bulk(&settled)?;
         sqlx::query(
             "DELETE FROM outbox WHERE (record, action) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
         )
-        .bind(bulk(&settled)?)
+        .bind(&settled)
         .execute(&mut *tx)
         .await?;
         postpone(&mut tx, batch).await?;
+        super::guard::written(&mut tx, &settled).await?;
         Ok(tx.commit().await?)
     }
 

@@ -170,7 +170,7 @@ impl Store {
     /// Where the database fails.
     pub async fn spare_keyless(&mut self) -> Result<u64, StoreError> {
         let spared = sqlx::query(
-            "UPDATE record SET standing = 'single', dirty = 0,
+            "UPDATE record SET standing = 'spared', dirty = 0,
                because = 'it has no match key, and may have a counterpart that this older copy of the state does not know; it is left alone until it is edited'
              WHERE link IS NULL AND presence = 'live' AND dirty = 1 AND keys = '[]'",
         )
@@ -188,7 +188,7 @@ impl Store {
     pub async fn trust(&mut self) -> Result<(), StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for sql in [
-            "UPDATE record SET standing = 'unsure', because = NULL
+            "UPDATE record SET standing = 'unsure', because = NULL, dirty = 1
              WHERE link IS NOT NULL AND presence <> 'live' AND standing IS NULL",
             "UPDATE generation SET doubt = NULL",
         ] {

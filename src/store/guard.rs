@@ -2,15 +2,17 @@
 //! how much was sent in the last 24 hours.
 
 mod answers;
+mod waiting;
 
 pub use answers::{Answer, Answers, Said};
+pub(super) use waiting::{keep, written};
 
-use super::rows::{bulk, stamp};
-use super::{Adoption, Store, StoreError};
+use super::rows::stamp;
+use super::{Store, StoreError};
 use crate::model::{Kind, Side};
 use crate::plan::{Class, Counts};
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 /// A change that waits behind a hold over its class, or that was approved and is not made yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,12 +60,6 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn guard_state(&mut self, kind: Kind) -> Result<GuardState, StoreError> {
-        let held: Vec<(String, bool)> = sqlx::query_as(
-            "SELECT class, first FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL",
-        )
-        .bind(kind.word())
-        .fetch_all(&mut self.connection)
-        .await?;
         let (guarded, answered): (bool, bool) = sqlx::query_as(
             "SELECT EXISTS (SELECT 1 FROM guarded), EXISTS (SELECT 1 FROM hold WHERE answer IS NOT NULL)",
         )
@@ -80,6 +76,21 @@ impl Store {
             .execute(&mut self.connection)
             .await?;
         }
+        // What waited may have been written since from an approved plan.
+        sqlx::query(
+            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL
+               AND class IN ('create', 'update', 'clear', 'delete') AND NOT EXISTS (
+                 SELECT 1 FROM guarded AS g WHERE g.kind = hold.kind AND g.class = hold.class AND g.answer IS NULL)",
+        )
+        .bind(kind.word())
+        .execute(&mut self.connection)
+        .await?;
+        let held: Vec<(String, bool)> = sqlx::query_as(
+            "SELECT class, first FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL",
+        )
+        .bind(kind.word())
+        .fetch_all(&mut self.connection)
+        .await?;
         Ok(GuardState {
             held: held
                 .into_iter()
@@ -188,7 +199,8 @@ impl Store {
         sqlx::query(
             "INSERT INTO hold (since, kind, class, side, count, detail, reason, first)
              VALUES (?1, ?2, ?3, ?4, ?5, '[]', ?6, ?7)
-             ON CONFLICT DO UPDATE SET count = excluded.count, reason = excluded.reason",
+             ON CONFLICT DO UPDATE SET count = excluded.count, reason = excluded.reason,
+               answer = CASE class WHEN 'listing' THEN answer END",
         )
         .bind(stamp(now))
         .bind(hold.kind)
@@ -371,116 +383,4 @@ pub(super) async fn count(
             .await?;
     }
     Ok(())
-}
-
-/// Writes down what waits of the planned records, and forgets what does no longer.
-pub(super) async fn keep(
-    tx: &mut SqliteConnection,
-    plan: &Adoption,
-    any: bool,
-) -> Result<(), StoreError> {
-    if any {
-        let left = plan.standings.iter().map(|(row, ..)| *row);
-        let planned: Vec<i64> = plan.planned.iter().copied().chain(left).collect();
-        let current = plan.guarded.iter().map(|it| (it.row, it.class));
-        sqlx::query(
-            "DELETE FROM guarded WHERE record IN (SELECT value FROM json_each(?1))
-             AND (record, class) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))",
-        )
-        .bind(bulk(&planned)?)
-        .bind(bulk(&current.collect::<Vec<_>>())?)
-        .execute(&mut *tx)
-        .await?;
-    }
-    if plan.guarded.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<_> = plan
-        .guarded
-        .iter()
-        .map(|it| (it.row, it.class, it.kind, it.count))
-        .collect();
-    sqlx::query(
-        "INSERT INTO guarded (record, class, kind, count)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
-         ON CONFLICT DO UPDATE SET count = excluded.count",
-    )
-    .bind(bulk(&rows)?)
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Takes over the answers to holds over classes of contacts and companies: what waits behind them is
-/// planned again, each change with its answer. What is approved begins its 24 hours anew.
-pub(super) async fn take_over(tx: &mut SqliteConnection) -> Result<(), StoreError> {
-    const ANSWERED: &str = "SELECT kind, class, answer FROM hold
-        WHERE record IS NULL AND answer IS NOT NULL AND class IN ('create', 'update', 'clear', 'delete')";
-    let answered: Vec<(String, String, String)> =
-        sqlx::query_as(ANSWERED).fetch_all(&mut *tx).await?;
-    for (kind, class, answer) in answered {
-        for sql in [
-            "UPDATE record SET dirty = 1 WHERE id IN (
-               SELECT record FROM guarded WHERE kind = ?1 AND class = ?2 AND answer IS NOT ?3)",
-            "UPDATE guarded SET answer = ?3 WHERE kind = ?1 AND class = ?2 AND answer IS NULL",
-            "DELETE FROM guard_hour WHERE kind = ?1 AND class = ?2 AND ?3 = 'approve'",
-            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2 AND answer = ?3",
-        ] {
-            let query = sqlx::query(sql).bind(&kind).bind(&class).bind(&answer);
-            query.execute(&mut *tx).await?;
-        }
-    }
-    Ok(())
-}
-
-impl Store {
-    /// Takes over the answers that were given since the last cycle, and forgets those that are
-    /// carried out. Where `first`, holds that came of a first sync count as approved.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn take_answers(&mut self, first: bool) -> Result<(), StoreError> {
-        let any: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM hold WHERE answer IS NOT NULL) OR EXISTS (SELECT 1 FROM guarded WHERE answer IS NOT NULL)",
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        if !any && !first {
-            return Ok(());
-        }
-        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        if first {
-            sqlx::query(
-                "UPDATE hold SET answer = 'approve' WHERE record IS NULL AND first = 1 AND answer IS NULL",
-            )
-            .execute(&mut *tx)
-            .await?;
-        }
-        // An approved change is done when its record is planned and nothing of it is under way.
-        sqlx::query(
-            "DELETE FROM guarded WHERE answer IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM record AS r WHERE r.id = guarded.record AND r.dirty = 1)
-               AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = guarded.record)
-               AND NOT EXISTS (SELECT 1 FROM record AS r JOIN link AS l ON l.id = r.link
-                     JOIN record AS other ON other.id = l.desk
-                     WHERE r.id = guarded.record
-                       AND (other.dirty = 1 OR EXISTS (SELECT 1 FROM outbox AS o WHERE o.record = other.id)))",
-        )
-        .execute(&mut *tx)
-        .await?;
-        take_over(&mut tx).await?;
-        sqlx::query(
-            "DELETE FROM hold WHERE record IS NULL AND class = 'listing' AND answer = 'discard'",
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query(
-            "UPDATE record SET dirty = 1 WHERE id IN (
-               SELECT record FROM hold WHERE answer IS NOT NULL AND record IS NOT NULL)",
-        )
-        .execute(&mut *tx)
-        .await?;
-        Ok(tx.commit().await?)
-    }
 }

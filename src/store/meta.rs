@@ -84,10 +84,15 @@ impl Store {
             "DELETE FROM pass WHERE kind <> 'ticket'"
         };
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        // A version that no record has makes the next pass take every row for news, keys included.
-        sqlx::query("UPDATE record SET version = -1, dirty = 1, standing = NULL, keys = '[]'")
-            .execute(&mut *tx)
-            .await?;
+        // A version that no record has makes the next pass take every row for news, keys included. What
+        // became of a record, and what people have decided about it, is found nowhere else.
+        for statement in [
+            "UPDATE record SET version = -1, dirty = 1, keys = '[]' WHERE standing IS NOT 'spared'",
+            "UPDATE record SET standing = NULL, because = NULL
+             WHERE standing NOT IN ('detached', 'moved', 'converted', 'unsure', 'spared')",
+        ] {
+            sqlx::query(statement).execute(&mut *tx).await?;
+        }
         for statement in [
             "DELETE FROM match_key",
             passes,

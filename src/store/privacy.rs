@@ -262,6 +262,7 @@ async fn take_out(tx: &mut SqliteConnection, who: &Remembered) -> Result<(), Sto
         "DELETE FROM seen WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM outbox WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM hold WHERE record IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM guarded WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM notice WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM standing WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM unjudged WHERE record IN (SELECT value FROM json_each(?1))",

@@ -153,12 +153,14 @@ async fn upsert_live(
     // lags behind a deletion look like a return.
     let rewinds = page.feed != PassKind::Changes;
     let (side, kind) = (page.side.word(), page.kind.word());
+    // Of a record that is spared until it is edited, another mapping shows another image.
     let sql = format!(
         "INSERT INTO record (side, kind, remote_id, version, presence, image, keys)
          VALUES {rows}
          ON CONFLICT (side, kind, remote_id) DO UPDATE SET
            base = CASE WHEN link IS NOT NULL AND base IS NULL AND image <> excluded.image THEN image ELSE base END,
-           dirty = dirty OR image <> excluded.image OR presence <> 'live' OR version = -1,
+           dirty = dirty OR presence <> 'live' OR version = -1
+             OR (image <> excluded.image AND (standing IS NOT 'spared' OR version <> excluded.version)),
            standing = CASE WHEN standing NOT IN ('moved', 'converted', 'unsure') THEN standing END,
            version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
            presence = 'live', image = excluded.image

@@ -43,13 +43,13 @@ impl Engine {
         if reconcile {
             self.audit().await?;
         }
-        if !wary {
+        if !wary || self.has_read_everything(&observation, &tally).await? {
             Box::pin(self.act(reconcile, &mut tally)).await?;
-        } else if self.has_read_everything(&observation, &tally).await? {
-            Box::pin(self.act(reconcile, &mut tally)).await?;
-            self.end_wary(&tally).await?;
+            if wary {
+                self.end_wary(&tally).await?;
+            }
+            self.certify(&observation.complete).await?;
         }
-        self.certify(&observation.complete).await?;
         self.conclude(reconcile, started_at, &before, &observation, tally)
             .await
     }

@@ -74,6 +74,9 @@ impl Engine {
             let (None, Some(mark)) = (pass.running, pass.mark) else {
                 return Ok(None);
             };
+            if !self.store.believes_listing(side, kind).await? {
+                return Ok(None);
+            }
             began = Some(began.map_or(mark, |began| began.min(mark)));
         }
         Ok(began.and_then(DateTime::from_timestamp_millis))

@@ -144,12 +144,15 @@ impl Engine {
                 .await?;
         }
         while readers.join_next().await.is_some() {}
-        let complete = std::mem::take(&mut observation.complete);
-        for listing in &complete {
-            let asked = self.confirm_missing(listing, &mut observation);
-            in_lane(Lane::Reconcile, asked).await?;
+        for listing in std::mem::take(&mut observation.complete) {
+            let asked = self.confirm_missing(&listing, &mut observation);
+            let believed = in_lane(Lane::Reconcile, asked).await?;
+            let CompleteListing { side, kind, .. } = listing;
+            self.store.judge_listing(side, kind, believed).await?;
+            if believed {
+                observation.complete.push(listing);
+            }
         }
-        observation.complete = complete;
         Ok(observation)
     }
 
@@ -294,12 +297,12 @@ impl Engine {
     }
 
     /// Asks for each record that a complete listing did not show; only the record's own answer says
-    /// that it is gone.
+    /// that it is gone. Returns whether the listing is believed.
     async fn confirm_missing(
         &mut self,
         listing: &CompleteListing,
         observation: &mut Observation,
-    ) -> Result<(), CycleError> {
+    ) -> Result<bool, CycleError> {
         let CompleteListing {
             side,
             kind,
@@ -307,7 +310,7 @@ impl Engine {
         } = *listing;
         if !ticked_off {
             self.store.believe_listing(side, kind).await?;
-            return Ok(());
+            return Ok(true);
         }
         let (known, unseen) = self.store.unseen_count(side, kind).await?;
         let shrunk = unseen > 20 && unseen > known / 2;
@@ -328,7 +331,7 @@ impl Engine {
                     request_id: None,
                 },
             });
-            return Ok(());
+            return Ok(false);
         }
         let mut after = 0;
         loop {
@@ -343,7 +346,7 @@ impl Engine {
                     kind: Some(kind),
                     error,
                 });
-                return Ok(());
+                return Ok(false);
             }
             let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
             self.store.vanished(side, kind, &rows).await?;
@@ -352,22 +355,22 @@ impl Engine {
 
     /// Believes a listing that has shown all who are there. One that has passed over some of them may
     /// have passed over others whom nobody knows yet, and over their changes: these are read as if
-    /// there had been no listing.
+    /// there had been no listing. Returns whether it is believed.
     async fn weigh_listing(
         &mut self,
         side: Side,
         kind: Kind,
         observation: &mut Observation,
-    ) -> Result<(), CycleError> {
+    ) -> Result<bool, CycleError> {
         let (_, passed_over) = self.store.unseen_count(side, kind).await?;
         if passed_over == 0 {
             self.store.believe_listing(side, kind).await?;
-            return Ok(());
+            return Ok(true);
         }
         tracing::warn!(event = "listing_incomplete", %side, %kind, passed_over,
             "a list of all records did not show some that are there; what changed is read as well");
         let Some(mapping) = self.mapping(kind).cloned() else {
-            return Ok(());
+            return Ok(false);
         };
         let connector = Arc::clone(self.connectors.of(side));
         let now = self.clock.now();
@@ -397,7 +400,7 @@ impl Engine {
                 self.take_in(std::mem::take(&mut reads), observation)
                     .await?;
             }
-            Ok(())
+            Ok(false)
         };
         tokio::join!(reader, writer).1
     }

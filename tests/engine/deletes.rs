@@ -96,21 +96,6 @@ async fn a_full_read_notices_an_archived_contact_at_once() {
 }
 
 #[tokio::test]
-async fn who_was_archived_just_before_the_mapping_changed_is_not_taken_for_living() {
-    let (mut world, clock, engine, ada, there) = pair("hold").await;
-    world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
-    drop(engine);
-    world.remap("direction = \"to_freshdesk\"\n", "");
-    let mut engine = world.timed_engine(&clock).await;
-    // Everything is read as if for the first time, and she is not among them.
-    cycle(&mut engine).await;
-    let holds = world.holds().await;
-    let classes: Vec<&str> = holds.iter().map(|it| it.class.as_str()).collect();
-    assert_eq!(classes, ["delete"], "{holds:?}");
-    assert_eq!(standing(&world, there), Some(Standing::Live));
-}
-
-#[tokio::test]
 async fn an_ignored_deletion_leaves_the_survivor_alone_and_makes_no_new_counterpart() {
     let (world, clock, mut engine, ada, there) = pair("ignore").await;
     world.desk.delete_contact(there).unwrap();

@@ -24,12 +24,12 @@ const GUARDS: Guards = Guards {
     tickets: limit(2, 5.0),
 };
 
-struct Office {
-    world: World,
-    clock: SimClock,
-    engine: Engine,
+pub(super) struct Office {
+    pub(super) world: World,
+    pub(super) clock: SimClock,
+    pub(super) engine: Engine,
     /// The linked contacts' ids in the CRM.
-    people: Vec<u64>,
+    pub(super) people: Vec<u64>,
 }
 
 fn email(number: usize) -> String {
@@ -38,11 +38,11 @@ fn email(number: usize) -> String {
 
 impl Office {
     /// Ten linked contacts, and guards that begin to act only now.
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(10, |_| ()).await
     }
 
-    async fn with(people: usize, set: impl FnOnce(&mut World)) -> Self {
+    pub(super) async fn with(people: usize, set: impl FnOnce(&mut World)) -> Self {
         let (mut world, clock) = World::timed().await;
         set(&mut world);
         let people = (0..people)
@@ -69,27 +69,27 @@ impl Office {
     }
 
     /// A minute later, a cycle.
-    async fn turn(&mut self) -> CycleReport {
+    pub(super) async fn turn(&mut self) -> CycleReport {
         self.clock.advance(TimeDelta::minutes(1));
         cycle(&mut self.engine).await
     }
 
     /// A minute later, a cycle that writes nothing to either system.
-    async fn rests(&mut self) {
+    pub(super) async fn rests(&mut self) {
         self.clock.advance(TimeDelta::minutes(1));
         self.world.forget_calls();
         quiet(&mut self.engine).await;
         assert_eq!(self.world.writes(), [""; 0]);
     }
 
-    fn edit(&self, people: std::ops::Range<usize>, fields: &[(&str, &str)]) {
+    pub(super) fn edit(&self, people: std::ops::Range<usize>, fields: &[(&str, &str)]) {
         for person in &self.people[people] {
             self.world.crm_edit(*person, fields);
         }
     }
 
     /// How many contacts of Freshdesk show this.
-    fn showing(&self, phone: &str) -> usize {
+    pub(super) fn showing(&self, phone: &str) -> usize {
         let contacts = self.world.desk.contacts();
         let shows = contacts
             .iter()
@@ -97,23 +97,23 @@ impl Office {
         shows.count()
     }
 
-    async fn only_hold(&self) -> HoldView {
+    pub(super) async fn only_hold(&self) -> HoldView {
         let mut holds = self.world.holds().await;
         assert_eq!(holds.len(), 1, "{holds:?}");
         holds.remove(0)
     }
 
-    async fn answer(&self, answer: Answer) {
+    pub(super) async fn answer(&self, answer: Answer) {
         let hold = self.only_hold().await;
         self.give(hold.id, answer).await;
     }
 
-    async fn give(&self, id: i64, answer: Answer) {
+    pub(super) async fn give(&self, id: i64, answer: Answer) {
         let mut answers = Answers::open(&self.world.state()).await.unwrap();
         assert_eq!(answers.give(&[(id, answer)]).await.unwrap(), Ok(()));
     }
 
-    async fn waiting(&self) -> i64 {
+    pub(super) async fn waiting(&self) -> i64 {
         self.world
             .count("SELECT coalesce(sum(count), 0) FROM guarded")
             .await

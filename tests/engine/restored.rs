@@ -138,7 +138,7 @@ async fn nothing_is_deleted_on_the_word_of_an_old_state_neither_now_nor_later() 
 
 #[tokio::test]
 async fn what_was_made_since_the_backup_is_not_made_twice_even_without_an_address() {
-    let (world, clock, mut engine) = people("hold").await;
+    let (mut world, clock, mut engine) = people("hold").await;
     let backup = back_up(&world).await;
     world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
     let nameless = world.crm_contact(&[
@@ -166,9 +166,25 @@ async fn what_was_made_since_the_backup_is_not_made_twice_even_without_an_addres
         counted
     );
     let why = world
-        .texts("SELECT because FROM record WHERE standing = 'single' ORDER BY side")
+        .texts("SELECT because FROM record WHERE standing = 'spared' ORDER BY side")
         .await;
     assert_eq!(why.len(), 2, "{why:?}");
+    // Another mapping changes nothing about that, and an edit does.
+    drop(engine);
+    world.remap("direction = \"to_freshdesk\"\n", "");
+    let mut engine = world.timed_engine(&clock).await;
+    quiet(&mut engine).await;
+    reconcile(&mut engine).await;
+    let there = |world: &World| {
+        (
+            world.desk_count(),
+            world.crm.portal().count(CrmKind::Contact),
+        )
+    };
+    assert_eq!(there(&world), counted);
+    world.crm_edit(nameless, &[("phone", "+6")]);
+    clock.advance(TimeDelta::minutes(1));
+    assert_eq!(cycle(&mut engine).await.created, 1);
     assert!(world.crm.portal().row(CrmKind::Contact, nameless).is_some());
 }
 

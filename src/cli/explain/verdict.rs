@@ -206,7 +206,7 @@ fn new(mapping: &Mapping, story: &Story, record: &RecordView, target: Side, out:
     let because = || record.because.clone().unwrap_or_default();
     match record.standing.as_deref() {
         Some("detached") => return out.why("detached", because()),
-        Some("single") if !record.dirty => return out.why("single", because()),
+        Some("single" | "spared") if !record.dirty => return out.why("single", because()),
         _ => {}
     }
     if !mapping.create.of(target) {
