@@ -41,6 +41,24 @@ async fn an_answer_does_not_pass_to_changes_that_join_the_hold_after_it() {
     assert_eq!((report.updated, report.held), (0, 1), "{report:?}");
 }
 
+#[tokio::test]
+async fn an_edit_after_a_discard_and_before_the_next_cycle_is_not_lost_with_it() {
+    let mut office = Office::new().await;
+    office.edit(0..7, &[("phone", "+2")]);
+    office.turn().await;
+    office.answer(Answer::Discard).await;
+    office.edit(0..1, &[("jobtitle", "boss")]);
+    office.turn().await;
+    assert_eq!(office.world.holds().await, []);
+    let contacts = office.world.desk.contacts();
+    let bosses = contacts.iter();
+    let bosses = bosses.filter(|it| it.job_title.as_deref() == Some("boss"));
+    assert_eq!(bosses.count(), 1);
+    // Of the others nothing is written.
+    assert!(office.showing("+2") <= 1);
+    office.rests().await;
+}
+
 async fn certificate(world: &World) -> Json {
     let mut state = world.report().await;
     state.certificates().await.unwrap()["contact"].clone()

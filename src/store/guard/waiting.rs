@@ -96,9 +96,14 @@ async fn take_over(tx: &mut SqliteConnection) -> Result<(), StoreError> {
         sqlx::query_as(ANSWERED).fetch_all(&mut *tx).await?;
     for (kind, class, answer) in answered {
         for sql in [
+            // Of whom there is news since, another change would be written or left than was shown: they
+            // are weighed anew.
+            "UPDATE guarded SET answer = ?3 WHERE kind = ?1 AND class = ?2 AND answer IS NULL AND NOT EXISTS (
+               SELECT 1 FROM record AS r LEFT JOIN link AS l ON l.id = r.link
+                 LEFT JOIN record AS other ON other.id = l.desk
+               WHERE r.id = guarded.record AND (r.dirty = 1 OR other.dirty = 1))",
             "UPDATE record SET dirty = 1 WHERE id IN (
-               SELECT record FROM guarded WHERE kind = ?1 AND class = ?2 AND answer IS NOT ?3)",
-            "UPDATE guarded SET answer = ?3 WHERE kind = ?1 AND class = ?2 AND answer IS NULL",
+               SELECT record FROM guarded WHERE kind = ?1 AND class = ?2 AND answer IS ?3)",
             "DELETE FROM guard_hour WHERE kind = ?1 AND class = ?2 AND ?3 = 'approve'",
             "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2 AND answer = ?3",
         ] {
