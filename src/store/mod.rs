@@ -62,10 +62,11 @@ use crate::model::Kind;
 use across::Across;
 use file::{connect, damage, inspect, lock, private};
 use generation::{Beside, Generation};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The state cannot be used. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -232,6 +233,21 @@ impl Store {
         self.across.forget();
         self.connection.clear_cached_statements().await?;
         pragma(&mut self.connection, "PRAGMA shrink_memory").await
+    }
+
+    /// From now on a statement waits for so long at the most while another program keeps everybody
+    /// from writing to the state; ten seconds by itself.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn patience(&mut self, longest: Duration) -> Result<(), StoreError> {
+        let pragma = format!("PRAGMA busy_timeout = {}", longest.as_millis());
+        // Nothing but a number is put into the statement's text.
+        sqlx::query(AssertSqlSafe(pragma))
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
     }
 
     /// From now on a commit waits for the disk, or (`false`) may be lost with the power. Intents

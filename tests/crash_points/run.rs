@@ -1,8 +1,8 @@
 //! A scene, played without a disturbance and then with a death at each of its steps.
 
 use crate::systems::account::Account;
-use crate::systems::desk::Tickets;
 use crate::systems::faults::{Failure, Faults, Moment};
+use crate::systems::filed::Tickets;
 use crate::systems::place::{MAPPING, Place};
 use crate::systems::run::cycle;
 use crate::systems::traits::Traits;

@@ -1,16 +1,17 @@
 //! One life: what happens in which order.
 
 use crate::judge;
+use crate::lock::Lock;
 use crate::people::People;
+use crate::setting::{LOW, Setting};
 use crate::systems::Systems;
 use crate::systems::faults::{Faults, Moment, happens};
-use crate::systems::place::{MAPPING, Place, Row};
+use crate::systems::place::{Place, Row};
 use crate::systems::run::cycle;
-use crate::systems::traits::{Order, Rewrite, Traits};
-use deskbridge::model::Pair;
 use deskbridge::sync::Engine;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 const CYCLES: u32 = 10;
@@ -26,26 +27,6 @@ const FULL: [(&str, &str); 5] = [
 /// still being asked for, and how far those are then depends on the machine.
 const FULL_LATER: usize = 3;
 
-/// What distinguishes one life from another, beside chance.
-#[derive(Debug, Clone)]
-pub(crate) struct Setting {
-    pub(crate) seed: u64,
-    pub(crate) conflict: &'static str,
-    pub(crate) delete: &'static str,
-    /// What befalls the state itself.
-    mishaps: Mishaps,
-    pub(crate) traits: Pair<Traits>,
-}
-
-/// What befalls the state, and the engine's surroundings, as likelihoods a cycle.
-#[derive(Debug, Clone, Copy)]
-struct Mishaps {
-    full: f64,
-    reload: f64,
-    copy: f64,
-    skew: f64,
-}
-
 /// A life under way.
 #[derive(Debug)]
 pub(crate) struct Life {
@@ -56,55 +37,9 @@ pub(crate) struct Life {
     /// Journals of states that were put aside.
     pub(crate) journals: Vec<Row>,
 
-    random: StdRng,
-}
-
-impl Setting {
-    fn new(seed: u64, random: &mut StdRng) -> Self {
-        let rewrites = [Rewrite::Nothing, Rewrite::Trims, Rewrite::TrimsAndLowers];
-        let mut crm = if random.random_bool(0.6) {
-            Traits::searching()
-        } else {
-            Traits::own()
-        };
-        let mut desk = Traits::desk();
-        crm.rewrite = rewrites[random.random_range(0..3)];
-        desk.rewrite = rewrites[random.random_range(0..3)];
-        desk.names_holder = random.random_bool(0.5);
-        for traits in [&mut crm, &mut desk] {
-            if random.random_bool(0.5) {
-                traits.order = [Order::Id, Order::Time][random.random_range(0..2)];
-            }
-        }
-        Self {
-            seed,
-            conflict: ["newest", "crm", "freshdesk", "hold"][random.random_range(0..4)],
-            delete: ["hold", "propagate", "ignore"][random.random_range(0..3)],
-            mishaps: Mishaps {
-                full: [0.0, 0.1][random.random_range(0..2)],
-                reload: [0.0, 0.15][random.random_range(0..2)],
-                copy: [0.0, 0.2][usize::from(random.random_bool(0.3))],
-                skew: [0.0, 0.15][random.random_range(0..2)],
-            },
-            traits: Pair { crm, desk },
-        }
-    }
-
-    fn toml(&self) -> String {
-        MAPPING
-            .replace("{CONFLICT}", self.conflict)
-            .replace("{DELETE}", self.delete)
-    }
-
-    /// Another mapping for a while: other policies, and a field less.
-    fn other_toml() -> String {
-        let phone = "[[contacts.field]]\ncrm       = \"phone\"\nfreshdesk = \"phone\"\n";
-        assert!(MAPPING.contains(phone), "the field has another form");
-        MAPPING
-            .replace(phone, "")
-            .replace("{CONFLICT}", "freshdesk")
-            .replace("{DELETE}", "hold")
-    }
+    /// Who got what a person discarded: they may differ.
+    pub(crate) discarded: BTreeSet<String>,
+    pub(crate) random: StdRng,
 }
 
 impl Life {
@@ -112,19 +47,21 @@ impl Life {
         let mut random = StdRng::seed_from_u64(seed);
         let setting = Setting::new(seed, &mut random);
         let systems = Systems::new(seed, setting.traits.clone());
-        let place = Place::new(setting.toml());
-        let twins = setting.traits.crm.index_lag == 0;
-        let people = Arc::new(Mutex::new(People::new(
-            twins,
-            setting.mishaps.copy > 0.0,
-            random.random_bool(0.5),
-        )));
+        systems.state().traced = seed.is_multiple_of(crate::TWICE);
+        let mut place = Place::new(setting.toml());
+        place.guards = setting.guarded.then_some(LOW);
+        let mut people = People::new();
+        people.twins = setting.traits.crm.index_lag == 0;
+        people.forgets = setting.mishaps.copy > 0.0;
+        people.ends = random.random_bool(0.5);
+        people.tickets = setting.tickets.is_some();
         Self {
             setting,
             systems,
             place,
-            people,
+            people: Arc::new(Mutex::new(people)),
             journals: Vec::new(),
+            discarded: BTreeSet::new(),
             random,
         }
     }
@@ -146,6 +83,7 @@ impl Life {
             rate: 0.02,
             lies: 0.0,
             refusals: 0.02,
+            skips: 0.1,
             repeats: 0.1,
             bustle: 0.08,
             ..Faults::default()
@@ -153,22 +91,19 @@ impl Life {
     }
 
     pub(crate) fn fail(&self, what: &str) -> ! {
-        if let Some(story) = &self.systems.state().story {
-            for line in story {
-                eprintln!("{line}");
-            }
-        }
-        let Setting {
-            seed,
-            conflict,
-            delete,
-            mishaps,
-            ..
-        } = &self.setting;
+        self.tell_story();
         let people = self.people.lock().unwrap();
-        panic!(
-            "seed {seed} (conflict {conflict}, delete {delete}, {mishaps:?}, {people:?}): {what}"
-        );
+        panic!("{}, {people:?}: {what}", self.setting.told());
+    }
+
+    /// Writes down what happened, where somebody wants to read it.
+    fn tell_story(&self) {
+        if let (Some(story), Ok(path)) = (
+            &self.systems.state().story,
+            std::env::var("DESKBRIDGE_STORY"),
+        ) {
+            std::fs::write(format!("{path}.{}", self.setting.seed), story.join("\n")).unwrap();
+        }
     }
 
     /// Time passes; people do something.
@@ -177,6 +112,7 @@ impl Life {
         let deeds = self.random.random_range(0..5);
         let mut state = self.systems.state();
         state.now += millis;
+        state.arrive();
         for _ in 0..deeds {
             let step = self.random.random_range(0..5_000);
             state.now += step;
@@ -184,102 +120,56 @@ impl Life {
         }
     }
 
+    /// Where the process dies in the next cycle, if it does.
+    fn doom(&mut self) {
+        if !happens(&mut self.random, 0.25) {
+            return;
+        }
+        let mut state = self.systems.state();
+        let (calls, looks) = (state.calls, state.looks);
+        state.faults.death = Some(match self.random.random_range(0..3) {
+            0 => Moment::Before(calls + self.random.random_range(1..30)),
+            1 => Moment::After(calls + self.random.random_range(1..30)),
+            _ => Moment::Look(looks + self.random.random_range(1..12)),
+        });
+    }
+
     /// A cycle, and another engine where this one died of it.
     async fn turn(&mut self, mut engine: Engine) -> Engine {
         let reconcile = happens(&mut self.random, 0.15);
-        if happens(&mut self.random, 0.25) {
-            let mut state = self.systems.state();
-            let (calls, looks) = (state.calls, state.looks);
-            state.faults.death = Some(match self.random.random_range(0..3) {
-                0 => Moment::Before(calls + self.random.random_range(1..30)),
-                1 => Moment::After(calls + self.random.random_range(1..30)),
-                _ => Moment::Look(looks + self.random.random_range(1..12)),
-            });
-        }
+        self.doom();
+        let same = self.setting.seed.is_multiple_of(crate::TWICE);
         let full = happens(&mut self.random, self.setting.mishaps.full);
         if full {
-            let same = self.setting.seed.is_multiple_of(crate::TWICE);
             let many = if same { FULL_LATER } else { FULL.len() };
             let (table, change) = FULL[self.random.random_range(0..many)];
             self.place.fill(table, change).await;
         }
-        let lived = cycle(&self.systems, &mut engine, reconcile).await;
+        let busy = happens(&mut self.random, self.setting.mishaps.busy) && !full;
+        let lived = if busy {
+            let mut lock = Lock::new(&mut self.random, &self.systems);
+            lock.from *= u64::from(!same);
+            lock.cycle(&self.systems, &self.place, &mut engine, reconcile)
+                .await
+        } else {
+            cycle(&self.systems, &mut engine, reconcile).await
+        };
         self.systems.state().faults.death = None;
-        if !matches!(lived, Some(Ok(_))) {
-            drop(engine);
-            self.place.closed().await;
+        let alive = matches!(lived, Some(Ok(_)));
+        if let (Some(Err(error)), false) = (&lived, full || busy) {
+            self.fail(&format!("the state failed: {error}"));
+        }
+        if alive {
             if full {
                 self.place.empty().await;
             }
-        } else if full {
+            return engine;
+        }
+        self.place.close(engine).await;
+        if full {
             self.place.empty().await;
-            return engine;
-        } else {
-            return engine;
         }
-        match lived {
-            Some(Err(error)) if !full => self.fail(&format!("the state failed: {error}")),
-            _ => self.place.engine(&self.systems).await,
-        }
-    }
-
-    /// What happens to the engine's surroundings between two cycles.
-    async fn befall(&mut self, mut engine: Engine) -> Engine {
-        let mishaps = self.setting.mishaps;
-        if happens(&mut self.random, mishaps.skew) {
-            let mut skew = [0, 0, 3_600_000, -3_600_000, 72_000_000, -600_000];
-            if !self.people.lock().unwrap().forgets {
-                // A create without a key whose answer is lost is told from older records by the
-                // time, with a minute of grace.
-                skew = skew.map(|it: i64| it.clamp(-50_000, 50_000));
-            }
-            self.systems.state().skew = skew[self.random.random_range(0..skew.len())];
-        }
-        if happens(&mut self.random, mishaps.reload) {
-            let toml = if self.random.random_bool(0.5) {
-                Setting::other_toml()
-            } else {
-                self.setting.toml()
-            };
-            self.reload(&mut engine, toml).await;
-        }
-        if happens(&mut self.random, mishaps.copy) {
-            drop(engine);
-            self.place.closed().await;
-            self.swap_states().await;
-            engine = self.place.engine(&self.systems).await;
-        }
-        // A first listing is believed, whatever it shows: there is nothing to measure it by.
-        let listed = self
-            .place
-            .texts("SELECT side FROM pass WHERE feed = 'all' AND mark IS NOT NULL")
-            .await;
-        self.systems.state().faults.lies = if listed.len() == 4 { 0.1 } else { 0.0 };
-        engine
-    }
-
-    async fn reload(&mut self, engine: &mut Engine, toml: String) {
-        self.place.toml = toml;
-        let config = self.place.config();
-        engine.mappings = config.mappings().cloned().collect();
-        engine.store.mapped_by(&config.digest()).await.unwrap();
-        self.systems.state().tell(|| "another mapping".to_owned());
-    }
-
-    /// Puts a copy of the state aside, or the one that was put aside in its place.
-    async fn swap_states(&mut self) {
-        let (state, aside) = (self.place.state(), self.place.path("aside.db"));
-        if aside.exists() {
-            self.journals.extend(self.place.journal().await);
-            self.place.closed().await;
-            std::fs::rename(aside, state).unwrap();
-            // Searches show by then what was made after that state.
-            let lag = self.setting.traits.crm.index_lag;
-            self.systems.state().now += lag;
-            self.systems.state().tell(|| "an older state".to_owned());
-        } else {
-            std::fs::copy(state, aside).unwrap();
-        }
+        self.place.engine(&self.systems).await
     }
 
     /// Cycles without faults, until nothing is left to do; then one that reads everything.
@@ -292,17 +182,19 @@ impl Life {
         let toml = self.setting.toml();
         self.reload(engine, toml).await;
         let (mut last, mut calm) = (None, 0);
-        for _ in 0..14 {
+        for _ in 0..20 {
             // Whatever was to be tried again is due.
             self.systems.state().now += 25 * 3_600_000;
-            let before = self.systems.state().witness.writes.len();
+            let waiting = self.approve_all().await;
+            let before = self.systems.state().witness.count();
             let report = match cycle(&self.systems, engine, calm == 1).await {
                 Some(Ok(report)) => report,
                 other => self.fail(&format!("a quiet cycle: {other:?}")),
             };
-            let writes = self.systems.state().witness.writes.len() - before;
+            let writes = self.systems.state().witness.count() - before;
             let changes = report.created + report.updated + report.deleted + report.linked;
             let quiet = changes == 0
+                && waiting == 0
                 && report.troubles.is_empty()
                 && (writes == 0 || only_refused(&self.place).await);
             calm = if quiet { calm + 1 } else { 0 };
@@ -332,24 +224,12 @@ pub(crate) async fn life(seed: u64) -> u64 {
     for _ in 0..CYCLES {
         life.pause();
         engine = life.befall(engine).await;
+        life.answer().await;
         engine = life.turn(engine).await;
     }
     life.calm_down(&mut engine).await;
     judge::judge(&life).await;
-    drop(engine);
-    if let Some(story) = &life.systems.state().story {
-        let path = std::env::var("DESKBRIDGE_STORY").unwrap();
-        std::fs::write(
-            format!(
-                "{path}.{:?}",
-                std::time::SystemTime::UNIX_EPOCH
-                    .elapsed()
-                    .unwrap()
-                    .as_nanos()
-            ),
-            story.join("\n"),
-        )
-        .unwrap();
-    }
+    life.place.close(engine).await;
+    life.tell_story();
     life.systems.state().trace()
 }

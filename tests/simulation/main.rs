@@ -11,10 +11,16 @@
 #[path = "../systems/mod.rs"]
 mod systems;
 
+mod answers;
+mod befall;
+mod clients;
+mod ends;
 mod found;
 mod judge;
 mod life;
+mod lock;
 mod people;
+mod setting;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

@@ -1,6 +1,7 @@
 //! What people do in both systems.
 
-use crate::systems::account::Standing;
+use crate::clients;
+use crate::ends::end;
 use crate::systems::connector::lag;
 use crate::systems::record::Edit;
 use crate::systems::{State, account::Record};
@@ -28,6 +29,8 @@ pub(crate) struct People {
     pub(crate) forgets: bool,
     /// Whether records are deleted, restored and merged.
     pub(crate) ends: bool,
+    /// Whether they write tickets, and work on them.
+    pub(crate) tickets: bool,
 }
 
 fn fields<const N: usize>(all: [(&str, String); N]) -> Fields {
@@ -37,12 +40,13 @@ fn fields<const N: usize>(all: [(&str, String); N]) -> Fields {
 }
 
 impl People {
-    pub(crate) fn new(twins: bool, forgets: bool, ends: bool) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             counter: 0,
-            twins,
-            forgets,
-            ends,
+            twins: false,
+            forgets: false,
+            ends: false,
+            tickets: false,
         }
     }
 
@@ -53,6 +57,9 @@ impl People {
 
     /// One thing that somebody does.
     pub(crate) fn act(&mut self, state: &mut State) {
+        if self.tickets && state.random.random_bool(0.4) {
+            return clients::act(state);
+        }
         match state.random.random_range(0..16) {
             0 => self.hire(state, Side::Crm, true),
             1 => self.hire(state, Side::Desk, true),
@@ -196,11 +203,11 @@ fn rekeys(state: &State, side: Side, kind: Kind, id: u64) -> bool {
     !twin && (record.human || record.known)
 }
 
-fn any_side(state: &mut State) -> Side {
+pub(crate) fn any_side(state: &mut State) -> Side {
     Side::BOTH[usize::from(state.random.random_bool(0.5))]
 }
 
-fn any(state: &mut State, side: Side, kind: Kind) -> Option<u64> {
+pub(crate) fn any(state: &mut State, side: Side, kind: Kind) -> Option<u64> {
     let live = state.accounts.of(side).live(kind);
     let at = state.random.random_range(0..live.len().max(1));
     live.get(at).copied()
@@ -229,73 +236,6 @@ fn clear(state: &mut State) {
     }
 }
 
-/// Somebody deletes a record, brings one back, merges two, or makes a contact something else.
-fn end(state: &mut State) {
-    let side = any_side(state);
-    let kind = Kind::BOTH[usize::from(state.random.random_bool(0.8))];
-    let now = state.now;
-    match state.random.random_range(0..6) {
-        0 | 1 => {
-            if let Some(id) = any(state, side, kind) {
-                state.tell(|| format!("somebody trashes {side} {kind} {id}"));
-                state.accounts.of_mut(side).trash(kind, id, now);
-            }
-        }
-        2 | 3 => restore(state, side, kind),
-        4 if side == Side::Crm && state.accounts.crm.traits.index_lag > 0 => merge(state, kind),
-        _ if side == Side::Desk => {
-            if let Some(id) = any(state, side, Kind::Contact) {
-                state.tell(|| format!("somebody makes {side} contact {id} an agent"));
-                let account = state.accounts.of_mut(side);
-                account.stand(Kind::Contact, id, now, Standing::Converted);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn restore(state: &mut State, side: Side, kind: Kind) {
-    let now = state.now;
-    let account = state.accounts.of_mut(side);
-    let mut trashed = account.of(kind).values();
-    let trashed = trashed.find(|it| it.standing == Standing::Trashed);
-    let Some((id, fields)) = trashed.map(|it| (it.id, it.fields.clone())) else {
-        return;
-    };
-    // Nobody brings back who was entered anew.
-    let name = reference(side);
-    let mut others = account.of(kind).values().filter(|it| it.is_live());
-    let anew = others.any(|it| Some(it.text(name)) == fields.get(name).and_then(Value::as_text));
-    if !anew && account.taken(kind, &fields, Some(id)).is_none() {
-        account.stand(kind, id, now, Standing::Live);
-        state.tell(|| format!("somebody restores {side} {kind} {id}"));
-    }
-}
-
-/// Somebody merges two records of the CRM: the survivor takes over what it lacks.
-fn merge(state: &mut State, kind: Kind) {
-    let (one, two) = (any(state, Side::Crm, kind), any(state, Side::Crm, kind));
-    let (Some(survivor), Some(loser)) = (one, two) else {
-        return;
-    };
-    if survivor == loser {
-        return;
-    }
-    state.tell(|| format!("somebody merges crm {kind} {loser} into {survivor}"));
-    let (now, lag) = (state.now, lag(state, Side::Crm));
-    let account = &mut state.accounts.crm;
-    account.stand(kind, loser, now, Standing::MergedInto(survivor));
-    let fields = account.of(kind)[&loser].fields.clone();
-    account.change(kind, survivor, now + lag, now, |record| {
-        for (field, value) in fields {
-            record.fields.entry(field).or_insert(value);
-        }
-    });
-    if kind == Kind::Company {
-        account.leave(loser, now);
-    }
-}
-
 fn behind(state: &mut State, side: Side) -> i64 {
     match state.accounts.of(side).traits.late {
         0 => 0,
@@ -312,6 +252,7 @@ fn note(state: &mut State, side: Side, kind: Kind, id: u64, field: &str) {
             cycle,
             within,
             shown: false,
+            hidden: false,
         };
         record.edits.insert(field.to_owned(), edit);
     }
@@ -351,5 +292,6 @@ pub(crate) fn set(state: &mut State, side: Side, kind: Kind, id: u64, field: &st
         .map(|it: &Record| it.fields.clone());
     if done.is_ok() && before != after {
         note(state, side, kind, id, field);
+        crate::ends::honour(state, side, kind, id);
     }
 }

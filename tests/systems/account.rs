@@ -74,7 +74,7 @@ impl Account {
             let (true, Some(value)) = (*of == kind, value) else {
                 continue;
             };
-            let same = |it: &&Record| it.text(field).eq_ignore_ascii_case(value);
+            let same = |it: &&Record| it.has(field, value);
             let others = self.of(kind).values();
             let mut others = others.filter(|it| Some(it.id) != id).filter(same);
             // A record in the trash keeps its address.
@@ -292,6 +292,7 @@ impl Account {
         let records = records.filter(|it| {
             it.is_live() || (it.standing == Standing::Trashed && self.side == Side::Desk)
         });
+        let others = |it: &&Record| current && field == "email" && it.has(field, value);
         let is = |known: Option<&Value>| match known {
             Some(Value::Text(text)) => text.eq_ignore_ascii_case(value),
             Some(Value::List(members)) => members.iter().any(|it| it.eq_ignore_ascii_case(value)),
@@ -304,6 +305,9 @@ impl Account {
                 is(it.indexed(now).and_then(|entry| entry.fields.get(field)))
             }
         };
-        records.filter(has).map(|it| it.id).collect()
+        records
+            .filter(|it| has(it) || others(it))
+            .map(|it| it.id)
+            .collect()
     }
 }

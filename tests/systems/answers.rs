@@ -1,11 +1,11 @@
 //! What a call to a simulated system finds, and what a write does there.
 
-use super::account::{Record, Refusal, Standing};
+use super::account::{Account, Record, Refusal, Standing};
 use super::connector::{System, lag};
 use super::faults::happens;
 use super::witness::Write;
 use super::{State, time};
-use deskbridge::model::{Image, Kind, RecordId};
+use deskbridge::model::{Image, Kind, Observed, RecordId, Side};
 use deskbridge::remote::{Cursor, Feed, Fetched, Op, Outcome, Page, PageRequest};
 
 impl System {
@@ -28,6 +28,13 @@ impl System {
             _ => lies,
         };
         let lie = request.feed == Feed::All && happens(&mut state.random, lies);
+        if cursor.is_none() && changes.is_some() && !trash && self.hushed(state, request.kind) {
+            return Page {
+                records: Vec::new(),
+                next: None,
+                server_time,
+            };
+        }
         let account = state.accounts.of(self.side);
         let rows = account.feed(request.kind, changes, now, trash);
         let size = account.traits.page;
@@ -63,6 +70,23 @@ impl System {
         }
     }
 
+    /// Whether a look for what has changed shows nothing. What nobody has seen until then stays
+    /// unseen until everything is read.
+    fn hushed(&self, state: &mut State, kind: Kind) -> bool {
+        let rate = state.faults.hush;
+        let hushed = happens(&mut state.random, rate);
+        if hushed {
+            for record in state.accounts.of_mut(self.side).of_mut(kind).values_mut() {
+                for edit in record.edits.values_mut() {
+                    edit.hidden |= !edit.shown;
+                }
+            }
+            state.hushes += 1;
+            state.tell(|| format!("a look for changes of {} {kind} shows nothing", self.side));
+        }
+        hushed
+    }
+
     pub(super) fn fetched(
         &self,
         state: &mut State,
@@ -78,110 +102,122 @@ impl System {
             Some(Standing::Live | Standing::Trashed) => {
                 Fetched::Found(account.show(kind, number, fields, false, now))
             }
-            Some(Standing::MergedInto(other)) => {
+            Some(Standing::MergedInto(other)) if account.traits.names_heir => {
                 Fetched::MovedTo(account.show(kind, other, fields, false, now))
             }
             _ => Fetched::Gone,
         }
     }
+}
 
-    /// Carries out one operation.
-    pub(super) fn apply(
-        &self,
-        state: &mut State,
-        kind: Kind,
-        fields: &[String],
-        op: &Op,
-    ) -> Outcome {
-        let write = Write::new(self.side, kind, op);
-        state.witness.writes.push(write);
-        let rate = state.faults.refusals;
-        if happens(&mut state.random, rate) {
-            return Outcome::Refused {
-                field: None,
-                message: "not today".to_owned(),
-                request_id: None,
-            };
-        }
-        let now = state.now;
-        let lag = lag(state, self.side);
-        let account = state.accounts.of_mut(self.side);
-        let done = match op {
-            Op::Create { fields } => account.create(kind, &fields.0, now, lag),
-            Op::Update { id, .. } | Op::Delete { id } => {
-                let id: u64 = id.0.parse().unwrap_or(0);
-                match account.of(kind).get(&id).map(|it| it.standing) {
-                    Some(Standing::Live) => {}
-                    Some(Standing::Trashed) => return Outcome::Trashed,
-                    _ => return Outcome::Missing,
-                }
-                self.carry_out(state, kind, id, op, lag)
-            }
+/// Carries out one operation. `view` says which fields its answer shows, and whether it is heard.
+pub(super) fn apply(
+    state: &mut State,
+    side: Side,
+    kind: Kind,
+    view: (&[String], bool),
+    op: &Op,
+) -> Outcome {
+    let write = Write::new(side, kind, op);
+    state.witness.writes.push(write);
+    let rate = state.faults.refusals;
+    if happens(&mut state.random, rate) {
+        return Outcome::Refused {
+            field: None,
+            message: "not today".to_owned(),
+            request_id: None,
         };
-        let account = state.accounts.of_mut(self.side);
-        match done {
-            Ok(id) => {
-                let stored = account.show(kind, id, fields, false, now);
-                if let (Op::Create { .. }, Some(made)) = (op, account.of_mut(kind).get_mut(&id)) {
-                    made.seen = false;
-                }
-                Outcome::Done {
-                    stored,
-                    request_id: Some(format!("r{}", state.calls)),
-                }
+    }
+    let now = state.now;
+    let lag = lag(state, side);
+    let account = state.accounts.of_mut(side);
+    let done = match op {
+        Op::Create { fields } => account.create(kind, &fields.0, now, lag),
+        Op::Update { id, .. } | Op::Delete { id } => {
+            let id: u64 = id.0.parse().unwrap_or(0);
+            match account.of(kind).get(&id).map(|it| it.standing) {
+                Some(Standing::Live) => {}
+                Some(Standing::Trashed) => return Outcome::Trashed,
+                _ => return Outcome::Missing,
             }
-            Err(refusal) => Outcome::Duplicate {
-                of: match refusal {
-                    Refusal::Taken(id) if account.traits.names_holder => {
-                        Some(RecordId(id.to_string()))
-                    }
-                    _ => None,
-                },
-                message: "taken".to_owned(),
+            carry_out(state, side, (kind, id), op, lag)
+        }
+    };
+    let account = state.accounts.of_mut(side);
+    match done {
+        Ok(id) => Outcome::Done {
+            stored: stored(account, kind, id, view, now, op),
+            request_id: Some(format!("r{}", state.calls)),
+        },
+        Err(refusal) => Outcome::Duplicate {
+            of: match refusal {
+                Refusal::Taken(id) if account.traits.names_holder => Some(RecordId(id.to_string())),
+                _ => None,
             },
-        }
+            message: "taken".to_owned(),
+        },
     }
+}
 
-    fn carry_out(
-        &self,
-        state: &mut State,
-        kind: Kind,
-        id: u64,
-        op: &Op,
-        lag: i64,
-    ) -> Result<u64, Refusal> {
-        let now = state.now;
-        match op {
-            Op::Update { fields, .. } => {
-                let account = state.accounts.of_mut(self.side);
-                let before = account.of(kind)[&id].clone();
-                account.update(kind, id, &fields.0, now, lag)?;
-                self.judge(state, kind, &before, fields);
-            }
-            _ => state.accounts.of_mut(self.side).trash(kind, id, now),
-        }
-        Ok(id)
+/// What an answer shows; where nobody hears it, nobody has seen anything.
+fn stored(
+    account: &mut Account,
+    kind: Kind,
+    id: u64,
+    (fields, heard): (&[String], bool),
+    now: i64,
+    op: &Op,
+) -> Observed {
+    if !heard {
+        return account.of(kind)[&id].view(fields, None);
     }
+    let stored = account.show(kind, id, fields, false, now);
+    if let (Op::Create { .. }, Some(made)) = (op, account.of_mut(kind).get_mut(&id)) {
+        made.seen = false;
+    }
+    stored
+}
 
-    /// Whether a person's edit was overwritten that no read had shown yet.
-    fn judge(&self, state: &mut State, kind: Kind, before: &Record, set: &Image) {
-        for (field, value) in &set.0 {
-            let Some(edit) = before.edits.get(field) else {
-                continue;
-            };
-            let stands = before.fields.get(field).cloned().unwrap_or_default() == edit.value;
-            if edit.shown || !stands || *value == edit.value {
-                continue;
-            }
-            let what = format!("{} {kind} {} {field} {}", self.side, before.id, edit.value);
-            if edit.within && edit.cycle == state.cycle {
-                state.witness.raced.push(what);
-            } else {
-                let crime = format!(
-                    "{what} stood there before the cycle and was overwritten unread by {value}"
-                );
-                state.witness.crimes.push(crime);
-            }
+fn carry_out(
+    state: &mut State,
+    side: Side,
+    (kind, id): (Kind, u64),
+    op: &Op,
+    lag: i64,
+) -> Result<u64, Refusal> {
+    let now = state.now;
+    match op {
+        Op::Update { fields, .. } => {
+            let account = state.accounts.of_mut(side);
+            let before = account.of(kind)[&id].clone();
+            account.update(kind, id, &fields.0, now, lag)?;
+            judge(state, side, kind, &before, fields);
+        }
+        _ => state.accounts.of_mut(side).trash(kind, id, now),
+    }
+    Ok(id)
+}
+
+/// Whether a person's edit was overwritten that no read had shown yet.
+fn judge(state: &mut State, side: Side, kind: Kind, before: &Record, set: &Image) {
+    for (field, value) in &set.0 {
+        let Some(edit) = before.edits.get(field) else {
+            continue;
+        };
+        let stands = before.fields.get(field).cloned().unwrap_or_default() == edit.value;
+        let unseen = !edit.shown || state.arriving;
+        if !unseen || !stands || *value == edit.value {
+            continue;
+        }
+        let what = format!("{side} {kind} {} {field} {}", before.id, edit.value);
+        let within = edit.within && edit.cycle == state.cycle;
+        if within || edit.hidden || state.arriving {
+            state.witness.raced.push(what);
+        } else {
+            let crime = format!(
+                "{what} stood there before the cycle and was overwritten unread by {value}"
+            );
+            state.witness.crimes.push(crime);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The connector of one system in memory.
 
 use super::account::Standing;
+use super::answers::apply;
 use super::faults::{Failure, Moment, happens};
+use super::late::Request;
 use super::{State, Systems};
 use async_trait::async_trait;
 use deskbridge::model::{Kind, Observed, RecordId, Side};
@@ -56,9 +58,7 @@ impl System {
                 None
             } else {
                 Some(match draw(&mut state, name, false) {
-                    Some(Failure::Unsent(kind) | Failure::Done(kind)) => {
-                        Err(self.error(name, kind))
-                    }
+                    Some(failure) => Err(self.error(name, failure.told())),
                     None => Ok(body(&mut state)),
                 })
             }
@@ -69,12 +69,14 @@ impl System {
         }
     }
 
-    /// One call that writes `ops` things: the body is told how many of them it carries out.
+    /// One call that writes `ops` things: the body is told how many of them it carries out, and whether
+    /// anybody hears of it. `request` is what is carried out later, should it arrive late.
     pub(super) async fn change<T>(
         &self,
         name: &str,
         ops: usize,
-        body: impl FnOnce(&mut State, usize) -> T + Send,
+        request: impl FnOnce() -> Request + Send,
+        body: impl FnOnce(&mut State, usize, bool) -> T + Send,
     ) -> Result<T, RemoteError> {
         let answer = {
             let mut state = self.systems.state();
@@ -88,11 +90,16 @@ impl System {
                     Some(Failure::Unsent(kind)) => Some(Err(self.error(name, kind))),
                     Some(Failure::Done(kind)) => {
                         let part = state.random.random_range(0..=ops);
-                        body(&mut state, part);
+                        body(&mut state, part, false);
                         Some(Err(self.error(name, kind)))
                     }
+                    Some(late @ Failure::Late) => {
+                        state.delay(request());
+                        Some(Err(self.error(name, late.told())))
+                    }
                     None => {
-                        let answer = body(&mut state, ops);
+                        let heard = state.faults.death != Some(Moment::After(number));
+                        let answer = body(&mut state, ops, heard);
                         (!dies(&mut state, number, name)).then_some(Ok(answer))
                     }
                 }
@@ -127,6 +134,7 @@ fn begin(state: &mut State) -> u64 {
     state.calls += 1;
     let step = state.random.random_range(20..400);
     state.now += step;
+    state.arrive();
     let bustle = state.faults.bustle;
     if happens(&mut state.random, bustle) {
         state.live();
@@ -262,12 +270,17 @@ impl Connector for System {
 
     async fn write(&self, kind: Kind, fields: &[String], ops: &[Op]) -> Vec<Outcome> {
         let name = format!("{} {kind} write", self.side);
+        let request = || Request::Records {
+            side: self.side,
+            kind,
+            ops: ops.to_vec(),
+        };
         let answer = self
-            .change(&name, ops.len(), |state, most| {
+            .change(&name, ops.len(), request, |state, most, heard| {
                 let outcomes: Vec<Outcome> = ops
                     .iter()
                     .take(most)
-                    .map(|op| self.apply(state, kind, fields, op))
+                    .map(|op| apply(state, self.side, kind, (fields, heard), op))
                     .collect();
                 state.tell(|| format!("{name} {ops:?} -> {outcomes:?}"));
                 outcomes

@@ -1,87 +1,22 @@
-//! Tickets of the simulated helpdesk.
+//! The helpdesk's side of tickets: what a call finds, and what a change does.
 
 use super::connector::System;
-use super::{State, time};
+use super::faults::happens;
+use super::filed::PAGE;
+use super::late::Request;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use deskbridge::model::{Presence, RecordId, Ticket, TicketChange, TicketImage, Version};
+use deskbridge::model::{Presence, RecordId, Ticket, TicketChange};
 use deskbridge::remote::{
     Cursor, Helpdesk, Job, JobState, NoteOutcome, RemoteError, TicketFeed, TicketLimits,
     TicketOutcome, TicketPage, Vocabulary, Wanted,
 };
-use std::collections::BTreeMap;
+use rand::Rng as _;
 
-/// Tickets a page.
-const PAGE: usize = 5;
-
-/// A ticket and what was said on it privately.
-#[derive(Debug, Clone)]
-pub struct Filed {
-    pub ticket: Ticket,
-    pub notes: Vec<String>,
-}
-
-/// All tickets, and the bulk jobs that were asked for.
-#[derive(Debug, Clone, Default)]
-pub struct Tickets {
-    pub all: BTreeMap<u64, Filed>,
-    jobs: Vec<(Vec<RecordId>, TicketChange)>,
-}
-
-impl Tickets {
-    /// Somebody opens a ticket.
-    pub fn open(&mut self, requester: &str, company: Option<&str>, now: i64) -> u64 {
-        let id = 1 + self.all.len() as u64;
-        let ticket = Ticket {
-            id: RecordId(id.to_string()),
-            version: Version(now / 1000 * 1000),
-            presence: Presence::Live,
-            requester: RecordId::from(requester),
-            company: company.map(RecordId::from),
-            created_at: time(now),
-            first_answered_at: None,
-            image: TicketImage {
-                status: 2,
-                ..TicketImage::default()
-            },
-        };
-        let notes = Vec::new();
-        self.all.insert(id, Filed { ticket, notes });
-        id
-    }
-
-    /// Changes a live ticket.
-    pub fn change(&mut self, id: &RecordId, change: &TicketChange, now: i64) -> Option<Ticket> {
-        let filed = self.all.get_mut(&id.0.parse().ok()?)?;
-        filed.ticket.image = change.applied_to(&filed.ticket.image);
-        filed.ticket.version = Version(now / 1000 * 1000);
-        Some(filed.ticket.clone())
-    }
-
-    fn page(&self, feed: &TicketFeed, cursor: Option<&Cursor>, now: i64) -> TicketPage {
-        let wanted = |it: &Ticket| match feed {
-            TicketFeed::Changed { since, .. } => {
-                it.presence == Presence::Live && it.version.time() >= *since
-            }
-            TicketFeed::Trashed(since) => {
-                it.presence != Presence::Live && it.version.time() >= *since
-            }
-            TicketFeed::Requester(id) => it.presence == Presence::Live && it.requester == *id,
-            TicketFeed::Company(id) => {
-                it.presence == Presence::Live && it.company.as_ref() == Some(id)
-            }
-        };
-        let mut tickets: Vec<Ticket> = self.all.values().map(|it| it.ticket.clone()).collect();
-        tickets.retain(wanted);
-        tickets.sort_by_key(|it| (it.version, it.created_at));
-        let from: usize = cursor.and_then(|it| it.0.parse().ok()).unwrap_or(0);
-        let more = tickets.len() > from + PAGE;
-        TicketPage {
-            tickets: tickets.into_iter().skip(from).take(PAGE).collect(),
-            next: more.then(|| Cursor((from + PAGE).to_string())),
-            server_time: time(now / 1000 * 1000),
-        }
-    }
+/// What became of a change that was heard.
+enum Heard {
+    Refused,
+    Stored(Option<Ticket>),
 }
 
 #[async_trait]
@@ -120,8 +55,9 @@ impl Helpdesk for System {
 
     async fn ticket(&self, id: &RecordId) -> Result<Option<Ticket>, RemoteError> {
         self.read("ticket", |state| {
-            let filed = state.tickets.all.get(&id.0.parse().ok()?)?;
-            Some(filed.ticket.clone())
+            let ticket = state.tickets.get(id)?.show();
+            state.tell(|| format!("ticket {ticket:?}"));
+            Some(ticket)
         })
         .await
     }
@@ -132,22 +68,34 @@ impl Helpdesk for System {
     }
 
     async fn change(&self, ticket: &Ticket, change: &TicketChange) -> TicketOutcome {
+        let request = || Request::Ticket(ticket.id.clone(), change.clone());
         let done = self
-            .change("change a ticket", 1, |state, most| {
+            .change("change a ticket", 1, request, |state, most, heard| {
                 state.tell(|| format!("change ticket {} {change:?}", ticket.id));
-                if most == 0 {
-                    return None;
+                let rate = state.faults.refusals;
+                if most == 0 || happens(&mut state.random, rate) {
+                    return Heard::Refused;
                 }
-                state.tickets.change(&ticket.id, change, state.now)
+                let stored = state.change_ticket(&ticket.id, change);
+                if let Some(filed) = state.tickets.get(&ticket.id).filter(|_| heard) {
+                    filed.show();
+                }
+                Heard::Stored(stored)
             })
             .await;
         match done {
-            Ok(Some(stored)) if stored.presence == Presence::Live => TicketOutcome::Done {
-                stored,
+            Ok(Heard::Refused) => TicketOutcome::Refused {
+                message: "not today".to_owned(),
                 request_id: None,
             },
-            Ok(Some(_)) => TicketOutcome::Trashed,
-            Ok(None) => TicketOutcome::Missing,
+            Ok(Heard::Stored(Some(stored))) if stored.presence == Presence::Live => {
+                TicketOutcome::Done {
+                    stored,
+                    request_id: None,
+                }
+            }
+            Ok(Heard::Stored(Some(_))) => TicketOutcome::Trashed,
+            Ok(Heard::Stored(None)) => TicketOutcome::Missing,
             Err(error) => TicketOutcome::Failed(error),
         }
     }
@@ -157,25 +105,29 @@ impl Helpdesk for System {
         ids: &[RecordId],
         change: &TicketChange,
     ) -> Result<Job, RemoteError> {
-        self.change("change tickets", ids.len(), |state, most| {
+        let request = || Request::Tickets(ids.to_vec(), change.clone());
+        self.change("change tickets", ids.len(), request, |state, most, _| {
             state.tell(|| format!("change tickets {ids:?} {change:?}"));
             let ids = ids.iter().take(most).cloned().collect();
-            state.tickets.jobs.push((ids, change.clone()));
+            let later = match state.faults.rate {
+                0.0 => 0,
+                _ => state.random.random_range(0..20_000),
+            };
+            let due = state.now + later;
+            state.tickets.queue(ids, change.clone(), due);
             Job((state.tickets.jobs.len() - 1).to_string())
         })
         .await
     }
 
     async fn job(&self, job: &Job) -> Result<JobState, RemoteError> {
-        self.read("job", |state: &mut State| {
-            let at: usize = job.0.parse().unwrap_or(usize::MAX);
-            let (ids, change) = state.tickets.jobs.get(at).cloned().unwrap_or_default();
-            for id in &ids {
-                state.tickets.change(id, &change, state.now);
+        let at: usize = job.0.parse().unwrap_or(usize::MAX);
+        self.read("job", |state| {
+            let bulk = state.tickets.jobs.get(at);
+            if bulk.is_some_and(|it| it.due > state.now) {
+                return JobState::Running;
             }
-            if let Some(job) = state.tickets.jobs.get_mut(at) {
-                job.0.clear();
-            }
+            state.run_jobs();
             JobState::Ended("COMPLETED".to_owned())
         })
         .await
@@ -183,10 +135,7 @@ impl Helpdesk for System {
 
     async fn notes(&self, id: &RecordId) -> Result<Vec<String>, RemoteError> {
         self.read("notes", |state| {
-            let filed =
-                id.0.parse()
-                    .ok()
-                    .and_then(|id: u64| state.tickets.all.get(&id));
+            let filed = state.tickets.get(id);
             filed.map(|it| it.notes.clone()).unwrap_or_default()
         })
         .await
@@ -197,21 +146,26 @@ impl Helpdesk for System {
     }
 
     async fn add_note(&self, id: &RecordId, text: &str) -> NoteOutcome {
+        let request = || Request::Note(id.clone(), text.to_owned());
         let done = self
-            .change("add a note", 1, |state, most| {
+            .change("add a note", 1, request, |state, most, _| {
                 state.tell(|| format!("note on {id}: {text}"));
-                let filed =
-                    id.0.parse()
-                        .ok()
-                        .and_then(|id: u64| state.tickets.all.get_mut(&id));
-                if let Some(filed) = filed.filter(|_| most > 0) {
-                    filed.notes.push(text.to_owned());
-                    filed.ticket.version = Version(state.now / 1000 * 1000);
+                let rate = state.faults.refusals;
+                let refused = happens(&mut state.random, rate);
+                if let Some(filed) = state.tickets.get(id).filter(|_| refused) {
+                    filed.mute = true;
+                } else if most > 0 {
+                    state.note_ticket(id, text);
                 }
+                refused
             })
             .await;
         match done {
-            Ok(()) => NoteOutcome::Done { request_id: None },
+            Ok(true) => NoteOutcome::Refused {
+                message: "not today".to_owned(),
+                request_id: None,
+            },
+            Ok(false) => NoteOutcome::Done { request_id: None },
             Err(error) => NoteOutcome::Failed(error),
         }
     }

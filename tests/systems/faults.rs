@@ -27,10 +27,14 @@ pub struct Faults {
     pub rate: f64,
     /// That a whole list lies: it is empty, or ends too early.
     pub lies: f64,
+    /// That a look for what has changed shows nothing, while whole lists are as ever.
+    pub hush: f64,
     /// Whose lists lie; of both, if of nobody in particular.
     pub liar: Option<Side>,
     /// That one record of a batch is refused.
     pub refusals: f64,
+    /// That a bulk job passes over one of its tickets.
+    pub skips: f64,
     /// That a page shows again what the one before has shown.
     pub repeats: f64,
     /// That people do something between two calls.
@@ -49,6 +53,18 @@ pub enum Failure {
     Unsent(ErrorKind),
     /// It was carried out, wholly or in part, and the answer is lost.
     Done(ErrorKind),
+    /// It arrives when its sender has given it up already.
+    Late,
+}
+
+impl Failure {
+    /// What the sender is told.
+    pub fn told(self) -> ErrorKind {
+        match self {
+            Self::Unsent(kind) | Self::Done(kind) => kind,
+            Self::Late => ErrorKind::NoAnswer,
+        }
+    }
 }
 
 impl Faults {
@@ -57,7 +73,7 @@ impl Faults {
         if !happens(random, self.rate) {
             return None;
         }
-        Some(match random.random_range(0..13) {
+        Some(match random.random_range(0..15) {
             0 => Failure::Unsent(ErrorKind::Throttled(None)),
             1 => Failure::Unsent(ErrorKind::Throttled(Some(Duration::from_secs(30)))),
             2 => Failure::Unsent(ErrorKind::Unreachable),
@@ -69,7 +85,8 @@ impl Faults {
             8 => Failure::Unsent(ErrorKind::Missing),
             9 | 10 => Failure::Done(ErrorKind::NoAnswer),
             11 => Failure::Done(ErrorKind::Fault(502)),
-            _ => Failure::Done(ErrorKind::Garbled),
+            12 => Failure::Done(ErrorKind::Garbled),
+            _ => Failure::Late,
         })
     }
 }

@@ -14,7 +14,9 @@ pub mod answers;
 pub mod connector;
 pub mod desk;
 pub mod faults;
+pub mod filed;
 pub mod gate;
+pub mod late;
 pub mod place;
 pub mod record;
 pub mod run;
@@ -24,14 +26,15 @@ pub mod witness;
 use account::Account;
 use chrono::{DateTime, TimeZone as _, Utc};
 use connector::System;
-use desk::Tickets;
 use deskbridge::clock::Clock;
 use deskbridge::model::{Pair, Side};
 use deskbridge::remote::Connector;
 use faults::{Faults, Moment};
+use filed::Tickets;
 use gate::Gate;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -53,6 +56,8 @@ pub struct State {
     /// How far the engine's clock is ahead, in milliseconds.
     pub skew: i64,
     pub accounts: Pair<Account>,
+    /// The contacts of the CRM that were a VIP at any time.
+    pub vips: BTreeSet<u64>,
     /// Of the helpdesk.
     pub tickets: Tickets,
     pub faults: Faults,
@@ -69,6 +74,14 @@ pub struct State {
     pub looks: u64,
     /// How often the engine went on.
     pub polls: u64,
+    /// What is on its way, and when it arrives.
+    pub late: Vec<(i64, late::Request)>,
+    /// Whether what happens is a request that arrives late.
+    pub arriving: bool,
+    /// How often a look for changes has shown nothing although there were some.
+    pub hushes: u64,
+    /// Whether the trace is kept.
+    pub traced: bool,
     /// What was called, hashed.
     pub trace: DefaultHasher,
     /// What was called, in words, where somebody wants to read it.
@@ -86,6 +99,9 @@ impl std::fmt::Debug for State {
 impl State {
     /// Something that happened, for the trace.
     pub fn tell(&mut self, what: impl FnOnce() -> String) {
+        if !self.traced && self.story.is_none() {
+            return;
+        }
         let line = format!("{} {}", self.now, what());
         line.hash(&mut self.trace);
         if let Some(story) = &mut self.story {
@@ -125,6 +141,7 @@ impl Systems {
             now: MORNING,
             skew: 0,
             accounts,
+            vips: BTreeSet::new(),
             tickets: Tickets::default(),
             faults: Faults::default(),
             witness: Witness::default(),
@@ -134,6 +151,10 @@ impl Systems {
             written: 0,
             looks: 0,
             polls: 0,
+            late: Vec::new(),
+            arriving: false,
+            hushes: 0,
+            traced: false,
             trace: DefaultHasher::new(),
             story: std::env::var_os("DESKBRIDGE_STORY").map(|_| Vec::new()),
             people: None,

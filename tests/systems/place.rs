@@ -3,6 +3,7 @@
 use super::Systems;
 use deskbridge::config::{self, Config, Environment};
 use deskbridge::model::Pair;
+use deskbridge::plan::Guards;
 use deskbridge::remote::retry::RetryPolicy;
 use deskbridge::store::{Report, Store};
 use deskbridge::sync::Engine;
@@ -110,6 +111,8 @@ impl Environment for Nowhere {
 pub struct Place {
     dir: TempDir,
     pub toml: String,
+    /// What its engines hold back, if anything.
+    pub guards: Option<Guards>,
 }
 
 impl Place {
@@ -123,6 +126,7 @@ impl Place {
         Self {
             dir: dir.unwrap(),
             toml,
+            guards: None,
         }
     }
 
@@ -167,7 +171,24 @@ impl Place {
         calm(&mut engine);
         engine.rule(config.ticket_rules.clone());
         engine.sum_up(config.support_summary.clone());
+        if let Some(guards) = self.guards {
+            engine.guard(guards);
+        }
         engine
+    }
+
+    /// The engine's process has ended, however; the state is tidied up.
+    pub async fn close(&self, engine: Engine) {
+        engine.store.close().await.unwrap();
+        self.closed().await;
+    }
+
+    /// Another program keeps everybody from writing to the state, until this is dropped.
+    pub async fn lock(&self) -> SqliteConnection {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.state());
+        let mut state = options.connect().await.unwrap();
+        let _ = sqlx::query("BEGIN IMMEDIATE").execute(&mut state).await;
+        state
     }
 
     /// Waits until nobody has the state open: a writer that is dropped closes it in its own time.
@@ -185,7 +206,7 @@ impl Place {
     }
 
     /// Beside the engine, and gone when it returns: who closes the state last tidies it up.
-    async fn ask<T>(&self, ask: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
+    pub async fn ask<T>(&self, ask: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.state());
         let mut state = options.connect().await.unwrap();
         let answer = ask(&mut state).await;
@@ -217,10 +238,18 @@ impl Place {
         .await;
     }
 
+    /// Rows out of the state.
+    pub async fn rows<R>(&self, sql: &'static str) -> Vec<R>
+    where
+        R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+    {
+        self.ask(async |state| sqlx::query_as(sql).fetch_all(state).await.unwrap())
+            .await
+    }
+
     /// The journal.
     pub async fn journal(&self) -> Vec<Row> {
-        let sql = "SELECT id, side, kind, action, crm_id, desk_id, fields, outcome FROM journal ORDER BY id";
-        self.ask(async |state| sqlx::query_as(sql).fetch_all(state).await.unwrap())
+        self.rows("SELECT id, side, kind, action, crm_id, desk_id, fields, outcome FROM journal ORDER BY id")
             .await
     }
 

@@ -3,6 +3,9 @@
 use deskbridge::model::{Image, Observed, Presence, RecordId, Value, Version};
 use std::collections::BTreeMap;
 
+/// The addresses that a record has taken over from those that were merged into it.
+pub const OTHERS: &str = "other_emails";
+
 /// What a record has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -24,6 +27,8 @@ pub struct Edit {
     pub within: bool,
     /// Whether a read has shown it since.
     pub shown: bool,
+    /// Whether a look for what has changed has passed over it.
+    pub hidden: bool,
 }
 
 /// A record as a search knows it.
@@ -65,6 +70,17 @@ impl Record {
             .unwrap_or("")
     }
 
+    /// Whether it has this value, an address also as one of its others.
+    pub(super) fn has(&self, field: &str, value: &str) -> bool {
+        let other = match self.fields.get(OTHERS) {
+            Some(Value::List(others)) if field == "email" => {
+                others.iter().any(|it| it.eq_ignore_ascii_case(value))
+            }
+            _ => false,
+        };
+        other || self.text(field).eq_ignore_ascii_case(value)
+    }
+
     /// What a search shows at this time, if anything.
     pub(super) fn indexed(&self, now: i64) -> Option<&Entry> {
         let visible = self.index.iter().filter(|it| it.from <= now);
@@ -81,26 +97,28 @@ impl Record {
 
     /// The record as an answer shows it; what it shows of people's edits counts as seen.
     pub(super) fn show(&mut self, fields: &[String], indexed: Option<&Entry>) -> Observed {
-        let presence = self.presence();
         self.seen = true;
-        let entry = Entry {
-            from: 0,
-            version: self.version,
-            fields: self.fields.clone(),
-        };
-        let entry = indexed.unwrap_or(&entry);
+        let shown = indexed.map_or(&self.fields, |entry| &entry.fields);
         for (field, edit) in &mut self.edits {
-            let shown = entry.fields.get(field).cloned().unwrap_or_default();
-            edit.shown |= shown == edit.value;
+            edit.shown |= shown.get(field).cloned().unwrap_or_default() == edit.value;
         }
+        self.view(fields, indexed)
+    }
+
+    /// The same, and nobody sees it.
+    pub(super) fn view(&self, fields: &[String], indexed: Option<&Entry>) -> Observed {
+        let (version, shown) = match indexed {
+            Some(entry) => (entry.version, &entry.fields),
+            None => (self.version, &self.fields),
+        };
         let image = fields.iter().map(|field| {
-            let value = entry.fields.get(field).cloned().unwrap_or_default();
+            let value = shown.get(field).cloned().unwrap_or_default();
             (field.clone(), value)
         });
         Observed {
             id: RecordId(self.id.to_string()),
-            version: Version(entry.version),
-            presence,
+            version: Version(version),
+            presence: self.presence(),
             image: Image(image.collect()),
         }
     }

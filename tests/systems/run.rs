@@ -44,6 +44,7 @@ pub async fn cycle(
     for side in Side::BOTH {
         state.accounts.of_mut(side).cycle_over(whole);
     }
+    state.tickets.cycle_over(whole);
     match ended? {
         Ok(report) => {
             state.tell(|| "it ends".to_owned());

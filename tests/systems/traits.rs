@@ -52,6 +52,8 @@ pub struct Traits {
     pub unique: &'static [(Kind, &'static str)],
     /// Whether a refused create names who has the value.
     pub names_holder: bool,
+    /// Whether who asks for a record that was merged away is shown the one that it was merged into.
+    pub names_heir: bool,
     /// Rows a page.
     pub page: usize,
     pub order: Order,
@@ -81,6 +83,7 @@ impl Traits {
             rewrite: Rewrite::Nothing,
             unique: &[(Kind::Contact, "email")],
             names_holder: true,
+            names_heir: true,
             page: 4,
             order: Order::Id,
             first: 1001,
@@ -126,6 +129,7 @@ impl Traits {
             rewrite: Rewrite::Nothing,
             unique: &[(Kind::Contact, "email"), (Kind::Company, "name")],
             names_holder: true,
+            names_heir: false,
             page: 3,
             order: Order::Id,
             first: 9001,

@@ -1,6 +1,6 @@
 //! What was asked of the systems, seen from their side.
 
-use deskbridge::model::{Image, Kind, RecordId, Side};
+use deskbridge::model::{Image, Kind, RecordId, Side, TicketChange};
 use deskbridge::remote::Op;
 
 /// One write that reached a system.
@@ -30,13 +30,31 @@ impl Write {
     }
 }
 
+/// One change of a ticket, or a note on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TicketWrite {
+    pub id: RecordId,
+    /// Whose ticket it was then.
+    pub requester: Option<RecordId>,
+    /// `None`: a note.
+    pub change: Option<TicketChange>,
+}
+
 /// All that was written, and what must not have happened.
 #[derive(Debug, Default)]
 pub struct Witness {
     pub writes: Vec<Write>,
+    pub tickets: Vec<TicketWrite>,
     /// Values that were overwritten in the same cycle in which a person set them, between our last
     /// look and our write. No system can be told to write only if nothing changed.
     pub raced: Vec<String>,
     /// What must not happen.
     pub crimes: Vec<String>,
+}
+
+impl Witness {
+    /// How many writes reached a system.
+    pub fn count(&self) -> usize {
+        self.writes.len() + self.tickets.len()
+    }
 }

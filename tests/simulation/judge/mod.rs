@@ -1,5 +1,8 @@
 //! What must hold when everything is quiet.
 
+mod ledger;
+mod tickets;
+
 use crate::life::Life;
 use crate::people::{UNTOUCHED, reference};
 use crate::systems::account::{Account, Record};
@@ -8,7 +11,18 @@ use crate::systems::traits::Rewrite;
 use crate::systems::witness::Write;
 use deskbridge::model::{COMPANY, Image, Kind, Pair, Side, Value};
 use deskbridge::plan::FieldChange;
+use ledger::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The field of a contact's company in the mapping.
+const EMPLOYER: &str = "company";
+
+/// What both sides show of a field, under its name in the mapping.
+struct Shown {
+    name: &'static str,
+    crm: String,
+    desk: String,
+}
 
 /// A field under its name on each side.
 type Named = (&'static str, &'static str);
@@ -25,50 +39,55 @@ const COMPANIES: [Named; 3] = [
     ("ref", "custom_fields.ref"),
 ];
 
-/// What waits for a person, as (class, CRM's id, field).
-type Holds = BTreeSet<(String, String, String)>;
-
 pub(crate) async fn judge(life: &Life) {
-    let mut journal = life.journals.clone();
-    journal.extend(life.place.journal().await);
-    let mut holds = holds(life).await;
-    // What is refused for good is listed with the server's words.
-    for parked in life.place.report().await.parked(1000).await.unwrap() {
-        if parked.state == "refused" {
-            holds.insert(("refused".to_owned(), parked.id, parked.action));
-        }
-    }
+    let ledger = Ledger::read(life).await;
     let mut wrong: Vec<String> = life.systems.state().witness.crimes.clone();
-    journalled(life, &journal, &mut wrong);
+    journalled(life, &ledger.journal, &mut wrong);
+    let mut differ = BTreeMap::new();
     for kind in Kind::BOTH {
-        agree(life, kind, &holds, &mut wrong);
+        differ.insert(kind.word(), agree(life, kind, &ledger, &mut wrong));
     }
-    edits(life, &journal, &mut wrong);
+    edits(life, &ledger.journal, &mut wrong);
     untouched(life, &mut wrong);
+    certified(life, &ledger, &differ, &mut wrong);
+    if !life.setting.loses_tickets() {
+        tickets::judge(life, &ledger, &mut wrong);
+    }
     if !wrong.is_empty() {
-        let parked = life.place.report().await.parked(1000).await.unwrap();
-        life.fail(&format!(
-            "{}\nholds {holds:?}\nparked {parked:?}",
-            wrong.join("\n")
-        ));
+        let Ledger { holds, parked, .. } = &ledger;
+        let wrong = wrong.join("\n");
+        life.fail(&format!("{wrong}\nholds {holds:?}\nparked {parked:?}"));
     }
 }
 
-async fn holds(life: &Life) -> Holds {
-    let views = life.place.report().await.holds(0, 10_000).await.unwrap();
-    let mut holds = Holds::new();
-    for view in views {
-        let id = view.crm_id.or(view.freshdesk_id).unwrap_or_default();
-        let fields = view.fields.as_array().cloned().unwrap_or_default();
-        if fields.is_empty() {
-            holds.insert((view.class.clone(), id.clone(), String::new()));
+/// What the state itself says of the last reading of everything.
+fn certified(life: &Life, ledger: &Ledger, differ: &BTreeMap<&str, u64>, wrong: &mut Vec<String>) {
+    for kind in Kind::BOTH {
+        let Some(said) = ledger.certificates.get(kind.word()) else {
+            wrong.push(format!("{kind}: nothing is certified"));
+            continue;
+        };
+        let of = |name: &str| said[name].as_u64().unwrap_or(0);
+        let links = ledger.links.iter().filter(|it| it.0 == kind.word());
+        let links = links.count() as u64;
+        let rest = links.saturating_sub(of("equal"));
+        let sound = of("linked") == links
+            && of("open") == 0
+            && of("equal") <= links
+            && rest <= of("held") + of("parked") + of("waiting")
+            && differ[kind.word()] <= rest;
+        if !sound {
+            let differ = differ[kind.word()];
+            wrong.push(format!(
+                "{links} pairs of {kind}, {differ} differ; certified: {said}"
+            ));
         }
-        for field in fields {
-            let name = field["field"].as_str().unwrap_or_default().to_owned();
-            holds.insert((view.class.clone(), id.clone(), name));
+        let hushed = life.systems.state().hushes > 0 || life.setting.mishaps.copy > 0.0;
+        let none = serde_json::json!({"changed": 0, "vanished": 0});
+        if !hushed && said["drifted"] != serde_json::json!({"crm": none, "freshdesk": none}) {
+            wrong.push(format!("{kind}: polling has missed something: {said}"));
         }
     }
-    holds
 }
 
 /// Each write that reached a system was written down.
@@ -137,51 +156,105 @@ fn by_ref<'a>(
     known
 }
 
-/// Whether somebody with this reference is not live any more on one of the sides.
-fn has_ended(accounts: &Pair<Account>, kind: Kind, reference: &str) -> bool {
-    Side::BOTH.into_iter().any(|side| {
-        let mut records = accounts.of(side).of(kind).values();
-        let name = crate::people::reference(side);
-        records.any(|it| !it.is_live() && it.text(name) == reference)
-    })
+/// Whether somebody with this reference is not live any more on this side.
+fn has_ended(account: &Account, kind: Kind, reference: &str) -> bool {
+    let name = crate::people::reference(account.side);
+    let mut records = account.of(kind).values();
+    records.any(|it| !it.is_live() && it.text(name) == reference)
 }
 
-/// Both sides show the same.
-fn agree(life: &Life, kind: Kind, holds: &Holds, wrong: &mut Vec<String>) {
+/// Both sides show the same. Returns how many pairs do not, for reasons that are listed.
+fn agree(life: &Life, kind: Kind, ledger: &Ledger, wrong: &mut Vec<String>) -> u64 {
     let state = life.systems.state();
     let crm = by_ref(&state.accounts.crm, kind, wrong);
     let desk = by_ref(&state.accounts.desk, kind, wrong);
     let all: BTreeSet<&str> = crm.keys().chain(desk.keys()).copied().collect();
-    let waits = |class: &str, record: &Record, what: &str| {
-        let key = (class.to_owned(), record.id.to_string(), what.to_owned());
-        holds.contains(&key)
-    };
+    let discarded = |it: &Record| life.discarded.contains(&it.id.to_string());
+    let mut differ = 0;
     for reference in all {
-        let (Some(mine), Some(theirs)) = (crm.get(reference), desk.get(reference)) else {
-            let alone = crm.get(reference).or_else(|| desk.get(reference));
-            let refused = alone.is_some_and(|it| waits("refused", it, "create"));
-            // It is not settled which of two references somebody has who was merged.
-            let two_names = crm.values().any(|it| waits("conflict", it, "ref"));
-            // A person has deleted, merged or converted the other one.
-            let ended = has_ended(&state.accounts, kind, reference);
-            if !(refused || two_names || ended) {
-                wrong.push(format!("{kind} {reference} is on one side only"));
+        let (mine, theirs) = match (crm.get(reference), desk.get(reference)) {
+            (Some(mine), Some(theirs)) => (*mine, *theirs),
+            (Some(alone), None) if excused(&state.accounts, ledger, kind, Side::Crm, alone) => {
+                continue;
             }
-            continue;
+            (None, Some(alone)) if excused(&state.accounts, ledger, kind, Side::Desk, alone) => {
+                continue;
+            }
+            (alone, other) => {
+                if !alone.or(other).is_some_and(|it| discarded(it)) {
+                    wrong.push(format!("{kind} {reference} is on one side only"));
+                }
+                continue;
+            }
         };
-        // A write that a system refuses for good is listed, with all its fields.
-        if waits("refused", mine, "update") || waits("refused", theirs, "update") {
+        if discarded(mine) || discarded(theirs) {
             continue;
         }
-        for (name, mine_shows, theirs_shows) in shown(life, &state.accounts, kind, mine, theirs) {
-            if mine_shows != theirs_shows && !waits("conflict", mine, name) {
+        let mut same = true;
+        for shown in shown(life, &state.accounts, kind, mine, theirs) {
+            let Shown { name, crm, desk } = shown;
+            if crm == desk {
+                continue;
+            }
+            same = false;
+            let refused = [mine, theirs];
+            let refused = refused.iter().any(|it| ledger.waits("refused", it, name));
+            let waits = ledger.waits("conflict", mine, name)
+                || (name == EMPLOYER && waits_for_company(&state.accounts, ledger, mine, theirs));
+            if !refused && !waits {
                 let ids = format!("{} and {}", mine.id, theirs.id);
                 wrong.push(format!(
-                    "{kind} {reference} ({ids}): {name} is {mine_shows:?} in the CRM, {theirs_shows:?} in Freshdesk"
+                    "{kind} {reference} ({ids}): {name} is {crm:?} in the CRM, {desk:?} in Freshdesk"
                 ));
             }
         }
+        differ += u64::from(!same);
     }
+    differ
+}
+
+/// Whether one of two is in a company that has no counterpart, and the state says so.
+fn waits_for_company(
+    accounts: &Pair<Account>,
+    ledger: &Ledger,
+    mine: &Record,
+    theirs: &Record,
+) -> bool {
+    [(Side::Crm, mine), (Side::Desk, theirs)]
+        .into_iter()
+        .any(|(side, contact)| {
+            let company = contact.text(COMPANY);
+            let known = accounts
+                .of(side)
+                .companies
+                .get(&company.parse().unwrap_or(0));
+            let name = known.map_or("", |it| it.text(reference(side)));
+            let other = accounts.of(side.other());
+            has_ended(other, Kind::Company, name) && ledger.waits_for(side, company, contact)
+        })
+}
+
+/// Whether there is a listed reason why a record is on one side only.
+fn excused(
+    accounts: &Pair<Account>,
+    ledger: &Ledger,
+    kind: Kind,
+    side: Side,
+    alone: &Record,
+) -> bool {
+    let name = alone.text(reference(side));
+    let id = alone.id.to_string();
+    // It is not settled which of two references somebody has who was merged.
+    let two_names = || {
+        let linked = ledger
+            .links
+            .iter()
+            .find(|it| it.0 == kind.word() && (it.1 == id || it.2 == id));
+        linked.is_some() && ledger.waits("conflict", alone, reference(Side::Desk))
+    };
+    // A person has deleted, merged or converted the other one.
+    let ended = has_ended(accounts.of(side.other()), kind, name);
+    ended || ledger.waits("refused", alone, "create") || two_names()
 }
 
 /// Each mapped field as both sides show it.
@@ -191,14 +264,18 @@ fn shown(
     kind: Kind,
     mine: &Record,
     theirs: &Record,
-) -> Vec<(&'static str, String, String)> {
+) -> Vec<Shown> {
     let fields: &[Named] = match kind {
         Kind::Contact => &CONTACT,
         Kind::Company => &COMPANIES,
     };
-    let value = |name: &'static str, other: &str| {
+    let value = |name: &'static str, other: &'static str| {
         let norm = |text| norm(life, name, text);
-        (name, norm(mine.text(name)), norm(theirs.text(other)))
+        Shown {
+            name: other,
+            crm: norm(mine.text(name)),
+            desk: norm(theirs.text(other)),
+        }
     };
     let mut all: Vec<_> = fields
         .iter()
@@ -206,18 +283,18 @@ fn shown(
         .collect();
     if kind == Kind::Contact {
         let name = format!("{} {}", mine.text("firstname"), mine.text("lastname"));
-        all.push((
-            "name",
-            name.trim().to_owned(),
-            theirs.text("name").to_owned(),
-        ));
+        all.push(Shown {
+            name: "name",
+            crm: name.trim().to_owned(),
+            desk: theirs.text("name").to_owned(),
+        });
         all.push(tier(mine, theirs));
         all.extend(employer(accounts, mine, theirs));
     }
     all
 }
 
-fn tier(mine: &Record, theirs: &Record) -> (&'static str, String, String) {
+fn tier(mine: &Record, theirs: &Record) -> Shown {
     let shown = theirs.text("custom_fields.tier");
     let wanted = match mine.text("customer_tier") {
         "vip" => "VIP",
@@ -226,25 +303,27 @@ fn tier(mine: &Record, theirs: &Record) -> (&'static str, String, String) {
         "" if !mine.edits.contains_key("customer_tier") => shown,
         _ => "",
     };
-    ("customer_tier", wanted.to_owned(), shown.to_owned())
+    Shown {
+        name: "custom_fields.tier",
+        crm: wanted.to_owned(),
+        desk: shown.to_owned(),
+    }
 }
 
-fn employer(
-    accounts: &Pair<Account>,
-    mine: &Record,
-    theirs: &Record,
-) -> Option<(&'static str, String, String)> {
+fn employer(accounts: &Pair<Account>, mine: &Record, theirs: &Record) -> Option<Shown> {
     let company = |side: Side, record: &Record| {
         let id: u64 = record.text(COMPANY).parse().unwrap_or(0);
         let company = accounts.of(side).companies.get(&id);
         company.map_or("", |it| it.text(reference(side))).to_owned()
     };
-    let (mine, theirs) = (company(Side::Crm, mine), company(Side::Desk, theirs));
+    let (crm, desk) = (company(Side::Crm, mine), company(Side::Desk, theirs));
     // A company that was deleted takes nobody out of it on the other side.
-    let lost =
-        |here: &str, there: &str| here.is_empty() && has_ended(accounts, Kind::Company, there);
-    let lost = lost(&mine, &theirs) || lost(&theirs, &mine);
-    (!lost).then_some(("company", mine, theirs))
+    let lost = |side: Side, here: &str, there: &str| {
+        here.is_empty() && has_ended(accounts.of(side), Kind::Company, there)
+    };
+    let lost = lost(Side::Crm, &crm, &desk) || lost(Side::Desk, &desk, &crm);
+    let name = EMPLOYER;
+    (!lost).then_some(Shown { name, crm, desk })
 }
 
 /// A value as both systems would have it.

@@ -1,0 +1,103 @@
+//! What customers and agents do with tickets.
+
+use crate::people::any;
+use crate::systems::State;
+use deskbridge::model::{Kind, Presence, Priority, RecordId, Side, Ticket};
+use rand::Rng as _;
+
+/// So many at once are changed by a bulk job.
+const MANY: u32 = 7;
+
+/// What a standing does to tickets. `{ON_END}` says what becomes of it.
+pub(crate) const RULE: &str = r#"
+[[ticket_rule]]
+name     = "vip"
+when     = { record = "contact", field = "customer_tier", in = ["vip"] }
+tickets  = { status = ["open", "pending"] }
+priority = "urgent"
+note     = "{{ contact.name }} is a VIP."
+on_end   = "{ON_END}"
+"#;
+
+/// How the rule signs its notes.
+pub(crate) const SIGNATURE: &str = "deskbridge, ticket rule \"vip\"";
+
+/// One thing that somebody does.
+pub(crate) fn act(state: &mut State) {
+    match state.random.random_range(0..12) {
+        0..=3 => open(state),
+        4 => promote(state),
+        _ => work(state),
+    }
+}
+
+fn open(state: &mut State) {
+    // One of them writes more than the others.
+    let regular = state.accounts.desk.live(Kind::Contact).first().copied();
+    let requester = if state.random.random_bool(0.5) {
+        regular
+    } else {
+        any(state, Side::Desk, Kind::Contact)
+    };
+    let Some(requester) = requester else { return };
+    let many = if state.random.random_bool(0.15) {
+        MANY
+    } else {
+        1
+    };
+    for _ in 0..many {
+        let now = state.now;
+        let id = state.tickets.open(&requester.to_string(), None, now);
+        state.tell(|| format!("{requester} opens ticket {id}"));
+    }
+}
+
+/// The tier of somebody who writes tickets changes.
+fn promote(state: &mut State) {
+    let Some(id) = any(state, Side::Crm, Kind::Contact) else {
+        return;
+    };
+    let tier = ["vip", "vip", "standard"][state.random.random_range(0..3)];
+    crate::people::set(
+        state,
+        Side::Crm,
+        Kind::Contact,
+        id,
+        "customer_tier",
+        tier.into(),
+    );
+}
+
+fn work(state: &mut State) {
+    let last = state.tickets.all.len() as u64;
+    if last == 0 {
+        return;
+    }
+    let id = state.random.random_range(1..=last);
+    let what = state.random.random_range(0..8);
+    let priority = Priority::ALL[state.random.random_range(0..4)];
+    state.touch_ticket(id, |ticket| touch(ticket, what, priority));
+    state.tell(|| format!("somebody works on ticket {id}: {what} {priority}"));
+}
+
+fn touch(ticket: &mut Ticket, what: u32, priority: Priority) {
+    match (ticket.presence, what) {
+        (Presence::Live, 0) => ticket.presence = Presence::Trashed,
+        (Presence::Live, 1) => ticket.image.status = 5,
+        (Presence::Live, 2) => ticket.image.status = 4,
+        (Presence::Live, 3) => ticket.image.status = 2,
+        (Presence::Live, 4) => ticket.image.status = 3,
+        (Presence::Live, _) => ticket.image.priority = priority,
+        _ => ticket.presence = Presence::Live,
+    }
+}
+
+/// The tickets of one contact become another's.
+pub(crate) fn hand_over(state: &mut State, from: u64, to: u64) {
+    let tickets = state.tickets.all.iter();
+    let theirs = tickets.filter(|(_, it)| it.ticket.requester.0 == from.to_string());
+    let theirs: Vec<u64> = theirs.map(|(id, _)| *id).collect();
+    for id in theirs {
+        state.touch_ticket(id, |ticket| ticket.requester = RecordId(to.to_string()));
+    }
+}

@@ -1,0 +1,123 @@
+//! What must hold of tickets when everything is quiet.
+
+use super::ledger::Ledger;
+use crate::clients::SIGNATURE;
+use crate::life::Life;
+use crate::people::reference;
+use crate::systems::State;
+use crate::systems::filed::Filed;
+use deskbridge::model::{Presence, Priority, Side};
+use deskbridge::plan::FieldChange;
+use std::collections::BTreeMap;
+
+pub(super) fn judge(life: &Life, ledger: &Ledger, wrong: &mut Vec<String>) {
+    let state = life.systems.state();
+    journalled(&state, ledger, wrong);
+    for write in &state.witness.tickets {
+        let raises = write.change.as_ref().and_then(|it| it.priority) == Some(Priority::Urgent);
+        if let (true, Some(requester)) = (raises, &write.requester)
+            && !was_vip(&state, ledger, &requester.0)
+        {
+            wrong.push(format!(
+                "ticket {} of {requester}, no VIP, was raised",
+                write.id
+            ));
+        }
+    }
+    let ends = life.setting.tickets.unwrap_or_default();
+    for filed in state.tickets.all.values() {
+        let id = &filed.ticket.id;
+        let notes = filed.notes.iter().filter(|it| it.contains(SIGNATURE));
+        let notes = notes.count();
+        if notes > 1 {
+            wrong.push(format!("ticket {id} has {notes} notes"));
+        }
+        if ledger.tickets.contains(&id.0) || life.discarded.contains("ticket") {
+            continue;
+        }
+        if let Some(lacks) = lacks(&state, ledger, filed, ends, notes) {
+            let (ticket, decided) = (&filed.ticket, &filed.decided);
+            wrong.push(format!(
+                "ticket {id}: {lacks}: {ticket:?} {decided:?} {:?}",
+                filed.raised
+            ));
+        }
+    }
+}
+
+/// What is wrong with a ticket that people work on.
+fn lacks(
+    state: &State,
+    ledger: &Ledger,
+    filed: &Filed,
+    ends: &str,
+    notes: usize,
+) -> Option<&'static str> {
+    let ticket = &filed.ticket;
+    let open = ticket.presence == Presence::Live && matches!(ticket.image.status, 2 | 3);
+    if !open || filed.unclear {
+        return None;
+    }
+    if filed.raised.is_some() && notes == 0 && !filed.mute {
+        return Some("it was raised, and nobody is told why");
+    }
+    let customer = ledger.counterpart(&ticket.requester.0)?;
+    let customer = state.accounts.crm.contacts.get(&customer)?;
+    let desk = ticket.requester.0.parse().ok();
+    let desk = desk.and_then(|id: u64| state.accounts.desk.contacts.get(&id))?;
+    if !customer.is_live() || !desk.is_live() || filed.decided.is_some() {
+        return None;
+    }
+    let vip = customer.text("customer_tier") == "vip";
+    match (vip, ticket.image.priority) {
+        (true, Priority::Urgent) => None,
+        (true, _) => Some("it is a VIP's and not urgent"),
+        (false, _) if filed.raised.is_some() && ends == "restore" && !filed.closed => {
+            Some("it is no VIP's any more and still raised")
+        }
+        (false, _) => None,
+    }
+}
+
+/// Whether somebody was ever a VIP.
+fn was_vip(state: &State, ledger: &Ledger, contact: &str) -> bool {
+    let id: u64 = contact.parse().unwrap_or(0);
+    let desk = state.accounts.desk.contacts.get(&id);
+    let name = desk.map_or("", |it| it.text(reference(Side::Desk)));
+    let linked = ledger.counterpart(contact);
+    let records = &state.accounts.crm.contacts;
+    state.vips.iter().any(|vip| {
+        let same = records.get(vip).map(|it| it.text(reference(Side::Crm)));
+        Some(*vip) == linked || same == Some(name)
+    })
+}
+
+/// Each change of a ticket that reached the helpdesk was written down.
+fn journalled(state: &State, ledger: &Ledger, wrong: &mut Vec<String>) {
+    let mut rows: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for row in ledger.journal.iter().filter(|row| row.kind == "ticket") {
+        let changes: Vec<FieldChange> = serde_json::from_str(&row.fields).unwrap();
+        for change in changes {
+            let value = change.set.0.values().next().cloned().unwrap_or_default();
+            let what = match change.field.as_str() {
+                "note" => "note".to_owned(),
+                _ => value.as_text().unwrap_or_default().to_owned(),
+            };
+            let id = row.desk_id.clone().unwrap_or_default();
+            *rows.entry((id, what)).or_default() += 1;
+        }
+    }
+    for write in &state.witness.tickets {
+        let what = match &write.change {
+            None => "note".to_owned(),
+            Some(change) => change
+                .priority
+                .map_or_else(String::new, |it| it.word().to_owned()),
+        };
+        let left = rows.entry((write.id.0.clone(), what.clone())).or_default();
+        *left -= 1;
+        if *left < 0 {
+            wrong.push(format!("not in the journal: ticket {} {what}", write.id));
+        }
+    }
+}
