@@ -231,6 +231,26 @@ async fn a_person_who_is_forgotten_is_in_no_byte_of_the_state_and_nobody_else_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_is_still_in_one_system_is_not_forgotten_and_made_in_the_other_again() {
+    for side in ["crm", "freshdesk"] {
+        let world = synced().await;
+        let crm = world.crm.portal().contact_by_email("ada@acme.test");
+        if side == "crm" {
+            let desk = world.desk_by_email("ada@acme.test").id;
+            world.desk.hard_delete_contact(desk).unwrap();
+        } else {
+            world.crm.portal().erase(crm.unwrap()).unwrap();
+        }
+        output(&world, &["sync", "--reconcile"]);
+        let refused = output(&world, &["forget", "ada@acme.test"]);
+        assert_eq!(code(&refused), 64, "{}", said(&refused));
+        let words = format!("it still exists in {side} and would be read again");
+        assert!(said(&refused).contains(&words), "{}", said(&refused));
+        assert!(!files_with(&world, "lovelace").is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_forgotten_under_a_running_daemon_or_by_a_wrong_name() {
     let world = synced().await;
     let mut daemon = Daemon::start(&world);
