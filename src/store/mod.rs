@@ -164,9 +164,14 @@ impl Store {
         let generation = Generation::new(Beside::look(path), None);
         if path.exists() {
             inspect(path).await?;
+            let Some(place) = scratch.to_str() else {
+                let source = io::Error::other("its name is not UTF-8; set TMPDIR to another place");
+                let path = scratch.to_owned();
+                return Err(StoreError::Unopenable { path, source });
+            };
             let mut original = connect(path, true).await?;
             sqlx::query("VACUUM INTO ?1")
-                .bind(scratch.display().to_string())
+                .bind(place)
                 .execute(&mut original)
                 .await
                 .map_err(|error| damage(path, error))?;

@@ -9,8 +9,10 @@ use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::store::Store;
 use deskbridge::sync::Engine;
 use serde_json::json;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -51,6 +53,7 @@ async fn a_backup_taken_beside_the_daemon_is_whole_private_and_can_be_restored()
     let again = output(&world, &["state", "backup", "kept.db"]);
     assert_eq!(code(&again), 64, "{}", said(&again));
     assert_eq!(fs::read(&kept).unwrap(), before);
+    assert!(!world.dir.path().join("kept.db.part").exists());
     let nowhere = output(&world, &["state", "backup", "no/such/place.db"]);
     assert_eq!(code(&nowhere), 71, "{}", said(&nowhere));
     // Life goes on, then the disk is lost.
@@ -79,6 +82,27 @@ async fn a_backup_taken_beside_the_daemon_is_whole_private_and_can_be_restored()
     let second = output(&world, &["sync", "--json"]);
     assert!(!said(&second).contains("older copy"));
     assert_eq!(parsed(&second)["reconcile"], json!(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_file_is_never_called_a_backup() {
+    let world = synced().await;
+    // `SQLite` knows no such name.
+    let name = OsStr::from_bytes(b"kept\xff.db");
+    let mut command = deskbridge(&world, &["state", "backup"]);
+    let told = tokio::task::block_in_place(|| command.arg(name).output().unwrap());
+    assert_eq!(code(&told), 64, "{}", said(&told));
+    assert!(!world.dir.path().join(name).exists());
+    // Neither is what is left of one that was cut short.
+    fs::write(world.dir.path().join("kept.db.part"), "half").unwrap();
+    let told = output(&world, &["state", "backup", "kept.db"]);
+    assert_eq!(code(&told), 64, "{}", said(&told));
+    assert!(
+        said(&told).contains("kept.db.part exists"),
+        "{}",
+        said(&told)
+    );
+    assert!(!world.dir.path().join("kept.db").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
