@@ -46,10 +46,12 @@ impl Engine {
         let mut adoption = Adoption::default();
         for (write, pair) in self.paired(kind, writes, run).await? {
             if write.unlink {
-                let survivor = *pair.rows.of(write.side.other());
                 adoption.dropped.push(pair.state.link);
-                let standing = (survivor, Standing::Detached, TAKEN_BACK.to_owned());
-                adoption.standings.push(standing);
+                // Both: until the delete is made its target is a record without a counterpart, too.
+                for row in [pair.rows.crm, pair.rows.desk] {
+                    let standing = (row, Standing::Detached, TAKEN_BACK.to_owned());
+                    adoption.standings.push(standing);
+                }
             }
             jobs.push(job(kind, &write, pair));
             of_jobs.push(write);
