@@ -43,7 +43,7 @@ pub use lookup::GRACE;
 pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
-pub use privacy::{FORGOTTEN, Forgotten, Remembered};
+pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
 pub use report::{
     ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,
     RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,

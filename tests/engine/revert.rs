@@ -1,5 +1,6 @@
 //! Taking back what a run wrote: what a person changed since stays, and nothing comes back by itself.
 
+mod left;
 mod made;
 
 use crate::world::hooked::Hook;
