@@ -243,6 +243,38 @@ impl Store {
         Ok(rows.iter().map(read).collect())
     }
 
+    /// What became of the last change that run `run` made to each of these tickets, and (`true`) of the
+    /// last note that it posted there.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn became_of_tickets(
+        &mut self,
+        run: i64,
+        ids: &[&RecordId],
+    ) -> Result<HashMap<(RecordId, bool), Became>, StoreError> {
+        type Row = (String, bool, Option<String>, Option<String>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT desk_id, action = 'note', outcome, message FROM journal
+             WHERE cycle = ?1 AND kind = 'ticket' AND desk_id IN (SELECT value FROM json_each(?2)) ORDER BY id",
+        )
+        .bind(run)
+        .bind(bulk(ids)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let read = |(id, note, outcome, message): Row| {
+            let became = Became {
+                outcome,
+                message,
+                crm_id: None,
+                desk_id: Some(RecordId(id.clone())),
+            };
+            ((RecordId(id), note), became)
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
     /// Remembers a ticket that was read, whoever's it is.
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! Saved plans: what was approved is what is written, and nothing else.
 
+mod decided;
+mod tickets;
+
 use crate::world::World;
 use crate::world::program::{code, deskbridge, output, parsed, said, write_config};
 use deskbridge::sandbox::freshdesk::TicketSeed;
