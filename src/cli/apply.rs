@@ -4,7 +4,7 @@ use super::exit::{self, Exit, Failure};
 use super::open::{Source, Systems, log, trusted};
 use super::output::{Output, counted, harmless};
 use super::plan::{Change, planned, row};
-use super::watch::{Picture, attended};
+use super::watch::{Picture, attended, say};
 use crate::connect;
 use crate::model::{Pair, Side};
 use crate::plan::{PlannedWrite, SavedPlan};
@@ -75,7 +75,7 @@ pub(super) async fn apply(named: Option<&Path>, arguments: &Arguments) -> Result
     out.flush()?;
     if !plan.writes.is_empty() && !consent(arguments.yes, &tally(&plan)).await? {
         engine.store.close().await?;
-        out.line("nothing was written")?;
+        nothing_written(arguments.json, &mut out)?;
         out.finish()?;
         return Ok(Exit::Done);
     }
@@ -213,6 +213,16 @@ pub(super) fn tell(
     }
     super::sync::complain(report);
     Ok(())
+}
+
+/// Says that the person said no: where machines read stdout, to people.
+pub(super) fn nothing_written(json: bool, out: &mut Output) -> Result<(), Failure> {
+    let text = "nothing was written";
+    if json {
+        say(text);
+        return Ok(());
+    }
+    out.line(text)
 }
 
 /// One thing that is not written, by its record's ids.

@@ -107,9 +107,15 @@ fn refusal(all: &[Remembered], yes: bool) -> Option<String> {
     if all.iter().any(|who| who.in_doubt) {
         return Some("a write about it was sent and nobody knows yet whether it was made; run `deskbridge sync` first, or say --yes: it may then be made once more".to_owned());
     }
-    let both = |who: &Remembered| who.live.crm && who.live.desk;
-    all.iter().any(both).then(|| {
-        "it still exists in both systems and would be read again at the next full reading at the latest, values and all; delete it there first, or say --yes".to_owned()
+    let live = |side: &Side| all.iter().any(|who| *who.live.of(*side));
+    let places: Vec<&str> = Side::BOTH
+        .into_iter()
+        .filter(live)
+        .map(Side::word)
+        .collect();
+    (!places.is_empty()).then(|| {
+        let places = places.join(" and ");
+        format!("it still exists in {places} and would be read again at the next full reading at the latest, values and all, and copied to the other system again; delete it there first, or say --yes")
     })
 }
 

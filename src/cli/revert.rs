@@ -1,12 +1,12 @@
 //! `revert RUN`: takes back what a run wrote, where it still stands.
 
-use super::apply::{carry_out, consent, ending, sentence, show, tally, tell};
+use super::apply::{carry_out, consent, ending, nothing_written, sentence, show, tally, tell};
 use super::exit::{Exit, Failure};
 use super::open::{Source, Systems, log, trusted};
 use super::output::{Output, counted};
-use super::watch::attended;
+use super::watch::{attended, say};
 use crate::connect;
-use crate::model::{RecordId, Side};
+use crate::model::{Kind, RecordId, Side};
 use crate::plan::SavedPlan;
 use crate::store::{Store, Which};
 use crate::sync::Engine;
@@ -21,7 +21,8 @@ pub(super) struct Arguments {
     /// The number of a cycle as `status` and `sync` show it, or that of an `apply` or a `revert`
     #[arg(required_unless_present = "since")]
     run: Option<i64>,
-    /// Only about this record: an e-mail address, crm:ID or freshdesk:ID
+    /// Only about this record: an e-mail address, crm:ID, freshdesk:ID or ticket:ID; of a contact and a
+    /// company with one id by crm:contact:ID or crm:company:ID
     #[arg(long, value_name = "RECORD", value_parser = record)]
     record: Option<Record>,
     /// Only this field, by its name on either side
@@ -92,7 +93,7 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
     out.flush()?;
     if !consent(arguments.yes, &tally(&plan)).await? {
         engine.store.close().await?;
-        out.line("nothing was written")?;
+        nothing_written(arguments.json, &mut out)?;
         out.finish()?;
         return Ok(Exit::Done);
     }
@@ -117,11 +118,20 @@ async fn worth_it(
         return Ok(());
     }
     for it in &undoing.left {
-        out.line(sentence(it))?;
+        if arguments.json {
+            say(&sentence(it));
+        } else {
+            out.line(sentence(it))?;
+        }
     }
     out.flush()?;
     let last = engine.store.next_cycle().await? - 1;
+    let pruned = undoing.meant == 0 && engine.store.is_pruned(arguments.selection().which).await?;
     let why = match arguments.run {
+        _ if undoing.ambiguous => {
+            "a contact and a company have that id; say which, such as crm:contact:17 or freshdesk:company:17"
+                .to_owned()
+        }
         Some(run) if run < 1 || run > last => {
             format!("there was no run {run}; the last one was {last} (`deskbridge status`)")
         }
@@ -130,6 +140,10 @@ async fn worth_it(
             format!(
                 "nothing to take back but {made} that was made; --delete-created puts it into the trash"
             )
+        }
+        _ if pruned => {
+            "nothing to take back: the journal no longer goes back that far (`keep` in [state])"
+                .to_owned()
         }
         _ if undoing.meant == 0 => {
             "nothing of what was asked for was written (notes and support summaries are not taken back)"
@@ -156,23 +170,30 @@ impl Arguments {
 
 /// A record as people name it.
 fn record(text: &str) -> Result<Record, String> {
+    let id = |id: &str| match id.trim() {
+        "" => Err("the id is missing".to_owned()),
+        id => Ok(RecordId::from(id)),
+    };
+    if let Some(ticket) = text.strip_prefix("ticket:") {
+        return Ok(Record::Ticket(id(ticket)?));
+    }
     for side in Side::BOTH {
-        if let Some(id) = text
-            .strip_prefix(side.word())
-            .and_then(|it| it.strip_prefix(':'))
-        {
-            let id = id.trim();
-            return if id.is_empty() {
-                Err("the id is missing".to_owned())
-            } else {
-                Ok(Record::Id(side, RecordId::from(id)))
-            };
-        }
+        let Some(rest) = text.strip_prefix(side.word()) else {
+            continue;
+        };
+        let Some(rest) = rest.strip_prefix(':') else {
+            continue;
+        };
+        let of_kind = |kind: Kind| Some((kind, rest.strip_prefix(kind.word())?.strip_prefix(':')?));
+        return Ok(match Kind::BOTH.into_iter().find_map(of_kind) {
+            Some((kind, of)) => Record::Of(side, kind, id(of)?),
+            None => Record::Id(side, id(rest)?),
+        });
     }
     if text.contains('@') {
         Ok(Record::Key(text.to_owned()))
     } else {
-        Err("write an e-mail address, crm:ID or freshdesk:ID".to_owned())
+        Err("write an e-mail address, crm:ID, freshdesk:ID or ticket:ID".to_owned())
     }
 }
 
@@ -229,8 +250,11 @@ mod tests {
             record("freshdesk:2"),
             Ok(Record::Id(Side::Desk, _))
         ));
+        let company = Record::Of(Side::Desk, Kind::Company, "2".into());
+        assert_eq!(record("freshdesk:company:2"), Ok(company));
+        assert_eq!(record("ticket:7"), Ok(Record::Ticket("7".into())));
         assert!(matches!(record("ada@example.com"), Ok(Record::Key(_))));
-        for text in ["", "crm:", "17", "hubspot:1"] {
+        for text in ["", "crm:", "crm:contact:", "ticket:", "17", "hubspot:1"] {
             assert!(record(text).is_err(), "{text}");
         }
     }

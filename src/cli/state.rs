@@ -46,7 +46,7 @@ impl From<BackupError> for Failure {
     fn from(error: BackupError) -> Self {
         match error {
             BackupError::State(error) => Self::State(error),
-            BackupError::Exists(_) => Self::Usage(error.to_string()),
+            BackupError::Exists(_) | BackupError::Nameless(_) => Self::Usage(error.to_string()),
             BackupError::Unwritable { source, .. } => Self::Machine {
                 doing: "writing the backup",
                 source,

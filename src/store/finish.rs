@@ -250,7 +250,9 @@ async fn store_targets(
          VALUES {rows}
          ON CONFLICT (side, kind, remote_id) DO UPDATE SET
            version = max(version, excluded.version), presence = excluded.presence, image = excluded.image,
-           base = excluded.base, link = coalesce(excluded.link, link), standing = NULL, because = NULL,
+           base = excluded.base, link = coalesce(excluded.link, link),
+           standing = CASE WHEN link IS NULL AND excluded.link IS NULL THEN standing END,
+           because = CASE WHEN link IS NULL AND excluded.link IS NULL THEN because END,
            dirty = excluded.dirty
          RETURNING id, remote_id, CASE WHEN id <= ? THEN keys END",
         rows = bound_rows(done.len(), &row)

@@ -43,7 +43,7 @@ pub use lookup::GRACE;
 pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
-pub use privacy::{FORGOTTEN, Forgotten, Remembered};
+pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
 pub use report::{
     ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,
     RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,
@@ -165,9 +165,14 @@ impl Store {
         let generation = Generation::new(Beside::look(path), None);
         if path.exists() {
             inspect(path).await?;
+            let Some(place) = scratch.to_str() else {
+                let source = io::Error::other("its name is not UTF-8; set TMPDIR to another place");
+                let path = scratch.to_owned();
+                return Err(StoreError::Unopenable { path, source });
+            };
             let mut original = connect(path, true).await?;
             sqlx::query("VACUUM INTO ?1")
-                .bind(scratch.display().to_string())
+                .bind(place)
                 .execute(&mut original)
                 .await
                 .map_err(|error| damage(path, error))?;

@@ -52,6 +52,9 @@ impl Store {
             // What is not there any more needs no counterpart.
             "DELETE FROM outbox WHERE state <> 'sent' AND action = 'create' AND EXISTS (
                SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence <> 'live')",
+            // What is not there any more, nor linked, is deleted by nobody.
+            "DELETE FROM outbox WHERE state <> 'sent' AND action = 'delete' AND EXISTS (
+               SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence <> 'live' AND r.link IS NULL)",
             "DELETE FROM hold WHERE class = 'duplicate' AND EXISTS (
                SELECT 1 FROM record AS r WHERE r.id = hold.record AND r.presence <> 'live')",
         ] {
@@ -99,6 +102,26 @@ impl Store {
                 )
             })
             .collect())
+    }
+
+    /// Names in the journal what a create has made whose answer was lost, where that was found and
+    /// linked since.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn name_found(&mut self, sent: &SentRow) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE journal SET link = l.id, crm_id = c.remote_id, desk_id = d.remote_id
+             FROM record AS r JOIN link AS l ON l.id = r.link AND l.found LIKE 'created in %'
+             JOIN record AS c ON c.id = l.crm JOIN record AS d ON d.id = l.desk
+             WHERE journal.id = ?1 AND journal.action = 'create' AND r.id = ?2",
+        )
+        .bind(sent.journal)
+        .bind(sent.row)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
     }
 
     /// Writes that were sent and whose outcome is not known: after a crash, or when no answer came.

@@ -229,6 +229,15 @@ fn redacted(mut change: FieldChange) -> FieldChange {
     change
 }
 
+/// Whether a value of this change was forgotten: there is nothing left to take back.
+#[must_use]
+pub fn is_forgotten(change: &FieldChange) -> bool {
+    let mark = Value::text(FORGOTTEN);
+    let shown = [&change.base, &change.crm, &change.freshdesk];
+    let mut values = shown.into_iter().flatten().chain(change.set.0.values());
+    values.any(|value| *value == mark)
+}
+
 async fn redact_reports(
     tx: &mut SqliteConnection,
     addresses: &BTreeSet<String>,
@@ -306,7 +315,9 @@ mod tests {
             set: Image::from([("name", Value::from("Ada")), ("other", Value::Empty)]),
             rule: Rule::Filled,
         };
+        assert!(!is_forgotten(&before));
         let after = redacted(before);
+        assert!(is_forgotten(&after));
         let text = serde_json::to_string(&after).unwrap();
         assert!(!text.contains("Ada"), "{text}");
         assert_eq!(after.crm, [Value::Empty]);

@@ -4,6 +4,7 @@ mod certificate;
 mod explain;
 mod journal;
 mod past;
+mod planned;
 mod spent;
 mod tickets;
 mod waits;

@@ -1,10 +1,10 @@
 //! What carrying out a saved plan and taking back a run ask of the state.
 
-use super::rows::{bulk, parse, presence, side as side_of, stamp};
+use super::rows::{bulk, parse, side as side_of, stamp};
 use super::work::{HalfRow, pair_row};
-use super::{PairRow, Report, Store, StoreError, TicketRow};
-use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Ticket, Version};
-use crate::plan::{Customer, FieldChange, PairState};
+use super::{PairRow, Store, StoreError, TicketRow};
+use crate::model::{Image, Kind, LinkId, RecordId, Side, Ticket};
+use crate::plan::{FieldChange, PairState};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::Row as _;
@@ -131,16 +131,42 @@ impl Store {
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn keyed(&mut self, key: &str) -> Result<Vec<(Side, RecordId)>, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT DISTINCT r.side, r.remote_id FROM match_key AS k JOIN record AS r ON r.id = k.record
+    pub async fn keyed(&mut self, key: &str) -> Result<Vec<(Side, Kind, RecordId)>, StoreError> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT DISTINCT r.side, r.kind, r.remote_id FROM match_key AS k JOIN record AS r ON r.id = k.record
              WHERE k.value = ?1",
         )
         .bind(key.trim().to_lowercase())
         .fetch_all(&mut self.connection)
         .await?;
-        let read = |(side, id): (String, String)| (side_of(&side), RecordId(id));
+        let read = |(side, kind, id): (String, String, String)| {
+            let company = kind == Kind::Company.word();
+            let kind = if company {
+                Kind::Company
+            } else {
+                Kind::Contact
+            };
+            (side_of(&side), kind, RecordId(id))
+        };
         Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Whether writes that `which` means may have been in the journal and are not any more. Its rows
+    /// are numbered without a gap, and the last one always stays.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn is_pruned(&mut self, which: Which) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT coalesce((SELECT min(id) FROM journal WHERE cycle > ?1)
+                             - coalesce((SELECT max(id) FROM journal WHERE cycle < ?1), 0) > 1,
+                             ?1 IS NULL AND (SELECT id > 1 AND at > ?2 FROM journal ORDER BY id LIMIT 1), 0)",
+        )
+        .bind(which.run)
+        .bind(which.since.map(stamp))
+        .fetch_one(&mut self.connection)
+        .await?)
     }
 
     /// These linked pairs of `kind`, whether or not they have to be planned.
@@ -217,6 +243,38 @@ impl Store {
         Ok(rows.iter().map(read).collect())
     }
 
+    /// What became of the last change that run `run` made to each of these tickets, and (`true`) of the
+    /// last note that it posted there.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn became_of_tickets(
+        &mut self,
+        run: i64,
+        ids: &[&RecordId],
+    ) -> Result<HashMap<(RecordId, bool), Became>, StoreError> {
+        type Row = (String, bool, Option<String>, Option<String>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT desk_id, action = 'note', outcome, message FROM journal
+             WHERE cycle = ?1 AND kind = 'ticket' AND desk_id IN (SELECT value FROM json_each(?2)) ORDER BY id",
+        )
+        .bind(run)
+        .bind(bulk(ids)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let read = |(id, note, outcome, message): Row| {
+            let became = Became {
+                outcome,
+                message,
+                crm_id: None,
+                desk_id: Some(RecordId(id.clone())),
+            };
+            ((RecordId(id), note), became)
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
     /// Remembers a ticket that was read, whoever's it is.
     ///
     /// # Errors
@@ -253,94 +311,5 @@ impl Store {
         let which = "t.id IN (SELECT value FROM json_each(?2)) AND ?1 IS NOT NULL
              AND t.presence = 'live' AND t.in_doubt = 0 ORDER BY t.id LIMIT ?3";
         self.tickets(which, now, &bulk(ids)?, i64::MAX).await
-    }
-}
-
-impl Report {
-    /// A record as the state has it.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn as_seen(
-        &mut self,
-        side: Side,
-        kind: Kind,
-        id: &RecordId,
-    ) -> Result<Option<(Version, Presence, Image)>, StoreError> {
-        let row: Option<(i64, String, String)> = sqlx::query_as(
-            "SELECT version, presence, image FROM record WHERE side = ?1 AND kind = ?2 AND remote_id = ?3",
-        )
-        .bind(side.word())
-        .bind(kind.word())
-        .bind(&id.0)
-        .fetch_optional(&mut self.connection)
-        .await
-        .map_err(self.damaged())?;
-        let Some((version, word, image)) = row else {
-            return Ok(None);
-        };
-        let image = serde_json::from_str(&image)?;
-        Ok(Some((Version(version), presence(&word), image)))
-    }
-
-    /// How the pair of which this is a record was found, where that was in run `run`.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn found(
-        &mut self,
-        run: i64,
-        side: Side,
-        kind: Kind,
-        id: &RecordId,
-    ) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar(
-            "SELECT l.found FROM record AS r JOIN link AS l ON l.id = r.link
-             WHERE r.side = ?1 AND r.kind = ?2 AND r.remote_id = ?3 AND l.cycle = ?4 AND l.found NOT LIKE 'created%'",
-        )
-        .bind(side.word())
-        .bind(kind.word())
-        .bind(&id.0)
-        .bind(run)
-        .fetch_optional(&mut self.connection)
-        .await
-        .map_err(self.damaged())
-    }
-
-    /// Whose ticket it is: its requester and its company, as far as they are linked.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn customers(
-        &mut self,
-        ticket: &RecordId,
-        run: i64,
-    ) -> Result<Vec<Customer>, StoreError> {
-        let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(
-            "SELECT d.kind, c.remote_id, d.remote_id,
-                    CASE WHEN l.cycle = ?2 AND l.found NOT LIKE 'created%' THEN l.found END
-             FROM ticket AS t JOIN record AS d ON d.side = 'freshdesk'
-               AND ((d.kind = 'contact' AND d.remote_id = t.requester) OR (d.kind = 'company' AND d.remote_id = t.company))
-             JOIN link AS l ON l.id = d.link JOIN record AS c ON c.id = l.crm WHERE t.id = ?1 ORDER BY d.kind",
-        )
-        .bind(&ticket.0)
-        .bind(run)
-        .fetch_all(&mut self.connection)
-        .await
-        .map_err(self.damaged())?;
-        let read = |(kind, crm, desk, found): (String, String, String, Option<String>)| Customer {
-            kind: if kind == Kind::Company.word() {
-                Kind::Company
-            } else {
-                Kind::Contact
-            },
-            crm_id: RecordId(crm),
-            freshdesk_id: RecordId(desk),
-            found,
-        };
-        Ok(rows.into_iter().map(read).collect())
     }
 }

@@ -11,11 +11,14 @@
 
 mod check;
 mod job;
+mod stands;
+
+pub(super) use job::unsaid;
 
 use super::observe::Observation;
 use super::{CycleError, CycleOutcome, CycleReport, Engine, Tally};
 use crate::model::{COMPANY, Kind, RecordId, Side, Value};
-use crate::plan::{Deed, PlannedWrite, SavedPlan, Seen, Subject, made_in_thought};
+use crate::plan::{Customer, Deed, PlannedWrite, SavedPlan, Seen, Subject, made_in_thought};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -55,8 +58,10 @@ pub(super) struct Run<'a> {
     pub(super) left: Vec<Unwritten>,
     /// The plan's own names of records that it makes, and what they became.
     made: HashMap<(Side, RecordId), RecordId>,
-    /// Whether each record that was looked at still is what the plan was decided on.
+    /// Whether each record that was looked at of late still is what the plan was decided on.
     still: HashMap<(Side, Kind, RecordId), bool>,
+    /// What the run itself has written: from then on it differs from what the plan knew.
+    written: HashSet<(Side, Kind, RecordId)>,
 }
 
 impl Run<'_> {
@@ -70,6 +75,34 @@ impl Run<'_> {
             field: None,
             why: why.into(),
         });
+    }
+
+    /// A look is good for seconds: what this run has not written is looked at again.
+    pub(super) fn look_anew(&mut self) {
+        let written = &self.written;
+        self.still.retain(|record, _| written.contains(record));
+    }
+
+    /// Remembers that the run has written this record.
+    fn wrote(&mut self, side: Side, kind: Kind, id: &RecordId) {
+        self.written.insert((side, kind, id.clone()));
+        self.still.insert((side, kind, id.clone()), true);
+    }
+
+    /// A ticket's customer with the plan's own names replaced by what they became; `None` where one of
+    /// them was not made.
+    pub(super) fn customer(&self, customer: &Customer) -> Option<Customer> {
+        let mut customer = customer.clone();
+        let sides = [
+            (Side::Crm, &mut customer.crm_id),
+            (Side::Desk, &mut customer.freshdesk_id),
+        ];
+        for (side, id) in sides {
+            if made_in_thought(&id.0) {
+                *id = self.made.get(&(side, id.clone()))?.clone();
+            }
+        }
+        Some(customer)
     }
 
     /// The write with the plan's own names replaced by what they became.
@@ -118,8 +151,11 @@ impl Engine {
             left: Vec::new(),
             made: HashMap::new(),
             still: HashMap::new(),
+            written: HashSet::new(),
         };
         self.inquire(&mut run.tally).await?;
+        // What a person has said since the plan was made counts, though no cycle has gone by.
+        self.store.take_answers(false).await?;
         for (kind, writes) in chunks(&plan.writes) {
             match self.hindrance(&run.tally, &writes) {
                 Some(why) => writes

@@ -44,6 +44,7 @@ impl Engine {
             match found {
                 Ok(Found::Known) => {
                     self.settle_reverted(&sent).await?;
+                    self.store.name_found(&sent).await?;
                     self.store
                         .forget_sent(sent.journal, sent.row, &sent.action, "looked_up")
                         .await?;

@@ -16,8 +16,11 @@ use crate::plan::{
     Deed, FieldChange, LeftWhy, PlannedWrite, Rule, Seen, Step, Subject, revert_ticket,
 };
 use crate::remote::RemoteError;
-use crate::store::{JournalRow, Which};
+use crate::store::{JournalRow, Which, is_forgotten};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Why a field whose values were taken out of the journal stays.
+const FORGOTTEN: &str = "its values were forgotten";
 
 /// What is to be taken back.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +38,12 @@ pub struct Selection {
 /// A record as people name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// By its id on this side.
+    /// A contact or company by its id on this side.
     Id(Side, RecordId),
+    /// The same, where the kind is said, too: one id may be that of a contact and of a company.
+    Of(Side, Kind, RecordId),
+    /// A ticket.
+    Ticket(RecordId),
     /// By one of its match keys, such as its e-mail address.
     Key(String),
 }
@@ -54,6 +61,8 @@ pub struct Undoing {
     pub kept: Vec<Unwritten>,
     /// How many writes of the journal are meant.
     pub meant: usize,
+    /// Whether the record that was named is a contact and a company: then nothing was worked out.
+    pub ambiguous: bool,
     /// What the systems did wrong.
     pub errors: Vec<RemoteError>,
 }
@@ -80,6 +89,12 @@ impl Engine {
         let mut out = Undoing::default();
         let rows = self.meant(selection).await?;
         out.meant = rows.len();
+        let bare_id = matches!(selection.record, Some(Record::Id(..)));
+        let kinds: BTreeSet<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+        out.ambiguous = bare_id && kinds.len() > 1;
+        if out.ambiguous {
+            return Ok(out);
+        }
         let (mut records, mut tickets) = (BTreeMap::new(), BTreeMap::new());
         for row in rows {
             let id = match row.side {
@@ -113,16 +128,25 @@ impl Engine {
     async fn meant(&mut self, selection: &Selection) -> Result<Vec<JournalRow>, CycleError> {
         let mut rows = self.store.written(selection.which).await?;
         if let Some(record) = &selection.record {
-            let meant: BTreeSet<(Side, RecordId)> = match record {
-                Record::Id(side, id) => [(*side, id.clone())].into(),
-                Record::Key(key) => self.store.keyed(key).await?.into_iter().collect(),
-            };
-            let is_meant = |side: Side, id: &Option<RecordId>| {
-                id.as_ref()
-                    .is_some_and(|id| meant.contains(&(side, id.clone())))
+            let meant: BTreeSet<(Side, &str, RecordId)> = match record {
+                Record::Id(side, id) => Kind::BOTH
+                    .map(|kind| (*side, kind.word(), id.clone()))
+                    .into(),
+                Record::Of(side, kind, id) => [(*side, kind.word(), id.clone())].into(),
+                Record::Ticket(id) => [(Side::Desk, Subject::Ticket.word(), id.clone())].into(),
+                Record::Key(key) => {
+                    let keyed = self.store.keyed(key).await?.into_iter();
+                    keyed
+                        .map(|(side, kind, id)| (side, kind.word(), id))
+                        .collect()
+                }
             };
             rows.retain(|row| {
-                is_meant(Side::Crm, &row.crm_id) || is_meant(Side::Desk, &row.desk_id)
+                let ids = [(Side::Crm, &row.crm_id), (Side::Desk, &row.desk_id)];
+                ids.into_iter().any(|(side, id)| {
+                    id.as_ref()
+                        .is_some_and(|id| meant.contains(&(side, row.kind.as_str(), id.clone())))
+                })
             });
         }
         // A note cannot be taken back, and what tickets come to is worked out anew.
@@ -173,10 +197,14 @@ impl Engine {
 
 /// What taking `rows` back does to a ticket.
 fn undo_ticket(ticket: &Ticket, rows: &[JournalRow], out: &mut Undoing) {
-    let changes: Vec<&FieldChange> = rows
-        .iter()
-        .flat_map(|row| row.fields.iter().map(|(change, _)| change))
-        .collect();
+    let changes = rows.iter().flat_map(|row| &row.fields);
+    let (forgotten, changes): (Vec<&FieldChange>, Vec<_>) = changes
+        .map(|(change, _)| change)
+        .partition(|change| is_forgotten(change));
+    let forgotten: BTreeSet<&str> = forgotten.iter().map(|it| it.field.as_str()).collect();
+    for field in forgotten {
+        out.leave_ticket(&ticket.id, Some(field.to_owned()), FORGOTTEN);
+    }
     let steps: Vec<Step> = changes
         .iter()
         .map(|change| Step::of_ticket(change))

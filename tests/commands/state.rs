@@ -9,8 +9,10 @@ use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::store::Store;
 use deskbridge::sync::Engine;
 use serde_json::json;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -51,6 +53,7 @@ async fn a_backup_taken_beside_the_daemon_is_whole_private_and_can_be_restored()
     let again = output(&world, &["state", "backup", "kept.db"]);
     assert_eq!(code(&again), 64, "{}", said(&again));
     assert_eq!(fs::read(&kept).unwrap(), before);
+    assert!(!world.dir.path().join("kept.db.part").exists());
     let nowhere = output(&world, &["state", "backup", "no/such/place.db"]);
     assert_eq!(code(&nowhere), 71, "{}", said(&nowhere));
     // Life goes on, then the disk is lost.
@@ -79,6 +82,27 @@ async fn a_backup_taken_beside_the_daemon_is_whole_private_and_can_be_restored()
     let second = output(&world, &["sync", "--json"]);
     assert!(!said(&second).contains("older copy"));
     assert_eq!(parsed(&second)["reconcile"], json!(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_file_is_never_called_a_backup() {
+    let world = synced().await;
+    // `SQLite` knows no such name.
+    let name = OsStr::from_bytes(b"kept\xff.db");
+    let mut command = deskbridge(&world, &["state", "backup"]);
+    let told = tokio::task::block_in_place(|| command.arg(name).output().unwrap());
+    assert_eq!(code(&told), 64, "{}", said(&told));
+    assert!(!world.dir.path().join(name).exists());
+    // Neither is what is left of one that was cut short.
+    fs::write(world.dir.path().join("kept.db.part"), "half").unwrap();
+    let told = output(&world, &["state", "backup", "kept.db"]);
+    assert_eq!(code(&told), 64, "{}", said(&told));
+    assert!(
+        said(&told).contains("kept.db.part exists"),
+        "{}",
+        said(&told)
+    );
+    assert!(!world.dir.path().join("kept.db").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,6 +252,26 @@ async fn a_person_who_is_forgotten_is_in_no_byte_of_the_state_and_nobody_else_is
     assert_eq!(code(&after), 0, "{}", said(&after));
     assert_eq!(parsed(&after)["created"], 0);
     assert_eq!(code(&output(&world, &["explain", "ada@acme.test"])), 64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_is_still_in_one_system_is_not_forgotten_and_made_in_the_other_again() {
+    for side in ["crm", "freshdesk"] {
+        let world = synced().await;
+        let crm = world.crm.portal().contact_by_email("ada@acme.test");
+        if side == "crm" {
+            let desk = world.desk_by_email("ada@acme.test").id;
+            world.desk.hard_delete_contact(desk).unwrap();
+        } else {
+            world.crm.portal().erase(crm.unwrap()).unwrap();
+        }
+        output(&world, &["sync", "--reconcile"]);
+        let refused = output(&world, &["forget", "ada@acme.test"]);
+        assert_eq!(code(&refused), 64, "{}", said(&refused));
+        let words = format!("it still exists in {side} and would be read again");
+        assert!(said(&refused).contains(&words), "{}", said(&refused));
+        assert!(!files_with(&world, "lovelace").is_empty());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

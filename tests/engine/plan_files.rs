@@ -1,5 +1,8 @@
 //! Saved plans: what was approved is what is written, and nothing else.
 
+mod decided;
+mod tickets;
+
 use crate::world::World;
 use crate::world::program::{code, deskbridge, output, parsed, said, write_config};
 use deskbridge::sandbox::freshdesk::TicketSeed;
@@ -277,8 +280,8 @@ async fn a_plan_of_another_mapping_or_of_other_accounts_is_refused() {
 async fn nothing_is_written_before_somebody_says_yes() {
     let scene = Scene::new().await;
     scene.plan();
-    let answer = |text: &'static str| {
-        let mut child = deskbridge(&scene.world, &["apply", "plan"])
+    let answering = |arguments: &[&str], text: &'static str| {
+        let mut child = deskbridge(&scene.world, arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -292,6 +295,7 @@ async fn nothing_is_written_before_somebody_says_yes() {
             .unwrap();
         tokio::task::block_in_place(|| child.wait_with_output().unwrap())
     };
+    let answer = |text: &'static str| answering(&["apply", "plan"], text);
     scene.world.forget_calls();
     for (text, expected) in [("", 64), ("n\n", 0), ("\n", 0), ("yikes\n", 0)] {
         let output = answer(text);
@@ -303,6 +307,12 @@ async fn nothing_is_written_before_somebody_says_yes() {
         );
     }
     assert_eq!(scene.world.writes(), [""; 0]);
+    let refused = answering(&["apply", "plan", "--json"], "n\n");
+    assert_eq!(
+        (code(&refused), refused.stdout.len()),
+        (0, 0),
+        "prose among JSON"
+    );
     let output = answer("y\n");
     assert_eq!(code(&output), 0, "{}", said(&output));
     let told = said(&output);

@@ -1,5 +1,8 @@
 //! Taking back what a run wrote: what a person changed since stays, and nothing comes back by itself.
 
+mod left;
+mod made;
+
 use crate::world::hooked::Hook;
 use crate::world::program::{code, output, parsed, said, write_config};
 use crate::world::stage::{LOW, Stage, URGENT, VIP};
@@ -8,7 +11,6 @@ use chrono::TimeDelta;
 use deskbridge::model::{Pair, RecordId, Side};
 use deskbridge::plan::SavedPlan;
 use deskbridge::sandbox::clock::SimClock;
-use deskbridge::sandbox::freshdesk::Standing;
 use deskbridge::store::Which;
 use deskbridge::sync::Engine;
 use deskbridge::sync::apply::Applied;
@@ -359,84 +361,6 @@ async fn several_runs_go_back_to_before_the_first_of_them() {
     assert!(applied.is_whole(), "{applied:?}");
     assert_eq!(scene.phones(), shown("+4", "+1"));
     scene.rests().await;
-}
-
-#[tokio::test]
-async fn a_record_that_was_made_stays_until_somebody_says_that_it_goes_and_then_stays_away() {
-    let mut scene = Scene::new().await;
-    let bob = scene
-        .world
-        .crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
-    let number = scene.turn().await;
-    let there = scene.world.desk_by_email("bob@acme.test").id;
-    let undoing = scene.undo(run(number)).await;
-    assert_eq!((undoing.writes.len(), undoing.kept.len()), (0, 1));
-    let away = Selection {
-        delete_created: true,
-        ..run(number)
-    };
-    let (_, applied) = scene.revert(away).await;
-    assert!(applied.is_whole(), "{applied:?}");
-    assert_eq!(applied.report.deleted, 1);
-    let gone = scene.world.desk.contact(there).unwrap().standing;
-    assert_eq!(gone, Standing::Deleted);
-    scene.rests().await;
-    // Not even when the record that it was made for is edited, nor when everything is read again.
-    scene.world.crm_edit(bob, &[("phone", "+5")]);
-    scene.rests().await;
-    assert_eq!(scene.world.desk_count(), 1);
-    assert!(!scene.world.crm_row(bob).archived);
-}
-
-#[tokio::test]
-async fn a_record_that_was_made_and_that_somebody_has_worked_on_is_not_deleted() {
-    let mut scene = Scene::new().await;
-    for name in ["bob", "eve", "dan"] {
-        let email = format!("{name}@acme.test");
-        scene
-            .world
-            .crm_contact(&[("email", &email), ("firstname", name)]);
-    }
-    let number = scene.turn().await;
-    let desk = |name: &str| scene.world.desk_by_email(&format!("{name}@acme.test")).id;
-    let (bob, eve) = (desk("bob"), desk("eve"));
-    // One edit that nobody has read yet, and one that went across already.
-    scene
-        .world
-        .desk
-        .edit_contact(bob, &json!({"phone": "+7"}))
-        .unwrap();
-    scene.turn().await;
-    scene
-        .world
-        .desk
-        .edit_contact(eve, &json!({"phone": "+8"}))
-        .unwrap();
-    let away = Selection {
-        delete_created: true,
-        ..run(number)
-    };
-    let (undoing, applied) = scene.revert(away).await;
-    assert_eq!(undoing.left.len(), 2, "{undoing:?}");
-    assert_eq!(applied.report.deleted, 1);
-    assert_eq!(scene.world.desk_count(), 3);
-}
-
-#[tokio::test]
-async fn a_company_that_was_made_in_a_system_without_a_trash_is_never_deleted_for_good() {
-    let mut scene = Scene::new().await;
-    scene
-        .world
-        .crm_company(&[("name", "Acme"), ("domain", "acme.test")]);
-    let number = scene.turn().await;
-    assert_eq!(scene.world.desk.companies().len(), 1);
-    let away = Selection {
-        delete_created: true,
-        ..run(number)
-    };
-    let undoing = scene.undo(away).await;
-    assert_eq!(undoing.writes, []);
-    assert!(undoing.left[0].why.contains("no trash"), "{undoing:?}");
 }
 
 #[tokio::test]

@@ -120,9 +120,12 @@ fn touch(write: &PlannedWrite, touched: &mut Touched) {
             (Side::Crm, &customer.crm_id),
             (Side::Desk, &customer.freshdesk_id),
         ] {
-            touched
-                .entry((side, customer.kind, id.clone()))
-                .or_default();
+            // What the plan itself makes was seen by nobody.
+            if !made_in_thought(&id.0) {
+                touched
+                    .entry((side, customer.kind, id.clone()))
+                    .or_default();
+            }
         }
     }
     let Some(kind) = write.record.kind() else {

@@ -54,7 +54,7 @@ impl Report {
         let rows: Vec<(i64, String, String, String, String)> = sqlx::query_as(
             "SELECT l.id, l.kind, c.remote_id, d.remote_id, l.found FROM link AS l
              JOIN record AS c ON c.id = l.crm JOIN record AS d ON d.id = l.desk
-             WHERE l.cycle = ?1 AND l.id > ?2 AND l.found NOT LIKE 'created%' ORDER BY l.id LIMIT ?3",
+             WHERE l.cycle = ?1 AND l.id > ?2 AND l.found NOT LIKE 'created in %' ORDER BY l.id LIMIT ?3",
         )
         .bind(cycle)
         .bind(after)

@@ -46,10 +46,12 @@ impl Engine {
         let mut adoption = Adoption::default();
         for (write, pair) in self.paired(kind, writes, run).await? {
             if write.unlink {
-                let survivor = *pair.rows.of(write.side.other());
                 adoption.dropped.push(pair.state.link);
-                let standing = (survivor, Standing::Detached, TAKEN_BACK.to_owned());
-                adoption.standings.push(standing);
+                // Both: until the delete is made its target is a record without a counterpart, too.
+                for row in [pair.rows.crm, pair.rows.desk] {
+                    let standing = (row, Standing::Detached, TAKEN_BACK.to_owned());
+                    adoption.standings.push(standing);
+                }
             }
             jobs.push(job(kind, &write, pair));
             of_jobs.push(write);
@@ -59,7 +61,9 @@ impl Engine {
         let (numbers, _) = self.store.adopt(cycle, now, &adoption).await?;
         self.execute(jobs, &numbers, &mut run.tally).await?;
         self.account_for(kind, &numbers, &of_jobs, &names, run)
-            .await
+            .await?;
+        run.look_anew();
+        Ok(())
     }
 
     /// Names what was not done, and remembers what the plan's own names have become.
@@ -89,9 +93,11 @@ impl Engine {
             };
             let source = write.id(write.side.other());
             let name = source.and_then(|source| names.get(&(write.side, source.clone())));
+            if let Some(written) = made {
+                run.wrote(write.side, kind, written);
+            }
             if let (Deed::Create, Some(name), Some(made)) = (write.action, name, made) {
                 run.made.insert((write.side, name.clone()), made.clone());
-                run.still.insert((write.side, kind, made.clone()), true);
             }
         }
         Ok(())
@@ -159,8 +165,8 @@ impl Engine {
         for write in writes {
             if write.action == Deed::Create {
                 match self.half(kind, &write).await? {
-                    Some(pair) => paired.push((write, pair)),
-                    None => run.leave(&write, "its record has a counterpart by now"),
+                    Ok(pair) => paired.push((write, pair)),
+                    Err(why) => run.leave(&write, why),
                 }
                 continue;
             }
@@ -201,7 +207,7 @@ impl Engine {
                 "nobody knows yet what became of the last write to it",
             );
         }
-        Ok(free)
+        self.undecided(kind, free, run).await
     }
 
     /// The link of two records. Two that have none get one where the plan has found them.
@@ -240,22 +246,26 @@ impl Engine {
         }
     }
 
-    /// The pair of a record whose counterpart is to be made; `None` where it has one.
+    /// The pair of a record whose counterpart is to be made, or why it gets none.
     async fn half(
         &mut self,
         kind: Kind,
         write: &PlannedWrite,
-    ) -> Result<Option<PairRow>, CycleError> {
+    ) -> Result<Result<PairRow, &'static str>, CycleError> {
+        const TAKEN: &str = "its record has a counterpart by now";
         let side = write.side.other();
         let Some(id) = write.id(side) else {
-            return Ok(None);
+            return Ok(Err(TAKEN));
         };
         let Some((row, None)) = self.store.known(side, kind, id).await? else {
-            return Ok(None);
+            return Ok(Err(TAKEN));
         };
         let Some(mut source) = self.store.records(&[row]).await?.pop() else {
-            return Ok(None);
+            return Ok(Err(TAKEN));
         };
+        if source.detached {
+            return Ok(Err("it was decided since that it gets no counterpart"));
+        }
         if kind == Kind::Contact
             && let Some(company) = source.image.get(COMPANY).and_then(|id| id.as_text())
         {
@@ -263,7 +273,7 @@ impl Engine {
             self.store.look_across(side, named).await?;
             *source.companies.of_mut(write.side) = self.store.across(side, company).cloned();
         }
-        Ok(Some(decide::half_pair(&source)))
+        Ok(Ok(decide::half_pair(&source)))
     }
 }
 
@@ -322,13 +332,14 @@ fn job(kind: Kind, write: &PlannedWrite, pair: PairRow) -> Job {
 }
 
 /// What became of a write that was not confirmed.
-fn unsaid(outcome: Option<&str>, message: Option<&str>) -> String {
+pub(in crate::sync) fn unsaid(outcome: Option<&str>, message: Option<&str>) -> String {
     let what = match outcome {
         Some("refused") => "refused",
         Some("duplicate") => "another record has its unique value",
         Some("not_there") => "its record is not there any more",
         Some("not_sent") => "not sent",
         Some("failed") => "it failed",
+        Some("no_effect") => "no answer, and it was not made",
         _ => "no answer; what became of it is looked up by the next cycle",
     };
     match message {

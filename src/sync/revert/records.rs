@@ -1,14 +1,14 @@
 //! What of a run still stands in contacts and companies.
 
-use super::{History, Selection, Target, Undoing};
+use super::{FORGOTTEN, History, Selection, Target, Undoing};
 use crate::mapping::{Field, Mapping};
 use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side};
 use crate::plan::{Deed, FieldChange, PlannedWrite, Rule, Seen, Step, Subject, revert_fields};
 use crate::remote::Fetched;
-use crate::store::PairRow;
+use crate::store::{PairRow, is_forgotten};
 use crate::sync::apply::Unwritten;
 use crate::sync::{CycleError, Engine};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many records are looked at in one go.
 const CHUNK: usize = 128;
@@ -225,9 +225,12 @@ fn fields(case: &Case<'_>, out: &mut Undoing) {
     let updates = case.history.rows.iter();
     let updates = updates.filter(|row| row.action == Deed::Update.word());
     let (mut steps, mut runs) = (Vec::new(), BTreeMap::new());
+    let mut forgotten = BTreeSet::new();
     for row in updates {
         for (change, stored) in &row.fields {
-            if let Some(step) = Step::of(case.mapping, *side, change, stored) {
+            if is_forgotten(change) {
+                forgotten.insert(change.field.clone());
+            } else if let Some(step) = Step::of(case.mapping, *side, change, stored) {
                 steps.push(step);
             } else {
                 let field = Some(change.field.clone());
@@ -240,6 +243,9 @@ fn fields(case: &Case<'_>, out: &mut Undoing) {
             }
             runs.insert(change.field.clone(), row.run);
         }
+    }
+    for field in forgotten {
+        out.leave(case.target, case.history, Some(field), FORGOTTEN);
     }
     let reverted = revert_fields(&steps, &case.now.of(*side).image);
     for left in reverted.left {

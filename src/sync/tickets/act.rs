@@ -37,6 +37,14 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// One about changes that a person has approved one by one.
+    pub(super) fn approved() -> Self {
+        Self {
+            answer: Some(Answer::Approve),
+            ..Self::default()
+        }
+    }
+
     /// Whether a person has approved whatever rules want now.
     pub(super) fn is_approved(&self) -> bool {
         self.answer.is_some() && !self.leaves()

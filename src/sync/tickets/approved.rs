@@ -7,10 +7,11 @@ use crate::mapping::{Named, TicketRule};
 use crate::model::{Presence, RecordId, Ticket};
 use crate::plan::{Deed, FieldChange, PlannedWrite, Rule};
 use crate::remote::RemoteError;
-use crate::sync::apply::Run;
+use crate::store::TicketRow;
+use crate::sync::apply::{Run, unsaid};
 use crate::sync::{CycleError, Engine};
 use futures_util::StreamExt as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many tickets are looked at and changed in one go.
@@ -79,6 +80,7 @@ impl Engine {
         for error in unread {
             run.tally.troubled(error);
         }
+        run.look_anew();
         let (mut ruled, mut taken) = (Vec::new(), Vec::new());
         let mut reverts = Vec::new();
         for (id, writes) in approved {
@@ -143,8 +145,11 @@ impl Engine {
         let mut customers: Vec<_> = writes.iter().flat_map(|write| &write.customers).collect();
         customers.dedup();
         for customer in customers {
-            if !self.still_customer(customer, run).await?
-                || self.linked(customer, run.tally.cycle).await?.is_none()
+            let Some(customer) = run.customer(customer) else {
+                return Ok(false);
+            };
+            if !self.still_customer(&customer, run).await?
+                || self.linked(&customer, run.tally.cycle).await?.is_none()
             {
                 return Ok(false);
             }
@@ -158,26 +163,13 @@ impl Engine {
         approved: &[(&RecordId, &Vec<&PlannedWrite>)],
         run: &mut Run<'_>,
     ) -> Result<(), CycleError> {
-        let mut turn = Turn::default();
+        let mut turn = Turn::approved();
         let mut open: BTreeMap<&RecordId, &Vec<&PlannedWrite>> = approved.iter().copied().collect();
+        let mut settled = BTreeSet::new();
         for round in 0..ROUNDS {
-            let now = self.clock.now();
-            let ids: Vec<&RecordId> = open.keys().copied().collect();
-            let mut rows = self.store.tickets_of(now, &ids).await?;
-            let Some(rules) = self.rules.resolved.as_ref() else {
-                return Ok(());
-            };
-            rows.retain(|row| {
-                let decided = decide(row.clone(), rules, &self.failures, now);
-                let wanted = decided.plan.fields(&decided.row.ticket.image);
-                let is_it = open
-                    .get(&row.ticket.id)
-                    .is_some_and(|writes| wants(writes, &wanted));
-                let settles = row.pending.is_some() && wanted.is_empty();
-                is_it || settles || (round > 0 && row.owes_notes() && wanted.is_empty())
-            });
+            let rulings = self.rulings(&open, round > 0).await?;
             if round == 0 {
-                let met = |id: &RecordId| rows.iter().any(|row| row.ticket.id == *id);
+                let met = |id: &RecordId| rulings.iter().any(|it| it.row.ticket.id == *id);
                 for (_, writes) in open.iter().filter(|(id, _)| !met(id)) {
                     leave(
                         writes,
@@ -186,37 +178,92 @@ impl Engine {
                     );
                 }
                 open.retain(|id, _| met(id));
+                let settles = rulings.iter().filter(|it| it.settles);
+                settled.extend(settles.map(|it| it.row.ticket.id.clone()));
             }
-            if rows.is_empty() || turn.halted {
-                return Ok(());
+            if rulings.is_empty() || turn.halted {
+                break;
             }
-            let parked = run.tally.tickets.parked;
+            let rows = rulings.into_iter().map(|it| it.row).collect();
             self.act_on(rows, &mut turn, &mut run.tally).await?;
-            if run.tally.tickets.parked > parked {
-                self.name_parked(&open, run).await?;
-            }
             if let Err(error) = self.look_back(&mut turn, &mut run.tally).await? {
                 run.tally.troubled(error);
-                return Ok(());
+                break;
             }
         }
-        Ok(())
+        // What an earlier run had sent already was not sent again.
+        open.retain(|id, _| !settled.contains(id));
+        let sent: Vec<_> = open.into_iter().collect();
+        self.name_unmade(&sent, run).await
     }
 
-    /// Names the tickets whose change was refused or failed.
-    async fn name_parked(
+    /// Those of these tickets on which the rules want just what was approved, or of which it is open
+    /// what became of a change; in `later` rounds those, too, that are owed a note.
+    async fn rulings(
         &mut self,
         open: &BTreeMap<&RecordId, &Vec<&PlannedWrite>>,
+        later: bool,
+    ) -> Result<Vec<Approving>, CycleError> {
+        let now = self.clock.now();
+        let ids: Vec<&RecordId> = open.keys().copied().collect();
+        let rows = self.store.tickets_of(now, &ids).await?;
+        let Some(rules) = self.rules.resolved.as_ref() else {
+            return Ok(Vec::new());
+        };
+        let ruling = |row: TicketRow| {
+            let decided = decide(row.clone(), rules, &self.failures, now);
+            let wanted = decided.plan.fields(&decided.row.ticket.image);
+            let is_it = open
+                .get(&row.ticket.id)
+                .is_some_and(|writes| wants(writes, &wanted));
+            let settles = row.pending.is_some() && wanted.is_empty();
+            let noted = later && row.owes_notes() && wanted.is_empty();
+            (is_it || settles || noted).then_some(Approving { row, settles })
+        };
+        Ok(rows.into_iter().filter_map(ruling).collect())
+    }
+
+    /// Names those of the tickets that were gone about on which what was approved was not done.
+    async fn name_unmade(
+        &mut self,
+        sent: &[(&RecordId, &Vec<&PlannedWrite>)],
         run: &mut Run<'_>,
     ) -> Result<(), CycleError> {
-        let ids: Vec<&RecordId> = open.keys().copied().collect();
-        for row in self.store.tickets_of(self.clock.now(), &ids).await? {
-            if let (Some(parked), Some(writes)) = (&row.parked, open.get(&row.ticket.id)) {
-                leave(writes, &parked.error, run);
+        let ids: Vec<&RecordId> = sent.iter().map(|(id, _)| *id).collect();
+        let cycle = run.tally.cycle;
+        let became = self.store.became_of_tickets(cycle, &ids).await?;
+        let rows = self.store.tickets_of(self.clock.now(), &ids).await?;
+        for (id, writes) in sent {
+            let noted = writes.iter().all(|write| write.action == Deed::Note);
+            let became = became.get(&((*id).clone(), noted));
+            let parked = rows.iter().find(|row| row.ticket.id == **id);
+            let parked = parked.and_then(|row| row.parked.as_ref());
+            match became.map(|it| (it.outcome.as_deref(), it.message.as_deref())) {
+                Some((Some("done"), _)) => {}
+                Some((Some("not_there"), _)) => {
+                    leave(writes, "the ticket is not there any more", run);
+                }
+                Some((None, _)) => leave(
+                    writes,
+                    "it was sent, and nobody knows yet whether it was made; the next cycle finds out",
+                    run,
+                ),
+                Some((outcome, message)) => leave(writes, &unsaid(outcome, message), run),
+                None => {
+                    let why = parked.map_or("not sent", |parked| parked.error.as_str());
+                    leave(writes, why, run);
+                }
             }
         }
         Ok(())
     }
+}
+
+/// A ticket on which what was approved is done.
+struct Approving {
+    row: TicketRow,
+    /// Whether what was approved was sent before, and stands there.
+    settles: bool,
 }
 
 fn leave(writes: &[&PlannedWrite], why: &str, run: &mut Run<'_>) {

@@ -54,38 +54,14 @@ impl Engine {
             };
             wanted.push(Wanted::new(&mut row, plan, journal));
             save.rows.push(row);
-            sent.push((journal, *writes));
+            sent.push((&ticket.id, *writes));
         }
         self.store.save_tickets(run.tally.cycle, now, &save).await?;
-        let mut turn = Turn::default();
+        let mut turn = Turn::approved();
         self.change_tickets(wanted, &mut turn, &mut run.tally)
             .await?;
         self.settle_reverts(&ids, &mut turn, &mut run.tally).await?;
         self.name_unmade(&sent, run).await
-    }
-
-    /// Names those of the changes sent that were not made.
-    async fn name_unmade(
-        &mut self,
-        sent: &[(i64, &Vec<&PlannedWrite>)],
-        run: &mut Run<'_>,
-    ) -> Result<(), CycleError> {
-        let numbers: Vec<i64> = sent.iter().map(|(journal, _)| *journal).collect();
-        let became = self.store.became(&numbers).await?;
-        for (journal, writes) in sent {
-            let Some(became) = became.get(journal) else {
-                continue;
-            };
-            if became.outcome.as_deref() != Some("done") {
-                let said = became.message.as_deref();
-                leave(
-                    writes,
-                    said.unwrap_or("it was not changed, or nobody knows yet"),
-                    run,
-                );
-            }
-        }
-        Ok(())
     }
 
     /// Finds out what became of bulk changes, and of those whose answer was lost.
