@@ -102,7 +102,13 @@ impl Life {
             &self.systems.state().story,
             std::env::var("DESKBRIDGE_STORY"),
         ) {
-            std::fs::write(format!("{path}.{}", self.setting.seed), story.join("\n")).unwrap();
+            let path = format!("{path}.{}", self.setting.seed);
+            std::fs::write(&path, story.join("\n")).unwrap();
+            // What the state was like in the end.
+            for part in ["", "-wal"] {
+                let from = self.place.path(&format!("state.db{part}"));
+                let _ = std::fs::copy(from, format!("{path}.db{part}"));
+            }
         }
     }
 
