@@ -36,6 +36,8 @@ pub struct PairRow {
     pub state: PairState,
     /// What became of a record that is gone, where more is known than that.
     pub fates: Pair<Option<Fate>>,
+    /// Whether the base of a record was moved while it was looked at, so that it has to be kept.
+    pub moved: Pair<bool>,
 }
 
 /// What became of a record that is not there any more under its id.
@@ -330,6 +332,7 @@ pub(super) fn pair_row(link: LinkId, crm: HalfRow, desk: HalfRow) -> PairRow {
     let (desk_row, desk_id, desk_version, desk_presence, desk_image, desk_base, standing, why) =
         desk;
     PairRow {
+        moved: Pair::default(),
         rows: Pair {
             crm: crm_row,
             desk: desk_row,

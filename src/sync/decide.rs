@@ -293,7 +293,7 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
     let mut state = row.state;
     let Pair { crm, desk } = merged.agreed;
     for (side, agreed) in [(Side::Crm, crm), (Side::Desk, desk)] {
-        if agreed.is_empty() {
+        if agreed.is_empty() && !*row.moved.of(side) {
             continue;
         }
         let base = state.bases.of_mut(side);
@@ -318,6 +318,7 @@ fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Dec
         rows: row.rows,
         state,
         fates: Pair::default(),
+        moved: Pair::default(),
     };
     // Most pairs are written on one side only, and their state is handed on, not copied.
     let last = wanted.pop();

@@ -2,8 +2,8 @@
 
 use super::decide::Decided;
 use super::{CycleError, Engine, Tally, Trouble};
-use crate::mapping::Mapping;
-use crate::model::{COMPANY, Kind, Presence, RecordId, Side};
+use crate::mapping::{Direction, Lens, Mapping};
+use crate::model::{COMPANY, Kind, Presence, RecordId, Side, Value};
 use crate::plan::{PairState, Verdict, identify};
 use crate::store::{Fate, PairRow};
 use std::collections::{BTreeMap, HashSet};
@@ -86,13 +86,20 @@ impl Engine {
     }
 
     /// A contact that is without its company because the *company* was deleted was changed by
-    /// nobody: what its side says of the company is left out of account. Otherwise one deleted
-    /// company would take all its contacts out of their company on the other side as well.
+    /// nobody: from now on its side is measured against having none. Otherwise one deleted company
+    /// would take all its contacts out of their company on the other side as well. Where the company
+    /// goes one way, what the source says of it is left out of account instead: its target would be
+    /// cleared when somebody changes it.
     pub(super) async fn forgive_lost_companies(
         &mut self,
+        mapping: &Mapping,
         rows: &mut [PairRow],
         tally: &mut Tally,
     ) -> Result<(), CycleError> {
+        let goes_both_ways = mapping
+            .fields
+            .iter()
+            .any(|field| field.lens == Lens::Company && field.direction == Direction::Both);
         for side in Side::BOTH {
             let mut lost: BTreeMap<RecordId, bool> = BTreeMap::new();
             for row in rows.iter() {
@@ -120,7 +127,10 @@ impl Engine {
             for row in rows.iter_mut() {
                 let is_lost = company_left(&row.state, side)
                     .is_some_and(|id| lost.get(&id).copied().unwrap_or(false));
-                if is_lost {
+                if is_lost && goes_both_ways {
+                    row.state.bases.of_mut(side).set(COMPANY, Value::Empty);
+                    *row.moved.of_mut(side) = true;
+                } else if is_lost {
                     row.state.images.of_mut(side).0.remove(COMPANY);
                 }
             }

@@ -298,7 +298,8 @@ impl Engine {
         };
         let (mut rows, relinked) = self.successors(mapping, rows).await?;
         if mapping.kind == Kind::Contact {
-            self.forgive_lost_companies(&mut rows, tally).await?;
+            self.forgive_lost_companies(mapping, &mut rows, tally)
+                .await?;
         }
         let undoable = self.undoable(mapping.kind);
         let mut decided = decide::pairs(mapping, rows, &failed, undoable, &said);

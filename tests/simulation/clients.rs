@@ -1,6 +1,6 @@
 //! What customers and agents do with tickets.
 
-use crate::people::any;
+use crate::people::{any, reference};
 use crate::systems::State;
 use deskbridge::model::{Kind, Presence, Priority, RecordId, Side, Ticket};
 use rand::Rng as _;
@@ -25,8 +25,8 @@ pub(crate) const SIGNATURE: &str = "deskbridge, ticket rule \"vip\"";
 /// One thing that somebody does.
 pub(crate) fn act(state: &mut State) {
     match state.random.random_range(0..12) {
-        0..=3 => open(state),
-        4 => promote(state),
+        0..=2 => open(state),
+        3 | 4 => promote(state),
         _ => work(state),
     }
 }
@@ -40,7 +40,7 @@ fn open(state: &mut State) {
         any(state, Side::Desk, Kind::Contact)
     };
     let Some(requester) = requester else { return };
-    let many = if state.random.random_bool(0.15) {
+    let many = if state.random.random_bool(0.25) {
         MANY
     } else {
         1
@@ -54,7 +54,13 @@ fn open(state: &mut State) {
 
 /// The tier of somebody who writes tickets changes.
 fn promote(state: &mut State) {
-    let Some(id) = any(state, Side::Crm, Kind::Contact) else {
+    let last = state.tickets.all.len() as u64;
+    let ticket = state.random.random_range(0..last.max(1)) + 1;
+    let writer = state.tickets.all.get(&ticket);
+    let writer = writer.map(|it| it.ticket.requester.0.clone());
+    let writer = writer.and_then(|id| id.parse::<u64>().ok());
+    let known = writer.and_then(|id| same_in_crm(state, id));
+    let Some(id) = known.or_else(|| any(state, Side::Crm, Kind::Contact)) else {
         return;
     };
     let tier = ["vip", "vip", "standard"][state.random.random_range(0..3)];
@@ -66,6 +72,15 @@ fn promote(state: &mut State) {
         "customer_tier",
         tier.into(),
     );
+}
+
+/// The live contact of the CRM with the reference of one of Freshdesk.
+fn same_in_crm(state: &State, id: u64) -> Option<u64> {
+    let contact = state.accounts.desk.contacts.get(&id)?;
+    let name = contact.text(reference(Side::Desk));
+    let mut contacts = state.accounts.crm.contacts.values();
+    let same = contacts.find(|it| it.is_live() && it.text(reference(Side::Crm)) == name);
+    same.map(|it| it.id)
 }
 
 fn work(state: &mut State) {

@@ -15,7 +15,7 @@ pub(crate) fn end(state: &mut State) {
     let side = any_side(state);
     let kind = Kind::BOTH[usize::from(state.random.random_bool(0.8))];
     let now = state.now;
-    match state.random.random_range(0..6) {
+    match state.random.random_range(0..8) {
         0 | 1 => {
             if let Some(id) = any(state, side, kind) {
                 state.tell(|| format!("somebody trashes {side} {kind} {id}"));
@@ -23,10 +23,10 @@ pub(crate) fn end(state: &mut State) {
             }
         }
         2 | 3 => restore(state, side, kind),
-        4 if side == Side::Crm && state.accounts.crm.traits.index_lag > 0 => {
+        4..=6 if side == Side::Crm && state.accounts.crm.traits.index_lag > 0 => {
             merge(state, side, kind);
         }
-        4 if side == Side::Desk => merge(state, side, Kind::Contact),
+        4 | 5 if side == Side::Desk => merge(state, side, Kind::Contact),
         _ if side == Side::Desk => {
             if let Some(id) = any(state, side, Kind::Contact) {
                 state.tell(|| format!("somebody makes {side} contact {id} an agent"));

@@ -1,14 +1,14 @@
 //! One life: what happens in which order.
 
 use crate::judge;
-use crate::lock::Lock;
+use crate::lock::{Lock, nap_until};
 use crate::people::People;
 use crate::setting::{LOW, Setting};
 use crate::systems::Systems;
 use crate::systems::faults::{Faults, Moment, happens};
 use crate::systems::place::{Place, Row};
 use crate::systems::run::cycle;
-use deskbridge::sync::Engine;
+use deskbridge::sync::{CycleError, CycleReport, Engine};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeSet;
@@ -78,9 +78,9 @@ impl Life {
         state.people = Some(Box::new(move |state| people.lock().unwrap().act(state)));
     }
 
-    fn trouble() -> Faults {
+    fn trouble(&self) -> Faults {
         Faults {
-            rate: 0.02,
+            rate: self.setting.mishaps.storm,
             lies: 0.0,
             refusals: 0.02,
             skips: 0.1,
@@ -102,14 +102,22 @@ impl Life {
             &self.systems.state().story,
             std::env::var("DESKBRIDGE_STORY"),
         ) {
-            std::fs::write(format!("{path}.{}", self.setting.seed), story.join("\n")).unwrap();
+            let path = format!("{path}.{}", self.setting.seed);
+            std::fs::write(&path, story.join("\n")).unwrap();
+            // What the state was like in the end.
+            for part in ["", "-wal"] {
+                let from = self.place.path(&format!("state.db{part}"));
+                let _ = std::fs::copy(from, format!("{path}.db{part}"));
+            }
         }
     }
 
     /// Time passes; people do something.
     fn pause(&mut self) {
         let millis = self.random.random_range(10_000..400_000);
-        let deeds = self.random.random_range(0..5);
+        let deeds = self
+            .random
+            .random_range(0..if self.setting.tickets.is_some() { 8 } else { 5 });
         let mut state = self.systems.state();
         state.now += millis;
         state.arrive();
@@ -134,6 +142,26 @@ impl Life {
         });
     }
 
+    /// A cycle in the middle of which somebody answers what is held.
+    async fn answered_cycle(
+        &mut self,
+        engine: &mut Engine,
+        reconcile: bool,
+    ) -> Option<Result<CycleReport, CycleError>> {
+        let systems = self.systems.clone();
+        let from = systems.state().calls + self.random.random_range(0..30);
+        let answer = async {
+            nap_until(&systems, from).await;
+            self.answer().await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            lived = cycle(&systems, engine, reconcile) => lived,
+            () = answer => None,
+        }
+    }
+
     /// A cycle, and another engine where this one died of it.
     async fn turn(&mut self, mut engine: Engine) -> Engine {
         let reconcile = happens(&mut self.random, 0.15);
@@ -151,6 +179,8 @@ impl Life {
             lock.from *= u64::from(!same);
             lock.cycle(&self.systems, &self.place, &mut engine, reconcile)
                 .await
+        } else if self.setting.answers && !same && happens(&mut self.random, 0.3) {
+            self.answered_cycle(&mut engine, reconcile).await
         } else {
             cycle(&self.systems, &mut engine, reconcile).await
         };
@@ -220,7 +250,7 @@ pub(crate) async fn life(seed: u64) -> u64 {
     let mut life = Life::new(seed);
     life.begin();
     let mut engine = life.place.engine(&life.systems).await;
-    life.systems.state().faults = Life::trouble();
+    life.systems.state().faults = life.trouble();
     for _ in 0..CYCLES {
         life.pause();
         engine = life.befall(engine).await;

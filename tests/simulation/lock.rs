@@ -14,6 +14,13 @@ const NAP: Duration = Duration::from_millis(1);
 const SHORT: Duration = Duration::from_millis(3);
 const LONG: Duration = Duration::from_secs(10);
 
+/// Waits until this call.
+pub(crate) async fn nap_until(systems: &Systems, call: u64) {
+    while systems.state().calls < call {
+        tokio::time::sleep(NAP).await;
+    }
+}
+
 /// When, and for how long.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -48,9 +55,7 @@ impl Lock {
             None
         };
         let lock = async {
-            while systems.state().calls < self.from {
-                tokio::time::sleep(NAP).await;
-            }
+            nap_until(systems, self.from).await;
             let held = match held {
                 Some(held) => held,
                 None => place.lock().await,

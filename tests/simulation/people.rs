@@ -57,7 +57,7 @@ impl People {
 
     /// One thing that somebody does.
     pub(crate) fn act(&mut self, state: &mut State) {
-        if self.tickets && state.random.random_bool(0.4) {
+        if self.tickets && state.random.random_bool(0.5) {
             return clients::act(state);
         }
         match state.random.random_range(0..16) {

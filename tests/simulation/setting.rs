@@ -45,6 +45,8 @@ pub(crate) struct Mishaps {
     pub(crate) reload: f64,
     pub(crate) copy: f64,
     pub(crate) skew: f64,
+    /// That a call fails.
+    pub(crate) storm: f64,
     /// That another program has the state locked.
     pub(crate) busy: f64,
 }
@@ -75,6 +77,7 @@ impl Setting {
                 reload: [0.0, 0.15][random.random_range(0..2)],
                 copy: [0.0, 0.2][usize::from(random.random_bool(0.3))],
                 skew: [0.0, 0.15][random.random_range(0..2)],
+                storm: [0.02, 0.06][usize::from(random.random_bool(0.3))],
                 busy: [0.0, 0.1][usize::from(random.random_bool(0.3))],
             },
             traits: Pair { crm, desk },

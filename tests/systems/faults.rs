@@ -73,7 +73,7 @@ impl Faults {
         if !happens(random, self.rate) {
             return None;
         }
-        Some(match random.random_range(0..15) {
+        Some(match random.random_range(0..17) {
             0 => Failure::Unsent(ErrorKind::Throttled(None)),
             1 => Failure::Unsent(ErrorKind::Throttled(Some(Duration::from_secs(30)))),
             2 => Failure::Unsent(ErrorKind::Unreachable),

@@ -178,7 +178,7 @@ impl Filed {
             Some(before) => Some(before),
             None => Some(from),
         };
-        self.doubt = true;
+        (self.doubt, self.seen) = (true, false);
         crime
     }
 }

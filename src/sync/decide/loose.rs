@@ -152,6 +152,7 @@ pub(in crate::sync) fn half_pair(row: &LooseRow) -> PairRow {
             companies: row.companies.clone(),
         },
         fates: Pair::default(),
+        moved: Pair::default(),
     };
     *pair.rows.of_mut(row.side) = row.row;
     *pair.state.ids.of_mut(row.side) = row.id.clone();
@@ -190,5 +191,6 @@ pub fn new_pair(link: LinkId, crm: LooseRow, desk: LooseRow) -> PairRow {
             companies: Pair::default(),
         },
         fates: Pair::default(),
+        moved: Pair::default(),
     }
 }

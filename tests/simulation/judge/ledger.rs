@@ -124,6 +124,17 @@ impl Ledger {
         self.holds.contains(&key)
     }
 
+    pub(crate) fn is_linked(&self, kind: &str, id: &str) -> bool {
+        let mut links = self.links.iter().filter(|it| it.0 == kind);
+        links.any(|it| it.1 == id || it.2 == id)
+    }
+
+    /// Whether it is listed that a record shares a key with others and is left alone.
+    pub(crate) fn is_shadowed(&self, id: u64) -> bool {
+        let standing = self.alone.get(&id.to_string());
+        standing.is_some_and(|it| it == "shadowed")
+    }
+
     /// Whether a contact waits for the counterpart of its company.
     pub(crate) fn waits_for(&self, side: Side, company: &str, contact: &Record) -> bool {
         self.waiting.contains(&(

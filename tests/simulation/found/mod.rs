@@ -1,5 +1,7 @@
 //! What lives have brought to light, each as short as it can be told.
 
+mod companies;
+
 use crate::people::set;
 use crate::systems::faults::{Failure, Faults, Moment};
 use crate::systems::place::{MAPPING, Place};
