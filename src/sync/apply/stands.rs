@@ -63,10 +63,10 @@ fn discarded(write: &PlannedWrite, pair: &PairRow, said: &Said) -> bool {
 /// Whether a field of an update was settled since: what both sides agreed on is not any more what the
 /// plan knew, or each shows just what it showed when they did.
 fn is_settled(mapping: &Mapping, write: &PlannedWrite, pair: &PairRow) -> bool {
-    // Two that the plan has only found never agreed; what is taken back has been agreed on.
-    if write.action != Deed::Update || write.found.is_some() {
+    if write.action != Deed::Update {
         return false;
     }
+    // What is taken back was settled, that is why.
     let planned = |change: &&FieldChange| !matches!(change.rule, Rule::Reverted(_));
     write.fields.iter().filter(planned).any(|change| {
         let Some(field) = mapping.fields.iter().find(|it| it.name == change.field) else {
@@ -76,6 +76,8 @@ fn is_settled(mapping: &Mapping, write: &PlannedWrite, pair: &PairRow) -> bool {
         let still = |side: Side| {
             base(side).is_some() && base(side) == field.read(side, pair.state.images.of(side))
         };
-        base(write.side).unwrap_or_default() != change.base || Side::BOTH.into_iter().all(still)
+        // Two that the plan has only found did not agree on anything then.
+        let moved = write.found.is_none() && base(write.side).unwrap_or_default() != change.base;
+        moved || Side::BOTH.into_iter().all(still)
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use crate::world::program::{code, output, parsed, said, write_config};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 const GUARDS: &str =
     "\n[guards]\ncreates = { count = 5, percent = 20 }\nupdates = { count = 5, percent = 20 }\n";
@@ -20,12 +20,20 @@ async fn guarded() -> (World, Vec<u64>) {
     (world, people)
 }
 
+fn plan(world: &World) {
+    let plan = output(world, &["plan", "-o", "plan"]);
+    assert_eq!(code(&plan), 0, "{}", said(&plan));
+}
+
 /// A cycle that holds, a plan of what it held, a person who discards it; and, `carried_out`, a cycle
 /// that does as they said.
 fn discarded(world: &World, carried_out: bool) {
     assert_eq!(code(&output(world, &["sync"])), 79);
-    let plan = output(world, &["plan", "-o", "plan"]);
-    assert_eq!(code(&plan), 0, "{}", said(&plan));
+    plan(world);
+    discard(world, carried_out);
+}
+
+fn discard(world: &World, carried_out: bool) {
     let holds = parsed(&output(world, &["holds", "--json"]));
     let id = holds[0]["id"].to_string();
     let told = output(world, &["discard", &id]);
@@ -66,5 +74,24 @@ async fn no_value_is_written_that_a_person_discarded_since() {
         assert_eq!(skipped(&parsed(&done)), 9, "{}", said(&done));
         let there = world.desk_by_email("c3@acme.test");
         assert_eq!(there.phone.as_deref(), Some("+1"), "{carried_out}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_sync_that_was_planned_and_then_discarded_is_not_made_after_all() {
+    for carried_out in [true, false] {
+        let (world, _) = guarded().await;
+        for number in 0..9 {
+            let email = format!("c{number}@acme.test");
+            world.desk_contact(&json!({"name": "C", "email": email}));
+        }
+        plan(&world);
+        assert_eq!(code(&output(&world, &["sync"])), 79);
+        discard(&world, carried_out);
+        let done = output(&world, &["apply", "plan", "--yes", "--json"]);
+        assert_eq!(code(&done), 79, "{}", said(&done));
+        assert_eq!(skipped(&parsed(&done)), 9, "{}", said(&done));
+        let there = world.desk_by_email("c3@acme.test");
+        assert_eq!(there.phone, None, "{carried_out}");
     }
 }
