@@ -31,7 +31,7 @@ impl Answer {
         }
     }
 
-    pub(super) fn of_word(word: &str) -> Self {
+    pub(in crate::store) fn of_word(word: &str) -> Self {
         let sides = Side::BOTH.into_iter();
         match sides.into_iter().find(|side| side.word() == word) {
             Some(side) => Self::Take(side),
