@@ -126,6 +126,8 @@ impl Store {
         .bind(bulk(&settled)?)
         .execute(&mut *tx)
         .await?;
+        let journal: Vec<i64> = done.iter().map(|(it, _)| it.journal).collect();
+        super::flap::carried_out(&mut tx, &journal).await?;
         postpone(&mut tx, batch).await?;
         Ok(tx.commit().await?)
     }

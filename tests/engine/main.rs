@@ -14,6 +14,7 @@ mod drift;
 mod explain;
 mod flaps;
 mod guards;
+mod held;
 mod identity;
 mod plan_files;
 mod reading;
