@@ -106,7 +106,7 @@ pub(super) async fn carried_out(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM hold WHERE id IN (
-           SELECT h.id FROM hold AS h JOIN link AS l ON l.crm = h.record JOIN journal AS j ON j.link = l.id
+           SELECT h.id FROM hold AS h CROSS JOIN link AS l ON l.crm = h.record CROSS JOIN journal AS j ON j.link = l.id
            WHERE h.answer IS NOT NULL AND h.class = 'flap' AND j.id IN (SELECT value FROM json_each(?1))
              AND EXISTS (SELECT 1 FROM json_each(j.fields) AS f WHERE f.value ->> 'field' = h.field))",
     )
