@@ -1,6 +1,7 @@
 //! `explain`: where each value of a record came from, and why it does or does not cross over. From
 //! the state alone: no system is asked. Works beside a running daemon.
 
+mod barred;
 mod field;
 mod show;
 mod verdict;
@@ -98,7 +99,8 @@ pub(super) async fn explain(named: Option<&Path>, arguments: &Arguments) -> Resu
         Named::Ticket(id) => explained.tickets = tickets(&mut state, id).await?,
         Named::Record(wanted) => {
             let wish = arguments.field.as_deref();
-            explained.records = records(&mut state, &config, wanted, wish).await?;
+            let doubted = explained.doubt.is_some();
+            explained.records = records(&mut state, &config, wanted, wish, doubted).await?;
         }
     }
     if explained.records.is_empty() && explained.tickets.is_empty() {
@@ -132,6 +134,7 @@ async fn records(
     config: &Config,
     wanted: &Wanted,
     field: Option<&str>,
+    doubted: bool,
 ) -> Result<Vec<About>, Failure> {
     let (mut about, mut met) = (Vec::new(), BTreeSet::new());
     for row in state.find(wanted).await? {
@@ -147,7 +150,7 @@ async fn records(
             (Some(name), Some(mapping)) => Some(field::named(mapping, name)?),
             _ => None,
         };
-        about.push(one(state, &story, mapping, wish).await?);
+        about.push(one(state, &story, mapping, wish, doubted).await?);
     }
     Ok(about)
 }
@@ -157,20 +160,29 @@ async fn one(
     story: &Story,
     mapping: Option<&Mapping>,
     field: Option<&str>,
+    doubted: bool,
 ) -> Result<About, Failure> {
     let rows = story.rows();
+    let holds = state.holds_of(&rows).await?;
+    let mut outlook = verdict::outlook(state, story, mapping, doubted).await?;
+    barred::hold_up(state, story, &holds, &mut outlook).await?;
     let Outlook {
         next,
         mut why,
         merged,
-    } = verdict::outlook(state, story, mapping).await?;
+        held,
+    } = outlook;
     let past = state.past(story, WRITES).await?;
     let parked = state.parked_of(&rows).await?;
-    let holds = state.holds_of(&rows).await?;
     why.extend(verdict::waits(state, &rows, &parked, &holds).await?);
     let mut fields = mapping.map_or_else(Vec::new, |mapping| {
         field::fields(mapping, story, &merged, &past)
     });
+    for it in &mut fields {
+        if let Some(why) = held.get(&it.field) {
+            it.why = Some(why.clone());
+        }
+    }
     if let Some(name) = field {
         fields.retain(|it| it.field == name);
     }

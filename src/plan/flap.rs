@@ -3,7 +3,7 @@
 //! A server that merely rewrites what it is given never shows here: what it stored is what both sides
 //! agreed on, and nothing is written a second time.
 
-use super::{FieldChange, Rule};
+use super::Rule;
 use crate::model::{Changes, Side};
 use std::fmt;
 
@@ -30,12 +30,12 @@ pub struct PastWrite {
 impl PastWrite {
     /// A write as the journal has it.
     #[must_use]
-    pub fn of(change: FieldChange, target: Side, at: i64) -> Self {
+    pub const fn of(set: Changes, rule: &Rule, target: Side, at: i64) -> Self {
         Self {
             at,
             target,
-            asked_for: matches!(change.rule, Rule::Reverted(_) | Rule::Chosen(_)),
-            set: change.set,
+            asked_for: matches!(rule, Rule::Reverted(_) | Rule::Chosen(_)),
+            set,
         }
     }
 }

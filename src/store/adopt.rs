@@ -64,7 +64,7 @@ impl Standing {
 pub struct HoldRow {
     /// Of which kind of record.
     pub kind: Kind,
-    /// `conflict`, `delete` or `duplicate`.
+    /// `conflict`, `delete`, `duplicate` or `flap`.
     pub class: &'static str,
     /// The side concerned.
     pub side: Option<Side>,

@@ -127,6 +127,8 @@ impl Store {
         .bind(&settled)
         .execute(&mut *tx)
         .await?;
+        let journal: Vec<i64> = done.iter().map(|(it, _)| it.journal).collect();
+        super::flap::carried_out(&mut tx, &journal).await?;
         postpone(&mut tx, batch).await?;
         super::guard::written(&mut tx, &settled).await?;
         Ok(tx.commit().await?)

@@ -293,7 +293,8 @@ impl Store {
         .await?)
     }
 
-    /// The answer to a hold over a whole class; the outer nothing where there is no such hold.
+    /// The answer to a hold over a whole class, and how many changes it stands for; the outer nothing
+    /// where there is no such hold.
     ///
     /// # Errors
     ///
@@ -302,15 +303,19 @@ impl Store {
         &mut self,
         kind: &'static str,
         class: &'static str,
-    ) -> Result<Option<Option<Answer>>, StoreError> {
-        let answer: Option<Option<String>> = sqlx::query_scalar(
-            "SELECT answer FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2",
+    ) -> Result<Option<(Option<Answer>, u64)>, StoreError> {
+        let answer: Option<(Option<String>, i64)> = sqlx::query_as(
+            "SELECT answer, count FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2",
         )
         .bind(kind)
         .bind(class)
         .fetch_optional(&mut self.connection)
         .await?;
-        Ok(answer.map(|answer| answer.map(|word| Answer::of_word(&word))))
+        let answer = answer.map(|(word, count)| {
+            let answer = word.map(|word| Answer::of_word(&word));
+            (answer, count.unsigned_abs())
+        });
+        Ok(answer)
     }
 
     /// Counts anew what is sent of `kind` within 24 hours.

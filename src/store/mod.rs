@@ -12,6 +12,7 @@ mod doubts;
 mod drift;
 mod file;
 mod finish;
+mod first;
 mod flap;
 mod generation;
 mod guard;

@@ -178,7 +178,7 @@ impl Store {
         Ok(brought)
     }
 
-    /// Up to `limit` linked records that the finished pass over everything did not show.
+    /// Up to `limit` live records, linked or not, that the finished pass over everything did not show.
     ///
     /// # Errors
     ///

@@ -53,7 +53,7 @@ pub struct HoldView {
     pub since: String,
     /// Of which kind of record.
     pub kind: String,
-    /// Of a record: `conflict`, `delete` or `duplicate`. Of a kind: `create`, `update`, `clear`,
+    /// Of a record: `conflict`, `delete`, `duplicate` or `flap`. Of a kind: `create`, `update`, `clear`,
     /// `delete`, `ticket` or `listing`.
     pub class: String,
     /// How many changes it stands for.

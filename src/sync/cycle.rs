@@ -32,7 +32,7 @@ impl Engine {
         };
         let wary = self.is_wary();
         // Whoever has said that a listing is right does not have to wait for the next one.
-        let reconcile = reconcile || wary || self.store.listing_is_approved().await?;
+        let reconcile = reconcile || wary || self.listing_is_approved().await?;
         let observation = Box::pin(self.observe(reconcile)).await?;
         for trouble in &observation.troubles {
             tally.trouble(trouble.clone());

@@ -1,22 +1,23 @@
 //! From rows of the state to what is taken over and what is written: calls the planner, does nothing.
 
+mod held;
 mod loose;
 
 pub(super) use loose::half_pair;
 pub use loose::{LooseDecided, loose, new_pair};
 
+use super::flap::{Lately, break_off};
 use crate::mapping::{Mapping, Untranslatable};
-use crate::model::{COMPANY, Changes, Image, Kind, Pair, Presence, RecordId, Side, Value, Version};
+use crate::model::{COMPANY, Changes, Image, Kind, Pair, RecordId, Side, Value, Version};
 use crate::plan::{
-    Class, DeleteReason, FieldChange, Merged, Notice, NoticeKind, PairVerdict, Told, clears,
-    decide, leave_be, merge_as_told,
+    Class, DeleteReason, FieldChange, Merged, Notice, NoticeKind, PairVerdict, decide,
 };
 use crate::remote::Op;
 use crate::store::{
-    Adoption, Answer, Fate, HoldRow, Intent, NewBase, NewLink, NoticeRow, Outboxed, PairRow, Said,
-    Standing, Verb,
+    Adoption, Answer, Intent, NewBase, NewLink, NoticeRow, Outboxed, PairRow, Said, Standing, Verb,
 };
-use std::collections::{BTreeMap, HashMap};
+use held::{as_told, conflict_hold, delete_hold, deleted};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One write, and all that is needed to understand its answer.
@@ -72,6 +73,8 @@ pub struct Decided {
     pub adoption: Adoption,
     /// To be sent.
     pub jobs: Vec<Job>,
+    /// The failed writes that were known when that was decided.
+    pub failed: Failed,
 }
 
 /// Failed writes by record and action.
@@ -87,12 +90,43 @@ pub fn pairs(
     undoable: Pair<bool>,
     said: &Said,
 ) -> Decided {
+    let judged = judge(mapping, rows, undoable);
+    judged_pairs(
+        mapping,
+        judged,
+        failed,
+        undoable,
+        (said, &Lately::default()),
+    )
+}
+
+/// What the planner says of linked pairs.
+pub(super) fn judge(
+    mapping: &Mapping,
+    rows: Vec<PairRow>,
+    undoable: Pair<bool>,
+) -> Vec<(PairRow, PairVerdict)> {
+    let judge = |row: PairRow| {
+        let verdict = decide(mapping, &row.state, undoable);
+        (row, verdict)
+    };
+    rows.into_iter().map(judge).collect()
+}
+
+/// As [`pairs`], with what the planner says of each, and with what was written before.
+pub(super) fn judged_pairs(
+    mapping: &Mapping,
+    judged: Vec<(PairRow, PairVerdict)>,
+    failed: &Failed,
+    undoable: Pair<bool>,
+    (said, lately): (&Said, &Lately),
+) -> Decided {
     let mut out = Decided::default();
-    for row in rows {
+    for (row, verdict) in judged {
         let handles = row.rows;
         let mut wanted = Vec::new();
         out.adoption.planned.extend([handles.crm, handles.desk]);
-        match decide(mapping, &row.state, undoable) {
+        match verdict {
             PairVerdict::OutOfScope => {}
             PairVerdict::BothGone => out.adoption.dropped.push(row.state.link),
             PairVerdict::Unlink(reason) if row.fates.of(reason.side).is_none() => {
@@ -123,7 +157,14 @@ pub fn pairs(
                 }
             }
             PairVerdict::Merge(merged) => {
-                let merged = as_told(mapping, &row, merged, said, &mut out.adoption);
+                let mut merged = as_told(mapping, &row, merged, said, &mut out.adoption);
+                break_off(
+                    mapping,
+                    &row,
+                    &mut merged,
+                    (said, lately),
+                    &mut out.adoption,
+                );
                 for side in Side::BOTH {
                     if !merged.changes.of(side).is_empty() {
                         wanted.push((*handles.of(side), Verb::Update));
@@ -137,57 +178,6 @@ pub fn pairs(
         }
     }
     out
-}
-
-/// What is to be merged after all that people have said about the pair.
-fn as_told(
-    mapping: &Mapping,
-    row: &PairRow,
-    mut merged: Merged,
-    said: &Said,
-    adoption: &mut Adoption,
-) -> Merged {
-    let mut told = BTreeMap::new();
-    for notice in &merged.notices {
-        let NoticeKind::Held { values } = &notice.kind else {
-            continue;
-        };
-        let hold = conflict_hold(mapping.kind, row, &notice.field, values);
-        let said = said.to(
-            hold.row,
-            hold.class,
-            &hold.field,
-            &hold.detail,
-            &hold.reason,
-        );
-        let Some(answer) = said else { continue };
-        let answer = match answer {
-            Answer::Approve => Told::Newest,
-            Answer::Take(side) => Told::Take(side),
-            Answer::Discard => Told::Keep,
-        };
-        told.insert(notice.field.clone(), answer);
-        if answer != Told::Keep {
-            // It is forgotten when the value is written.
-            adoption.holds.push(hold);
-        }
-    }
-    if !told.is_empty() {
-        merged = merge_as_told(mapping, &row.state, &told);
-    }
-    let discards = [Class::Update, Class::Clear].map(|class| said.discards(row.rows.crm, class));
-    if let [update, clear] = discards
-        && (update || clear)
-    {
-        leave_be(mapping, &row.state, &mut merged, |target, change| {
-            if clears(change, target) {
-                clear
-            } else {
-                update
-            }
-        });
-    }
-    merged
 }
 
 /// The survivor of a deletion stays, and gets no new counterpart.
@@ -209,41 +199,6 @@ fn settle_failures(failed: &Failed, row: i64, wanted: &[(i64, Verb)], adoption: 
         if !wanted.contains(&(row, verb)) && failed.contains_key(&(row, verb.word().to_owned())) {
             adoption.settled.push((row, verb.word()));
         }
-    }
-}
-
-/// What a deletion is called where people read of it.
-fn deleted(kind: Kind, row: &PairRow, reason: DeleteReason) -> String {
-    let how = match (row.fates.of(reason.side), reason.seen) {
-        (Some(Fate::Converted), _) => {
-            "was made an agent, or something else that keeps its address,"
-        }
-        (Some(Fate::MovedTo(_)), _) => "was merged into another that has a counterpart of its own",
-        (Some(Fate::Unsure), _) => "was found missing when the state was an older copy",
-        (None, Presence::Trashed) => "was trashed, archived or blocked",
-        (None, _) => "is not there any more",
-    };
-    format!("the {kind} {how} in {}", reason.side)
-}
-
-fn delete_hold(kind: Kind, row: &PairRow, reason: DeleteReason, undoable: bool) -> HoldRow {
-    let other = reason.side.other();
-    let what = deleted(kind, row, reason);
-    HoldRow {
-        kind,
-        class: "delete",
-        side: Some(other),
-        row: row.rows.crm,
-        field: String::new(),
-        detail: "[]".to_owned(),
-        reason: if undoable {
-            format!("{what}; its counterpart in {other} is kept until a person decides")
-        } else {
-            format!(
-                "{what}; its counterpart in {other} is kept, since a delete there cannot be undone: only a person can make it, there"
-            )
-        },
-        approvable: undoable,
     }
 }
 
@@ -274,7 +229,12 @@ fn trash(
 
 /// How many tries a write makes with this one; `None` where the same write failed and its pause is
 /// not over.
-fn try_now(failed: &Failed, row: i64, verb: Verb, changes: &[FieldChange]) -> Option<u32> {
+pub(super) fn try_now(
+    failed: &Failed,
+    row: i64,
+    verb: Verb,
+    changes: &[FieldChange],
+) -> Option<u32> {
     let Some(before) = failed.get(&(row, verb.word().to_owned())) else {
         return Some(1);
     };
@@ -405,22 +365,6 @@ fn note(kind: Kind, row: &PairRow, notice: Notice, adoption: &mut Adoption) {
             reason: format!("the value of {source} cannot cross over: {why}"),
             field: notice.field,
         }),
-    }
-}
-
-fn conflict_hold(kind: Kind, row: &PairRow, field: &str, values: &Pair<Vec<Value>>) -> HoldRow {
-    HoldRow {
-        kind,
-        class: "conflict",
-        side: None,
-        row: row.rows.crm,
-        field: field.to_owned(),
-        detail: serde_json::json!([{
-            "field": field, "crm": values.crm, "freshdesk": values.desk,
-        }])
-        .to_string(),
-        reason: format!("`{field}` was changed on both sides"),
-        approvable: true,
     }
 }
 

@@ -1,88 +1,88 @@
 //! Fields that are fought over wait for a person, who is told who is likely at the other end.
 
-use super::decide::{Decided, Job};
+use super::guard::Guarding;
 use super::{CycleError, Engine};
 use crate::mapping::Mapping;
-use crate::model::{Changes, Side, Value};
-use crate::plan::{FieldChange, Flap, HOUR, PastWrite, flap};
-use crate::store::{Adoption, Answer, HoldRow, NewBase, PastWrites, Said, Verb};
+use crate::model::{Changes, LinkId, Side, Value};
+use crate::plan::{FieldChange, Flap, HOUR, Merged, PairVerdict, PastWrite, Rule, flap, leave_be};
+use crate::store::{Adoption, Answer, HoldRow, PairRow, PastWrites, Said};
 use chrono::TimeDelta;
-use std::sync::Arc;
+use std::collections::HashMap;
 
 /// A change so soon after our write, in milliseconds, was made by no person.
 const AT_ONCE: i64 = 15_000;
 
+/// Earlier writes of what is about to be written; nothing where nobody looks for fights.
+#[derive(Debug, Default)]
+pub(super) struct Lately {
+    past: PastWrites,
+    /// In milliseconds since 1970.
+    now: i64,
+}
+
 impl Engine {
-    /// Takes the fields that are fought over out of `decided`; the records' other fields go on.
-    pub(super) async fn break_flaps(
+    /// What is known of earlier writes of the fields that these verdicts want to write.
+    pub(super) async fn lately(
         &mut self,
-        mapping: &Mapping,
-        said: &Said,
-        decided: Decided,
-    ) -> Result<Decided, CycleError> {
-        let updates = decided.jobs.iter().filter(|job| is_update(job));
-        let links: Vec<_> = updates.map(|job| job.pair.state.link).collect();
-        if links.is_empty() || !self.is_guarded() {
-            return Ok(decided);
+        judged: &[(PairRow, PairVerdict)],
+    ) -> Result<Lately, CycleError> {
+        let mut planned: HashMap<LinkId, Vec<&str>> = HashMap::new();
+        for (row, verdict) in judged {
+            let PairVerdict::Merge(merged) = verdict else {
+                continue;
+            };
+            let changes = Side::BOTH.iter().flat_map(|side| merged.changes.of(*side));
+            let names: Vec<&str> = changes.map(|it| it.field.as_str()).collect();
+            if !names.is_empty() {
+                planned.insert(row.state.link, names);
+            }
+        }
+        if planned.is_empty() || matches!(self.guarding, Guarding::Off) {
+            return Ok(Lately::default());
         }
         let now = self.clock.now();
         let since = now - TimeDelta::milliseconds(HOUR);
-        let past = self.store.written_lately(&links, since).await?;
-        if past.is_empty() && said.is_silent() {
-            return Ok(decided);
-        }
-        let now = now.timestamp_millis();
-        let Decided { mut adoption, jobs } = decided;
-        let mut passing = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            if is_update(&job) {
-                passing.extend(sift(mapping, job, &past, said, now, &mut adoption));
-            } else {
-                passing.push(job);
-            }
-        }
-        Ok(Decided {
-            adoption,
-            jobs: passing,
+        Ok(Lately {
+            past: self.store.written_lately(&planned, since).await?,
+            now: now.timestamp_millis(),
         })
     }
 }
 
-fn is_update(job: &Job) -> bool {
-    job.verb == Verb::Update && !job.asked_for
-}
-
-/// What of a job may be written.
-fn sift(
+/// Takes the fields of a pair that are fought over out of what is to be written; its other fields go
+/// on. What a person has just decided is no fight.
+pub(super) fn break_off(
     mapping: &Mapping,
-    mut job: Job,
-    past: &PastWrites,
-    said: &Said,
-    now: i64,
+    row: &PairRow,
+    merged: &mut Merged,
+    (said, lately): (&Said, &Lately),
     adoption: &mut Adoption,
-) -> Option<Job> {
-    let changes = Arc::clone(&job.changes);
-    let mut free = Vec::with_capacity(changes.len());
-    for change in changes.iter() {
-        let key = (job.pair.state.link, change.field.clone());
-        let past = past.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let fought = flap(past, job.side, &change.set, now);
-        let answer = said.to_flap(job.pair.rows.crm, &change.field, &detail(change));
-        match (fought, answer) {
-            (_, Some(Answer::Discard)) => adoption.bases.extend(leave(mapping, &mut job, change)),
-            (Some(fought), None) => adoption.holds.push(hold(&job, change, fought, past)),
-            (None, _) | (Some(_), Some(_)) => free.push(change.clone()),
-        }
+) {
+    if lately.past.is_empty() && said.is_silent() {
+        return;
     }
-    if free.len() == changes.len() {
-        return Some(job);
+    let answer = |change: &FieldChange| said.to_flap(row.rows.crm, &change.field, &detail(change));
+    if !said.is_silent() {
+        leave_be(mapping, &row.state, merged, |_, change| {
+            matches!(answer(change), Some((Answer::Discard, _)))
+        });
     }
-    let key = (job.row, job.verb.word());
-    let rest = job.only(free);
-    if rest.is_none() {
-        adoption.settled.push(key);
+    for target in Side::BOTH {
+        merged.changes.of_mut(target).retain(|change| {
+            let past = lately.past.of(row.state.link, &change.field);
+            let chosen = matches!(change.rule, Rule::Chosen(_));
+            let fought = flap(past, target, &change.set, lately.now).filter(|_| !chosen);
+            let Some(fought) = fought else { return true };
+            let mut hold = hold(mapping, row, target, change, (fought, past));
+            let approved = answer(change);
+            if let Some((_, shown)) = approved {
+                // The answer is one to what was shown, and is forgotten when the value is written.
+                shown.clone_into(&mut hold.reason);
+            }
+            adoption.holds.push(hold);
+            approved.is_some()
+        });
     }
-    rest
 }
 
 fn detail(change: &FieldChange) -> String {
@@ -92,27 +92,37 @@ fn detail(change: &FieldChange) -> String {
     .to_string()
 }
 
-fn hold(job: &Job, change: &FieldChange, fought: Flap, past: &[PastWrite]) -> HoldRow {
+fn hold(
+    mapping: &Mapping,
+    row: &PairRow,
+    target: Side,
+    change: &FieldChange,
+    (fought, past): (Flap, &[PastWrite]),
+) -> HoldRow {
     let field = &change.field;
     let times = past.len();
     HoldRow {
-        kind: job.kind,
+        kind: mapping.kind,
         class: "flap",
-        side: Some(job.side),
-        row: job.pair.rows.crm,
+        side: Some(target),
+        row: row.rows.crm,
         field: field.clone(),
         detail: detail(change),
         reason: format!(
             "`{field}` {fought}: written {times} times within the hour; {}",
-            opponent(job, change, fought, past)
+            opponent(row, target, change, (fought, past))
         ),
         approvable: true,
     }
 }
 
 /// Who is likely at the other end.
-fn opponent(job: &Job, change: &FieldChange, fought: Flap, past: &[PastWrite]) -> String {
-    let target = job.side;
+fn opponent(
+    row: &PairRow,
+    target: Side,
+    change: &FieldChange,
+    (fought, past): (Flap, &[PastWrite]),
+) -> String {
     let source = target.other();
     let Some(last) = past.iter().rev().find(|it| it.target == target) else {
         return format!("something in {source} changes it all the time");
@@ -124,7 +134,7 @@ fn opponent(job: &Job, change: &FieldChange, fought: Flap, past: &[PastWrite]) -
     if rewrites(&last.set, shown) {
         return format!("{target} rewrites what it is given, each time in another way");
     }
-    let changed_at = job.pair.state.versions.of(target).0;
+    let changed_at = row.state.versions.of(target).0;
     let at_once = (0..AT_ONCE).contains(&(changed_at - last.at));
     match (fought, at_once) {
         (Flap::TooOften, _) => format!("something in {source} changes it all the time"),
@@ -147,24 +157,4 @@ fn rewrites(written: &Changes, shown: &[Value]) -> bool {
     let written: Vec<String> = written.0.values().map(bare).collect();
     let shown: Vec<String> = shown.iter().map(bare).collect();
     !written.iter().all(String::is_empty) && written == shown
-}
-
-/// From now on each side is measured against what it shows of the field.
-fn leave(mapping: &Mapping, job: &mut Job, change: &FieldChange) -> Vec<NewBase> {
-    let Some(field) = mapping.fields.iter().find(|it| it.name == change.field) else {
-        return Vec::new();
-    };
-    let state = &mut job.pair.state;
-    for side in Side::BOTH {
-        for name in field.names(side) {
-            if let Some(value) = state.images.of(side).get(name).cloned() {
-                state.bases.of_mut(side).set(name, value);
-            }
-        }
-    }
-    let base = |side: Side| NewBase {
-        row: *job.pair.rows.of(side),
-        base: (state.bases.of(side) != state.images.of(side)).then(|| state.bases.of(side).clone()),
-    };
-    Side::BOTH.map(base).into()
 }

@@ -41,9 +41,9 @@ impl Guarding {
 /// How the cycle comes to a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
-    /// Some of it is linked.
+    /// Its first sync has come to its end.
     Known,
-    /// None of it is: its first sync.
+    /// It is in its first sync.
     First,
     /// The same, and a person has approved it beforehand.
     Approved,
@@ -104,17 +104,19 @@ impl Gate {
         let held = self.held.contains(&class);
         judge(guards.of(class), self.weight(class, planned), held)
     }
+
+    /// Whether a class that is not held crosses a line with `planned` more. While nobody had to know
+    /// how many pairs are linked, that is whether it could cross one.
+    fn crosses(&self, class: Class, planned: u64) -> bool {
+        let line = self.line(class, planned);
+        line.is_some_and(|line| line != Line::Before)
+    }
 }
 
 impl Engine {
     /// From now on what is too much of one class of changes waits for a person.
     pub const fn guard(&mut self, guards: Guards) {
         self.guarding = Guarding::Hold(guards);
-    }
-
-    /// Whether what is too much waits for a person.
-    pub(super) const fn is_guarded(&self) -> bool {
-        matches!(self.guarding, Guarding::Hold(_))
     }
 
     /// From now on what is too much is named, but nothing is held back: a rehearsal shows all of it.
@@ -136,10 +138,10 @@ impl Engine {
             self.store.release_guarded(kind).await?;
         }
         let state = self.store.guard_state(kind).await?;
-        let start = match (self.store.is_linked(kind).await?, self.first_is_approved) {
-            (true, _) => Start::Known,
-            (false, false) => Start::First,
-            (false, true) => Start::Approved,
+        let start = match (self.is_first(kind).await?, self.first_is_approved) {
+            (false, _) => Start::Known,
+            (true, false) => Start::First,
+            (true, true) => Start::Approved,
         };
         Ok(Gate {
             kind,
@@ -153,6 +155,19 @@ impl Engine {
             cycle: Counts::default(),
             day: None,
         })
+    }
+
+    /// Whether a kind is in its first sync: nothing of it is linked, or what is linked was linked by a
+    /// first sync that has not come to its end yet.
+    async fn is_first(&mut self, kind: Kind) -> Result<bool, CycleError> {
+        if self.store.is_linked(kind).await? {
+            return Ok(self.store.first_sync_goes_on(kind).await?);
+        }
+        // Of nothing at all there is no first sync.
+        if self.store.dirty_count(kind, 1).await? != (0, 0) {
+            self.store.first_sync_begins(kind).await?;
+        }
+        Ok(true)
     }
 
     /// What has to be known to judge: how many pairs there are, what was sent before.
@@ -215,9 +230,19 @@ impl Engine {
     pub(super) async fn close(&mut self, gate: &Gate, tally: &Tally) -> Result<(), CycleError> {
         let down = Side::BOTH.iter().any(|side| tally.is_down(*side));
         let cut_short = down || tally.unfinished || self.stop.is_cancelled();
-        if gate.held.is_empty() || gate.watches || cut_short {
+        if gate.watches || cut_short {
             return Ok(());
         }
+        if !gate.held.is_empty() {
+            self.say_what_waits(gate).await?;
+        }
+        if gate.start != Start::Known {
+            self.store.first_sync_ends(gate.kind).await?;
+        }
+        Ok(())
+    }
+
+    async fn say_what_waits(&mut self, gate: &Gate) -> Result<(), CycleError> {
         for (class, id, count) in self.store.recount(gate.kind).await? {
             tracing::warn!(event = "waiting", kind = %gate.kind, class, count, id,
                 "changes wait for a person: see `deskbridge holds`");
@@ -228,8 +253,8 @@ impl Engine {
 
 impl Engine {
     /// Whether a complete listing that shows none of `unseen` out of `known` records is not believed.
-    /// One that has `shrunk` waits for a person, and is believed once where that person says so; one
-    /// that is whole ends the wait.
+    /// One that has `shrunk` waits for a person, and is believed where that person says so, until all
+    /// that it does not show was asked for; one that is whole ends the wait.
     pub(super) async fn doubt_listing(
         &mut self,
         side: Side,
@@ -239,12 +264,12 @@ impl Engine {
         shrunk: bool,
     ) -> Result<bool, CycleError> {
         let approved = self.store.listing_hold(side, kind).await?;
-        if !shrunk || approved == Some(true) {
+        if approved == Some(true) {
+            return Ok(false);
+        }
+        if !shrunk {
             if approved.is_some() {
-                let kind = kind.word();
-                self.store
-                    .drop_class_hold(kind, LISTING, Some(side))
-                    .await?;
+                self.listing_is_done_with(side, kind).await?;
             }
             return Ok(false);
         }
@@ -260,5 +285,34 @@ impl Engine {
         };
         self.store.hold_class(&hold, self.clock.now()).await?;
         Ok(true)
+    }
+
+    /// All that a listing did not show was asked for: an answer about it is carried out.
+    pub(super) async fn listing_is_done_with(
+        &mut self,
+        side: Side,
+        kind: Kind,
+    ) -> Result<(), CycleError> {
+        let kind = kind.word();
+        Ok(self
+            .store
+            .drop_class_hold(kind, LISTING, Some(side))
+            .await?)
+    }
+
+    /// Whether a person has said of any listing that it is right. Of a kind that is not mapped any more
+    /// nothing is listed, and the answer is forgotten.
+    pub(super) async fn listing_is_approved(&mut self) -> Result<bool, CycleError> {
+        if !self.store.listing_is_approved().await? {
+            return Ok(false);
+        }
+        for kind in Kind::BOTH {
+            if self.mapping(kind).is_none() {
+                for side in Side::BOTH {
+                    self.listing_is_done_with(side, kind).await?;
+                }
+            }
+        }
+        Ok(self.store.listing_is_approved().await?)
     }
 }

@@ -337,6 +337,7 @@ impl Engine {
         loop {
             let missing = self.store.unseen(side, kind, after, CONFIRM_CHUNK).await?;
             let Some((last, _)) = missing.last() else {
+                self.listing_is_done_with(side, kind).await?;
                 return self.weigh_listing(side, kind, observation).await;
             };
             after = *last;

@@ -1,6 +1,7 @@
 //! One kind of record, from the state to the systems: plans in chunks, and has each carried out.
 
 use super::decide::{self, Decided, Job, LooseDecided};
+use super::flap::Lately;
 use super::guard::Gate;
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
@@ -260,16 +261,16 @@ impl Engine {
             let full = rows.len() as u64 == chunk.unsigned_abs();
             let before = after;
             after = last.state.link;
-            let (mut decided, mut said) = self.plan_pairs(mapping, gate, rows, tally).await?;
+            let (mut decided, mut said) =
+                self.plan_pairs(mapping, gate, rows, (true, tally)).await?;
             match self.look_again(kind, &decided, tally).await? {
                 Looked::NoNeed => {}
                 Looked::Fresh => {
                     let rows = self.store.pairs(kind, before, chunk).await?;
-                    (decided, said) = self.plan_pairs(mapping, gate, rows, tally).await?;
+                    (decided, said) = self.plan_pairs(mapping, gate, rows, (true, tally)).await?;
                 }
                 Looked::Failed => return Ok(false),
             }
-            let decided = self.break_flaps(mapping, &said, decided).await?;
             let decided = self.sift(gate, &said, decided).await?;
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {
@@ -278,13 +279,14 @@ impl Engine {
         }
     }
 
-    /// Decides linked pairs; with what people have said about them.
+    /// Decides linked pairs; with what people have said about them. `fights` says whether fields that
+    /// are fought over are looked for, which costs reading: they weigh next to nothing.
     pub(super) async fn plan_pairs(
         &mut self,
         mapping: &Mapping,
         gate: &Gate,
         rows: Vec<PairRow>,
-        tally: &mut Tally,
+        (fights, tally): (bool, &mut Tally),
     ) -> Result<(Decided, Said), CycleError> {
         let ids: Vec<i64> = rows
             .iter()
@@ -302,8 +304,16 @@ impl Engine {
                 .await?;
         }
         let undoable = self.undoable(mapping.kind);
-        let mut decided = decide::pairs(mapping, rows, &failed, undoable, &said);
+        let judged = decide::judge(mapping, rows, undoable);
+        let lately = if fights {
+            self.lately(&judged).await?
+        } else {
+            Lately::default()
+        };
+        let known = (&said, &lately);
+        let mut decided = decide::judged_pairs(mapping, judged, &failed, undoable, known);
         decided.absorb(relinked);
+        decided.failed = failed;
         Ok((decided, said))
     }
 
@@ -344,7 +354,9 @@ impl Engine {
     }
 
     async fn carry_out(&mut self, decided: Decided, tally: &mut Tally) -> Result<(), CycleError> {
-        let Decided { mut adoption, jobs } = decided;
+        let Decided {
+            mut adoption, jobs, ..
+        } = decided;
         adoption.intents = jobs.iter().map(Job::intent).collect();
         self.progress
             .decided

@@ -39,6 +39,8 @@ pub struct Tally {
     pub refused: u64,
     /// What was done about tickets.
     pub tickets: super::TicketTally,
+    /// Changes of tickets that were sent and that nobody had approved.
+    pub(super) tickets_sent: u64,
     /// What went wrong with the systems; one entry a side and sort of error.
     pub troubles: Vec<Trouble>,
     /// Whether the cycle has left work for the next one.

@@ -92,15 +92,15 @@ struct Settled {
 }
 
 impl Rules {
-    /// Whether it was weighed how much these rules want to do, since they were read.
+    /// Whether it was weighed how much these rules want to do, since they and tickets were read.
     fn is_weighed(&self) -> bool {
         self.resolved.as_ref().is_some_and(|it| it.weighed)
     }
 
-    /// Notes that it was.
-    fn weighed(&mut self) {
+    /// Notes whether it was, for what is known of the tickets now.
+    fn weighed(&mut self, weighed: bool) {
         if let Some(settled) = &mut self.resolved {
-            settled.weighed = true;
+            settled.weighed = weighed;
         }
     }
 }

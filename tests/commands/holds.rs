@@ -121,6 +121,32 @@ async fn a_plan_shows_what_would_wait_and_holds_nothing_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_does_not_show_as_written_what_a_sync_would_hold_as_fought_over() {
+    let world = World::new().await;
+    write_config(&world);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+0"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let there = world.desk_by_email("ada@acme.test").id;
+    world.crm_edit(ada, &[("phone", "+1")]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let edit = json!({"phone": "+0"});
+    world.desk.edit_contact(there, &edit).unwrap();
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
+    assert_eq!(row.properties["phone"], "+0");
+    world.crm_edit(ada, &[("phone", "+1")]);
+    let plan = parsed(&output(&world, &["plan", "--json"]));
+    let changes = plan["changes"].as_array().unwrap();
+    let actions: Vec<&Json> = changes.iter().map(|it| &it["action"]).collect();
+    assert_eq!(actions, ["hold"], "{plan:#}");
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_daemon_carries_out_an_answer_in_its_next_cycle() {
     let world = guarded().await;
     people(&world, 0..9);

@@ -11,6 +11,7 @@ use crate::world::{World, attempt, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
+use deskbridge::store::{Answer, Answers};
 use serde_json::{Value as Json, json};
 
 /// What is said of the one record that is meant.
@@ -345,4 +346,69 @@ async fn a_state_with_strange_rows_is_refused_and_no_value_steers_the_terminal()
         assert!([0, 73].contains(&code(&told)), "{sql}: {}", said(&told));
         assert!(!said(&told).contains("panicked"), "{sql}: {}", said(&told));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_a_hold_over_its_class_is_not_promised_for_the_next_cycle() {
+    let (world, clock, mut engine, ids) = world_of(&[ADA], &[]).await;
+    let mut guards = world.config().guards;
+    guards.creates.count = 1;
+    guards.updates.count = 0;
+    (guards.creates.percent, guards.updates.percent) = (0.0, 0.0);
+    engine.guard(guards);
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(ids[0], &[("jobtitle", "Duke")]);
+    for name in ["bob", "eve"] {
+        world.crm_contact(&[("email", &format!("{name}@acme.test")), ("firstname", name)]);
+    }
+    assert_eq!(cycle(&mut engine).await.held, 2);
+    for (who, class, name) in [
+        ("ada@acme.test", "update", "job_title"),
+        ("bob@acme.test", "create", "email"),
+    ] {
+        let told = explained(&world, who);
+        assert_eq!(told["next"], json!([]), "{told:#}");
+        let (codes, words) = why(&told);
+        assert_eq!(codes, ["held"], "{words}");
+        let holds = world.holds().await;
+        let hold = holds.iter().find(|it| it.class == class).unwrap();
+        let command = format!("deskbridge approve {}", hold.id);
+        assert!(words.contains(&command), "{words}");
+        let field = field(&told, name);
+        assert_eq!(field["next"], Json::Null, "{field}");
+        assert!(field["why"].as_str().unwrap().contains(&command), "{field}");
+        // Answered, it is written by the next cycle again, or never.
+        let mut answers = Answers::open(&world.state()).await.unwrap();
+        answers
+            .give(&[(hold.id, Answer::Approve)])
+            .await
+            .unwrap()
+            .unwrap();
+        let told = explained(&world, who);
+        assert_eq!(told["next"][0]["action"], class, "{told:#}");
+        assert_eq!(told["why"], json!([]), "{told:#}");
+        answers
+            .give(&[(hold.id, Answer::Discard)])
+            .await
+            .unwrap()
+            .unwrap();
+        let told = explained(&world, who);
+        assert_eq!(told["next"], json!([]), "{told:#}");
+        assert!(why(&told).1.contains("discarded"), "{told:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_in_doubt_promises_no_deletion() {
+    let remap = ("delete   = \"hold\"", "delete   = \"propagate\"");
+    let (world, _clock, _engine, _) = world_of(&[ADA], &[remap]).await;
+    world
+        .execute("UPDATE record SET presence = 'trashed' WHERE side = 'freshdesk'")
+        .await;
+    let action = |told: Json| told["next"][0]["action"].clone();
+    assert_eq!(action(explained(&world, "ada@acme.test")), "delete");
+    world
+        .execute("UPDATE generation SET doubt = 'it is an older copy'")
+        .await;
+    assert_eq!(action(explained(&world, "ada@acme.test")), "hold");
 }

@@ -1,8 +1,10 @@
 //! Fields that two systems fight over wait for a person; everything else goes on.
 
-use crate::world::{World, cycle, quiet};
+use crate::world::{World, attempt, cycle, quiet};
 use chrono::TimeDelta;
+use deskbridge::model::Side;
 use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::faults::Fault;
 use deskbridge::store::{Answer, Answers};
 use deskbridge::sync::Engine;
 use serde_json::json;
@@ -105,5 +107,100 @@ async fn a_server_that_rewrites_what_it_is_given_raises_no_alarm() {
         world.crm_edit(crm, &[("phone", &format!(" +49 30 {round} "))]);
         cycle(&mut engine).await;
     }
+    assert!(world.holds().await.is_empty(), "{:?}", world.holds().await);
+}
+
+/// A customer whose number is fought over, and held.
+async fn fight() -> (World, SimClock, Engine, u64, u64) {
+    let (world, clock, mut engine, crm, desk) = customer().await;
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(crm, &[("phone", "+49 1")]);
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(1));
+    set_back(&world, desk, "+49 0");
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(crm, &[("phone", "+49 1")]);
+    assert_eq!(cycle(&mut engine).await.updated, 0);
+    (world, clock, engine, crm, desk)
+}
+
+async fn answer(world: &World, answer: Answer) {
+    let hold = world.holds().await.first().unwrap().id;
+    let mut answers = Answers::open(&world.state()).await.unwrap();
+    answers.give(&[(hold, answer)]).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_approval_outlasts_a_write_that_fails_and_not_one_that_succeeds() {
+    let (world, clock, mut engine, crm, desk) = fight().await;
+    answer(&world, Answer::Approve).await;
+    let faults = &world.desk.backstage().faults;
+    faults.inject("PUT", "/api/v2/contacts", Fault::Refuse(503), 1000);
+    clock.advance(TimeDelta::minutes(1));
+    attempt(&mut engine).await;
+    world.desk.backstage().faults.clear();
+    assert_eq!(world.desk_by_email("ada@acme.test").phone.unwrap(), "+49 0");
+    clock.advance(TimeDelta::minutes(20));
+    attempt(&mut engine).await;
+    assert_eq!(world.desk_by_email("ada@acme.test").phone.unwrap(), "+49 1");
+    assert!(world.holds().await.is_empty(), "{:?}", world.holds().await);
+    // What comes back at once is another fight, and another question.
+    clock.advance(TimeDelta::seconds(5));
+    set_back(&world, desk, "+49 0");
+    world.crm_edit(crm, &[("phone", "+49 1"), ("jobtitle", "Count")]);
+    clock.advance(TimeDelta::minutes(1));
+    for _ in 0..3 {
+        attempt(&mut engine).await;
+        clock.advance(TimeDelta::minutes(1));
+        set_back(&world, desk, "+49 0");
+    }
+    assert_eq!(world.holds().await.len(), 1, "{:?}", world.holds().await);
+}
+
+#[tokio::test]
+async fn a_discarded_fight_stays_discarded_when_the_other_side_is_written_at_the_same_time() {
+    let (world, clock, mut engine, _, desk) = fight().await;
+    answer(&world, Answer::Discard).await;
+    let title = json!({"job_title": "Duke"});
+    world.desk.edit_contact(desk, &title).unwrap();
+    clock.advance(TimeDelta::minutes(1));
+    assert_eq!(cycle(&mut engine).await.updated, 1);
+    for _ in 0..2 {
+        clock.advance(TimeDelta::minutes(1));
+        quiet(&mut engine).await;
+        assert!(world.holds().await.is_empty(), "{:?}", world.holds().await);
+    }
+    assert_eq!(world.desk_by_email("ada@acme.test").phone.unwrap(), "+49 0");
+}
+
+#[tokio::test]
+async fn whoever_has_decided_a_conflict_is_not_asked_again_about_a_fight() {
+    let (mut world, clock) = World::timed().await;
+    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    let crm = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+49 0"),
+    ]);
+    let mut engine = world.timed_engine(&clock).await;
+    engine.guard(world.config().guards);
+    cycle(&mut engine).await;
+    let desk = world.desk_by_email("ada@acme.test").id;
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(crm, &[("phone", "+49 1")]);
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(1));
+    set_back(&world, desk, "+49 0");
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(crm, &[("phone", "+49 1")]);
+    set_back(&world, desk, "+49 2");
+    cycle(&mut engine).await;
+    assert_eq!(world.holds().await.first().unwrap().class, "conflict");
+    answer(&world, Answer::Take(Side::Crm)).await;
+    clock.advance(TimeDelta::minutes(1));
+    cycle(&mut engine).await;
+    assert_eq!(world.desk_by_email("ada@acme.test").phone.unwrap(), "+49 1");
     assert!(world.holds().await.is_empty(), "{:?}", world.holds().await);
 }

@@ -15,6 +15,7 @@ mod explain;
 mod flaps;
 mod guards;
 mod guards_later;
+mod held;
 mod identity;
 mod plan_files;
 mod reading;

@@ -9,13 +9,17 @@ use crate::plan::{
 };
 use crate::store::{Fate, HoldView, Parked, RecordView, Report, Story};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What is to come of a record.
 #[derive(Debug, Default)]
 pub(super) struct Outlook {
     pub(super) next: Vec<Next>,
     pub(super) why: Vec<Why>,
+    /// What is written, as far as nothing holds it up.
     pub(super) merged: Merged,
+    /// Fields whose change waits for a person, with what they are told.
+    pub(super) held: BTreeMap<String, String>,
 }
 
 /// Something that the next cycle does.
@@ -40,22 +44,29 @@ pub(super) struct Why {
 }
 
 impl Outlook {
-    fn next(&mut self, action: &'static str, side: Option<Side>, text: impl Into<String>) {
+    pub(super) fn next(
+        &mut self,
+        action: &'static str,
+        side: Option<Side>,
+        text: impl Into<String>,
+    ) {
         let text = text.into();
         self.next.push(Next { action, side, text });
     }
 
-    fn why(&mut self, code: &'static str, text: impl Into<String>) {
+    pub(super) fn why(&mut self, code: &'static str, text: impl Into<String>) {
         let text = text.into();
         self.why.push(Why { code, text });
     }
 }
 
-/// Asks the planner about what is stored.
+/// Asks the planner about what is stored. `doubted` says that the state may be an older copy of
+/// itself: what it takes for a deletion is a person's to judge then.
 pub(super) async fn outlook(
     state: &mut Report,
     story: &Story,
     mapping: Option<&Mapping>,
+    doubted: bool,
 ) -> Result<Outlook, Failure> {
     let mut out = Outlook::default();
     let Some(mapping) = mapping else {
@@ -64,7 +75,7 @@ pub(super) async fn outlook(
         return Ok(out);
     };
     if story.link.is_some() {
-        pair(mapping, story, &mut out);
+        pair(mapping, story, doubted, &mut out);
     } else {
         let records = [&story.records.crm, &story.records.desk];
         for record in records.into_iter().flatten() {
@@ -74,14 +85,14 @@ pub(super) async fn outlook(
     Ok(out)
 }
 
-fn pair(mapping: &Mapping, story: &Story, out: &mut Outlook) {
+fn pair(mapping: &Mapping, story: &Story, doubted: bool, out: &mut Outlook) {
     let Some(pair) = story.pair() else {
         return out.why("gone", "its counterpart is not in the state");
     };
     // Whether a system has a trash is the system's to say; what it cannot undo is held.
     let undoable = Pair {
-        crm: true,
-        desk: true,
+        crm: !doubted,
+        desk: !doubted,
     };
     match decide(mapping, &pair, undoable) {
         PairVerdict::Merge(merged) => merge(merged, out),
@@ -149,7 +160,7 @@ fn merge(merged: Merged, out: &mut Outlook) {
     out.merged = merged;
 }
 
-fn are(changes: &[FieldChange]) -> String {
+pub(super) fn are(changes: &[FieldChange]) -> String {
     let fields = counted(changes.len() as u64, "field");
     let verb = if changes.len() == 1 { "is" } else { "are" };
     format!("{fields} {verb}")

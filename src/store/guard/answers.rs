@@ -31,7 +31,7 @@ impl Answer {
         }
     }
 
-    pub(super) fn of_word(word: &str) -> Self {
+    pub(in crate::store) fn of_word(word: &str) -> Self {
         let sides = Side::BOTH.into_iter();
         match sides.into_iter().find(|side| side.word() == word) {
             Some(side) => Self::Take(side),
@@ -67,12 +67,13 @@ impl Said {
         (shown == detail && why == reason).then_some(*answer)
     }
 
-    /// The answer to a field that was fought over, while it shows the same values.
+    /// The answer to a field that was fought over, while it shows the same values, and the reason that
+    /// the person was shown.
     #[must_use]
-    pub fn to_flap(&self, row: i64, field: &str, detail: &str) -> Option<Answer> {
+    pub fn to_flap(&self, row: i64, field: &str, detail: &str) -> Option<(Answer, &str)> {
         let key = (row, "flap".to_owned(), field.to_owned());
-        let (answer, shown, _) = self.holds.get(&key)?;
-        (shown == detail).then_some(*answer)
+        let (answer, shown, why) = self.holds.get(&key)?;
+        (shown == detail).then_some((*answer, why.as_str()))
     }
 
     /// Whether nobody has said anything.

@@ -1,8 +1,10 @@
 //! What keeps one record from being in step, and the standings that it has.
 
-use super::{HoldView, Parked, Report};
-use crate::store::StoreError;
+use super::{HoldView, Parked, Report, hold_of};
+use crate::model::Kind;
+use crate::plan::Class;
 use crate::store::rows::bulk;
+use crate::store::{Answer, StoreError};
 use serde::Serialize;
 
 /// A standing that a ticket rule gives.
@@ -78,6 +80,60 @@ impl Report {
             holds.extend(next.into_iter().filter(|hold| hold.id == number));
         }
         Ok(holds)
+    }
+
+    /// The holds over whole classes of `kind`'s changes that nobody has answered.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn class_holds(&mut self, kind: Kind) -> Result<Vec<(Class, HoldView)>, StoreError> {
+        if !self.has_table("guarded").await? {
+            return Ok(Vec::new());
+        }
+        let numbers: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL ORDER BY id",
+        )
+        .bind(kind.word())
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(self.damaged())?;
+        let mut holds = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let hold = hold_of(&mut self.connection, number).await?;
+            let hold = hold.and_then(|hold| Some((Class::of_word(&hold.class)?, hold)));
+            holds.extend(hold);
+        }
+        Ok(holds)
+    }
+
+    /// What people have said about changes of these records that waited behind a hold over their
+    /// class, and what is not carried out yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn class_answers(
+        &mut self,
+        rows: &[i64],
+    ) -> Result<Vec<(Class, Answer)>, StoreError> {
+        if !self.has_table("guarded").await? {
+            return Ok(Vec::new());
+        }
+        let said: Vec<(String, String)> = sqlx::query_as(
+            "SELECT g.class, coalesce(g.answer, h.answer) FROM guarded AS g
+             LEFT JOIN hold AS h ON h.record IS NULL AND h.kind = g.kind AND h.class = g.class
+             WHERE coalesce(g.answer, h.answer) IS NOT NULL
+               AND g.record IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(bulk(rows)?)
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(self.damaged())?;
+        let said = said.iter();
+        Ok(said
+            .filter_map(|(class, answer)| Some((Class::of_word(class)?, Answer::of_word(answer))))
+            .collect())
     }
 
     /// `(field, why, since when)`: values of these records that cannot cross over.

@@ -3,7 +3,7 @@
 use super::Gate;
 use crate::plan::{Class, Counts, clears};
 use crate::store::{GuardedRow, Said, Verb};
-use crate::sync::decide::{Decided, Job};
+use crate::sync::decide::{Decided, Job, try_now};
 use crate::sync::{CycleError, Engine};
 use std::collections::{BTreeMap, HashSet};
 
@@ -68,19 +68,15 @@ impl Engine {
         said: &Said,
         decided: Decided,
     ) -> Result<Decided, CycleError> {
-        let (Some(guards), false) = (gate.guards, decided.jobs.is_empty()) else {
+        if gate.guards.is_none() || decided.jobs.is_empty() {
             return Ok(decided);
-        };
+        }
         let mut sifted = Sifted::default();
         sifted.add(&decided.jobs, said);
         // What was weighed may have grown since. Whatever comes, nothing over a line is written.
         self.remember(gate).await?;
         let counts = sifted.counts;
-        let grew = |class: &Class| {
-            let weight = gate.weight(*class, counts.of(*class));
-            let limit = guards.of(*class);
-            weight.cycle > limit.count || weight.day > limit.over_a_day().count
-        };
+        let grew = |class: &Class| gate.crosses(*class, counts.of(*class));
         if Class::OF_RECORDS.iter().any(grew) {
             self.learn(gate).await?;
         }
@@ -107,7 +103,11 @@ impl Engine {
 
 /// Takes the barred classes out, and writes down what waits and what is approved.
 fn hold_back(gate: &Gate, said: &Said, decided: Decided) -> Decided {
-    let Decided { mut adoption, jobs } = decided;
+    let Decided {
+        mut adoption,
+        jobs,
+        failed,
+    } = decided;
     let mut waiting: BTreeMap<(i64, Class), u64> = BTreeMap::new();
     let mut passing = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -144,7 +144,13 @@ fn hold_back(gate: &Gate, said: &Said, decided: Decided) -> Decided {
             Verb::Create | Verb::Delete => Vec::new(),
         };
         match job.only(free) {
-            Some(job) => passing.push(job),
+            // What is left may be what failed before, and its pause may go on.
+            Some(mut job) => {
+                if let Some(attempts) = try_now(&failed, job.row, job.verb, &job.changes) {
+                    job.attempts = attempts;
+                    passing.push(job);
+                }
+            }
             // What failed before and waits now is tried again when it is approved.
             None => adoption.settled.push(key),
         }
@@ -161,5 +167,6 @@ fn hold_back(gate: &Gate, said: &Said, decided: Decided) -> Decided {
     Decided {
         adoption,
         jobs: passing,
+        failed,
     }
 }

@@ -37,9 +37,6 @@ impl Engine {
         mapping: &Mapping,
         gate: &mut Gate,
     ) -> Result<bool, CycleError> {
-        let Some(guards) = gate.guards else {
-            return Ok(false);
-        };
         let (loose, paired) = self
             .store
             .dirty_count(mapping.kind, u32::MAX.into())
@@ -59,13 +56,8 @@ impl Engine {
         most.add(Class::Clear, paired.saturating_mul(fields));
         most.add(Class::Delete, paired);
         let can = |gate: &Gate| {
-            Class::OF_RECORDS.into_iter().any(|class| {
-                let (weight, limit) = (gate.weight(class, most.of(class)), guards.of(class));
-                !gate.held.contains(&class)
-                    && !gate.pardons(class)
-                    && (weight.cycle > limit.most(weight.linked)
-                        || weight.day > limit.over_a_day().most(weight.linked))
-            })
+            let mut classes = Class::OF_RECORDS.into_iter();
+            classes.any(|class| gate.crosses(class, most.of(class)))
         };
         if !can(gate) {
             return Ok(false);
@@ -124,7 +116,7 @@ impl Engine {
             if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
                 return Ok(());
             }
-            let (decided, said) = self.plan_pairs(mapping, gate, rows, tally).await?;
+            let (decided, said) = self.plan_pairs(mapping, gate, rows, (false, tally)).await?;
             sifted.add(&decided.jobs, &said);
         }
     }

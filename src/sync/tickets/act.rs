@@ -158,11 +158,20 @@ impl Engine {
             save.finished.extend(finished);
             tally.tickets.confirm(made);
             yielded(&mut row, &plan.yielded, tally);
+            let owes = owes_anew(&row, &plan);
             let waits = row.parked.as_ref().is_some_and(|it| it.due_at > now);
             row.memory = plan.memory.clone();
             row.wake_at = plan.wake_at;
             if plan.change.is_empty() {
-                row.memory = plan.memory_then;
+                let mut memory = plan.memory_then;
+                if turn.leaves() {
+                    // What a note would have said was refused with the rest.
+                    let known = &row.memory.notes;
+                    memory.notes.retain(|rule, _| known.contains_key(rule));
+                } else {
+                    first += u64::from(owes);
+                }
+                row.memory = memory;
                 row.parked = None;
                 row.attempts = 0;
             } else if !waits && !turn.leaves() {
@@ -174,7 +183,7 @@ impl Engine {
             save.rows.push(row);
         }
         self.store.save_tickets(tally.cycle, now, &save).await?;
-        self.count_tickets(turn, first).await?;
+        self.count_tickets(turn, first, tally).await?;
         self.change_tickets(wanted, turn, tally).await?;
         self.post_notes(&mut save.rows, turn, tally).await
     }
@@ -193,7 +202,14 @@ fn intent(row: &TicketRow, plan: &TicketPlan, journal: i64) -> TicketIntent {
     }
 }
 
-/// Whether the rules want to change a ticket now.
+/// Whether a note is to be posted that was not owed before.
+fn owes_anew(row: &TicketRow, plan: &TicketPlan) -> bool {
+    let known = &row.memory.notes;
+    let mut owed = plan.memory_then.notes.iter();
+    owed.any(|(rule, posted)| !posted && !known.contains_key(rule))
+}
+
+/// Whether the rules want to change a ticket now, or to post a note on it.
 pub(super) fn would_change(
     row: TicketRow,
     rules: &Settled,
@@ -201,8 +217,15 @@ pub(super) fn would_change(
     now: DateTime<Utc>,
 ) -> bool {
     let decided = decide(row, rules, failures, now);
-    let waits = decided.row.parked.is_some_and(|it| it.due_at > now);
-    !decided.plan.change.is_empty() && !waits
+    let waits = decided
+        .row
+        .parked
+        .as_ref()
+        .is_some_and(|it| it.due_at > now);
+    if decided.plan.change.is_empty() {
+        return owes_anew(&decided.row, &decided.plan);
+    }
+    !waits
 }
 
 /// Decides one ticket: what became of a change in doubt, then what the rules want now.

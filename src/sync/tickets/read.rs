@@ -98,8 +98,12 @@ impl Engine {
         }
     }
 
-    /// Each ticket with whether a rule may want to act on it.
-    fn weigh(&self, tickets: Vec<Ticket>) -> Vec<(Ticket, bool)> {
+    /// Each ticket with whether a rule may want to act on it. How much rules want to do in all has to
+    /// be weighed anew then.
+    fn weigh(&mut self, tickets: Vec<Ticket>) -> Vec<(Ticket, bool)> {
+        if !tickets.is_empty() {
+            self.rules.weighed(false);
+        }
         let rules = self.rules.resolved.as_ref();
         let weigh = |ticket: Ticket| {
             let wanted = rules.is_some_and(|rules| rules.want(&ticket.image));

@@ -1,0 +1,119 @@
+//! What of linked pairs waits for a person, and what that person has said.
+
+use crate::mapping::Mapping;
+use crate::model::{Kind, Pair, Presence, Value};
+use crate::plan::{Class, DeleteReason, Merged, NoticeKind, Told, clears, leave_be, merge_as_told};
+use crate::store::{Adoption, Answer, Fate, HoldRow, PairRow, Said};
+use std::collections::BTreeMap;
+
+/// What is to be merged after all that people have said about the pair.
+pub(super) fn as_told(
+    mapping: &Mapping,
+    row: &PairRow,
+    mut merged: Merged,
+    said: &Said,
+    adoption: &mut Adoption,
+) -> Merged {
+    let mut told = BTreeMap::new();
+    for notice in &merged.notices {
+        let NoticeKind::Held { values } = &notice.kind else {
+            continue;
+        };
+        let hold = conflict_hold(mapping.kind, row, &notice.field, values);
+        let said = said.to(
+            hold.row,
+            hold.class,
+            &hold.field,
+            &hold.detail,
+            &hold.reason,
+        );
+        let Some(answer) = said else { continue };
+        let answer = match answer {
+            Answer::Approve => Told::Newest,
+            Answer::Take(side) => Told::Take(side),
+            Answer::Discard => Told::Keep,
+        };
+        told.insert(notice.field.clone(), answer);
+        if answer != Told::Keep {
+            // It is forgotten when the value is written.
+            adoption.holds.push(hold);
+        }
+    }
+    if !told.is_empty() {
+        merged = merge_as_told(mapping, &row.state, &told);
+    }
+    let discards = [Class::Update, Class::Clear].map(|class| said.discards(row.rows.crm, class));
+    if let [update, clear] = discards
+        && (update || clear)
+    {
+        leave_be(mapping, &row.state, &mut merged, |target, change| {
+            if clears(change, target) {
+                clear
+            } else {
+                update
+            }
+        });
+    }
+    merged
+}
+
+/// What a deletion is called where people read of it.
+pub(super) fn deleted(kind: Kind, row: &PairRow, reason: DeleteReason) -> String {
+    let how = match (row.fates.of(reason.side), reason.seen) {
+        (Some(Fate::Converted), _) => {
+            "was made an agent, or something else that keeps its address,"
+        }
+        (Some(Fate::MovedTo(_)), _) => "was merged into another that has a counterpart of its own",
+        (Some(Fate::Unsure), _) => "was found missing when the state was an older copy",
+        (None, Presence::Trashed) => "was trashed, archived or blocked",
+        (None, _) => "is not there any more",
+    };
+    format!("the {kind} {how} in {}", reason.side)
+}
+
+pub(super) fn delete_hold(
+    kind: Kind,
+    row: &PairRow,
+    reason: DeleteReason,
+    undoable: bool,
+) -> HoldRow {
+    let other = reason.side.other();
+    let what = deleted(kind, row, reason);
+    HoldRow {
+        kind,
+        class: "delete",
+        side: Some(other),
+        row: row.rows.crm,
+        field: String::new(),
+        detail: "[]".to_owned(),
+        reason: if undoable {
+            format!("{what}; its counterpart in {other} is kept until a person decides")
+        } else {
+            format!(
+                "{what}; its counterpart in {other} is kept, since a delete there cannot be undone: only a person can make it, there"
+            )
+        },
+        approvable: undoable,
+    }
+}
+
+pub(super) fn conflict_hold(
+    kind: Kind,
+    row: &PairRow,
+    field: &str,
+    values: &Pair<Vec<Value>>,
+) -> HoldRow {
+    HoldRow {
+        kind,
+        class: "conflict",
+        side: None,
+        row: row.rows.crm,
+        field: field.to_owned(),
+        detail: serde_json::json!([{
+            "field": field, "crm": values.crm, "freshdesk": values.desk,
+        }])
+        .to_string(),
+        reason: format!("`{field}` was changed on both sides"),
+        approvable: true,
+    }
+}
