@@ -55,6 +55,19 @@ impl Store {
         Ok(())
     }
 
+    /// When what stands in this row of the journal was sent.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn sent_at(&mut self, journal: i64) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let at: Option<String> = sqlx::query_scalar("SELECT at FROM journal WHERE id = ?1")
+            .bind(journal)
+            .fetch_optional(&mut self.connection)
+            .await?;
+        Ok(at.and_then(|at| at.parse().ok()))
+    }
+
     /// The jobs whose tickets still wait for their end.
     ///
     /// # Errors

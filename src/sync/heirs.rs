@@ -101,9 +101,10 @@ impl Engine {
             .iter()
             .any(|field| field.lens == Lens::Company && field.direction == Direction::Both);
         for side in Side::BOTH {
-            let mut lost: BTreeMap<RecordId, bool> = BTreeMap::new();
+            // Of a company that nobody can tell anything of, `None`.
+            let mut lost: BTreeMap<RecordId, Option<bool>> = BTreeMap::new();
             for row in rows.iter() {
-                lost.extend(company_left(&row.state, side).map(|id| (id, false)));
+                lost.extend(company_left(&row.state, side).map(|id| (id, Some(false))));
             }
             for (id, gone) in &mut lost {
                 let Some((row, _)) = self.store.known(side, Kind::Company, id).await? else {
@@ -119,19 +120,22 @@ impl Engine {
                         kind: None,
                         error,
                     });
-                    *gone = true;
+                    *gone = None;
                     continue;
                 }
-                *gone = self.store.presence(row).await? != Presence::Live;
+                *gone = Some(self.store.presence(row).await? != Presence::Live);
             }
             for row in rows.iter_mut() {
-                let is_lost = company_left(&row.state, side)
-                    .is_some_and(|id| lost.get(&id).copied().unwrap_or(false));
-                if is_lost && goes_both_ways {
-                    row.state.bases.of_mut(side).set(COMPANY, Value::Empty);
-                    *row.moved.of_mut(side) = true;
-                } else if is_lost {
-                    row.state.images.of_mut(side).0.remove(COMPANY);
+                let left = company_left(&row.state, side);
+                match left.and_then(|id| lost.get(&id).copied()) {
+                    None | Some(Some(false)) => {}
+                    Some(Some(true)) if goes_both_ways => {
+                        row.state.bases.of_mut(side).set(COMPANY, Value::Empty);
+                        *row.moved.of_mut(side) = true;
+                    }
+                    Some(_) => {
+                        row.state.images.of_mut(side).0.remove(COMPANY);
+                    }
                 }
             }
         }

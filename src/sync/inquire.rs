@@ -141,7 +141,10 @@ impl Engine {
             // The mark is the server's time, and our clock may be behind it.
             .is_some_and(|mark| mark > (settled + GRACE).timestamp_millis());
         let sure = if keyed {
-            self.clock.now() >= settled
+            let now = self.clock.now();
+            // A request may be on its way for a while after it was given up.
+            let under_way = (sent.since..sent.since + GRACE).contains(&now);
+            now >= settled && !under_way
         } else {
             read_since
         };

@@ -60,7 +60,9 @@ impl Lock {
                 Some(held) => held,
                 None => place.lock().await,
             };
-            systems.state().tell(|| "the state is locked".to_owned());
+            if self.from > 0 {
+                systems.state().tell(|| "the state is locked".to_owned());
+            }
             if let Some(naps) = self.naps {
                 for _ in 0..naps {
                     tokio::time::sleep(NAP).await;

@@ -50,6 +50,7 @@ impl System {
             .last()
             .map(|(place, _)| *place)
             .filter(|_| more && !lie);
+        state.lied |= lie;
         if lie && cursor.is_none() {
             page.clear();
         }

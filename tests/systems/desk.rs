@@ -68,6 +68,10 @@ impl Helpdesk for System {
     }
 
     async fn change(&self, ticket: &Ticket, change: &TicketChange) -> TicketOutcome {
+        self.systems
+            .state()
+            .tickets
+            .doubt(std::slice::from_ref(&ticket.id));
         let request = || Request::Ticket(ticket.id.clone(), change.clone());
         let done = self
             .change("change a ticket", 1, request, |state, most, heard| {
@@ -105,6 +109,7 @@ impl Helpdesk for System {
         ids: &[RecordId],
         change: &TicketChange,
     ) -> Result<Job, RemoteError> {
+        self.systems.state().tickets.doubt(ids);
         let request = || Request::Tickets(ids.to_vec(), change.clone());
         self.change("change tickets", ids.len(), request, |state, most, _| {
             state.tell(|| format!("change tickets {ids:?} {change:?}"));

@@ -96,6 +96,15 @@ impl Tickets {
         self.all.get_mut(&id.0.parse().ok()?)
     }
 
+    /// A change of these is about to be asked for: nobody knows until they are looked at.
+    pub fn doubt(&mut self, ids: &[RecordId]) {
+        for id in ids {
+            if let Some(filed) = self.get(id) {
+                (filed.doubt, filed.seen) = (true, false);
+            }
+        }
+    }
+
     /// A bulk change is asked for.
     pub fn queue(&mut self, ids: Vec<RecordId>, change: TicketChange, due: i64) {
         self.jobs.push(Bulk { ids, change, due });
@@ -194,6 +203,7 @@ impl State {
             .collect();
         for (ids, change) in due {
             self.tell(|| format!("a job changes {ids:?}"));
+            self.tickets.doubt(&ids);
             for id in &ids {
                 if !happens(&mut self.random, skips) {
                     self.change_ticket(id, &change);
@@ -215,6 +225,8 @@ impl State {
         if filed.ticket.presence != Presence::Live {
             return Some(filed.ticket.clone());
         }
+        // Who has looked in the meantime takes what arrives late for somebody else's.
+        filed.unclear |= late;
         let crime = change.priority.and_then(|to| filed.ours(to, cycle, late));
         filed.ticket.image = change.applied_to(&filed.ticket.image);
         filed.ticket.version = Version(now / 1000 * 1000);
@@ -250,8 +262,10 @@ impl State {
         let Some(filed) = self.tickets.all.get_mut(&id) else {
             return;
         };
-        let before = filed.ticket.image.priority;
+        let (before, there) = (filed.ticket.image.priority, filed.ticket.presence);
         touch(&mut filed.ticket);
+        // A ticket in the trash does not show what became of it.
+        filed.unclear |= there != filed.ticket.presence && (filed.doubt || doubt);
         filed.ticket.version = Version(now / 1000 * 1000);
         filed.closed |= filed.ticket.image.is_done_with();
         let priority = filed.ticket.image.priority;

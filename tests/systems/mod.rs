@@ -80,6 +80,8 @@ pub struct State {
     pub arriving: bool,
     /// How often a look for changes has shown nothing although there were some.
     pub hushes: u64,
+    /// Whether a list has lied.
+    pub lied: bool,
     /// Whether the trace is kept.
     pub traced: bool,
     /// What was called, hashed.
@@ -154,6 +156,7 @@ impl Systems {
             late: Vec::new(),
             arriving: false,
             hushes: 0,
+            lied: false,
             traced: false,
             trace: DefaultHasher::new(),
             story: std::env::var_os("DESKBRIDGE_STORY").map(|_| Vec::new()),

@@ -5,7 +5,7 @@ use crate::mapping::NoteFacts;
 use crate::model::{Image, Kind, Pair, Side, Value};
 use crate::plan::{FieldChange, Rule};
 use crate::remote::{Applied, ErrorKind, Helpdesk, NoteOutcome, RemoteError};
-use crate::store::{TicketFinish, TicketIntent, TicketRow, TicketSave};
+use crate::store::{GRACE, TicketFinish, TicketIntent, TicketRow, TicketSave};
 use crate::sync::{CycleError, Engine, Tally};
 use std::sync::Arc;
 
@@ -55,6 +55,10 @@ impl Engine {
                     turn.unnoted.insert(row.ticket.id.clone());
                     break;
                 }
+                if row.noting.is_some() {
+                    turn.unnoted.insert(row.ticket.id.clone());
+                    break;
+                }
             }
         }
         Ok(())
@@ -77,6 +81,11 @@ impl Engine {
                 tally.tickets.noted += 1;
                 let finish = finished(journal, "done", None, None);
                 return Ok(Ok(self.noted(row, rule, Some(finish), tally).await?));
+            }
+            let (sent_at, now) = (self.store.sent_at(journal).await?, self.clock.now());
+            if sent_at.is_some_and(|at| (at..at + GRACE).contains(&now)) {
+                // It may be on its way yet.
+                return Ok(Ok(()));
             }
             self.not_noted(row, finished(journal, "no_effect", None, None), tally)
                 .await?;

@@ -1,6 +1,7 @@
 //! What lives have brought to light, each as short as it can be told.
 
 mod companies;
+mod late;
 
 use crate::people::set;
 use crate::systems::faults::{Failure, Faults, Moment};

@@ -33,7 +33,7 @@ const COMPANIES: [Named; 3] = [
     ("ref", "custom_fields.ref"),
 ];
 
-/// Everybody by their reference. Whom a silent look for changes has hidden may have been made twice
+/// Everybody by their reference. Whom a list or a look for changes has hidden may have been made twice
 /// where nothing is unique; then the one without a counterpart is listed.
 fn by_ref<'a>(
     account: &'a Account,
@@ -69,7 +69,7 @@ fn has_ended(account: &Account, kind: Kind, reference: &str) -> bool {
 /// Both sides show the same. Returns how many pairs do not, for reasons that are listed.
 pub(super) fn agree(life: &Life, kind: Kind, ledger: &Ledger, wrong: &mut Vec<String>) -> u64 {
     let state = life.systems.state();
-    let hidden = |id: u64| state.hushes > 0 && ledger.is_shadowed(id);
+    let hidden = |id: u64| (state.hushes > 0 || state.lied) && ledger.is_shadowed(id);
     let crm = by_ref(&state.accounts.crm, kind, hidden, wrong);
     let desk = by_ref(&state.accounts.desk, kind, |_| false, wrong);
     let all: BTreeSet<&str> = crm.keys().chain(desk.keys()).copied().collect();

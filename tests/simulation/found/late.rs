@@ -1,0 +1,103 @@
+//! What lives have brought to light about requests that arrive when they were given up.
+
+use super::{Scene, contact, pair, run};
+use crate::clients::RULE;
+use crate::people::set;
+use crate::systems::State;
+use crate::systems::faults::{Failure, Faults};
+use crate::systems::run::cycle;
+use crate::systems::traits::Traits;
+use deskbridge::model::{Kind, Priority, Side};
+
+const SECOND: i64 = 1000;
+
+impl Scene {
+    /// A cycle so much later.
+    async fn after(&mut self, seconds: i64) {
+        self.systems.state().now += seconds * SECOND;
+        let ended = cycle(&self.systems, &mut self.engine, false).await;
+        ended.unwrap().unwrap();
+    }
+
+    /// What is on its way arrives so much later.
+    fn delay(&self, seconds: i64) {
+        let state = &mut self.systems.state();
+        let at = state.now + seconds * SECOND;
+        assert_eq!(state.late.len(), 1, "{:?}", state.late);
+        state.late[0].0 = at;
+    }
+}
+
+#[test]
+fn a_create_that_arrives_after_we_have_looked_for_what_it_made_makes_nobody_twice() {
+    run(async {
+        let fill = |state: &mut State| {
+            contact(
+                state,
+                Side::Desk,
+                &[("email", "ada@x.test"), ("name", "King")],
+            );
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.systems.state().faults.once = Some(Failure::Late);
+        scene.after(600).await;
+        scene.delay(40);
+        scene.after(20).await;
+        for _ in 0..3 {
+            scene.after(60).await;
+        }
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
+    });
+}
+
+#[test]
+fn a_note_that_arrives_after_we_have_looked_for_it_is_not_posted_twice() {
+    run(async {
+        let mut both = (0, 0);
+        let fill = |state: &mut State| both = pair(state);
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.place.toml += &RULE.replace("{ON_END}", "restore");
+        let mut scene = scene.reopened().await;
+        scene.after(600).await;
+        {
+            let state = &mut scene.systems.state();
+            let now = state.now;
+            state.tickets.open(&both.1.to_string(), None, now);
+            set(
+                state,
+                Side::Crm,
+                Kind::Contact,
+                both.0,
+                "customer_tier",
+                "vip".into(),
+            );
+            state.faults.bustle = 1.0;
+            // The first write after the ticket was raised.
+            let mut once = Some(Failure::Late);
+            state.people = Some(Box::new(move |state| {
+                let mut tickets = state.tickets.all.values();
+                if tickets.any(|it| it.ticket.image.priority == Priority::Urgent) {
+                    state.faults.once = state.faults.once.or(once.take());
+                }
+            }));
+        }
+        scene.after(600).await;
+        scene.delay(40);
+        {
+            let state = &mut scene.systems.state();
+            (state.people, state.faults) = (None, Faults::default());
+        }
+        scene.after(20).await;
+        for _ in 0..3 {
+            scene.after(60).await;
+        }
+        let state = scene.systems.state();
+        let notes: Vec<usize> = state
+            .tickets
+            .all
+            .values()
+            .map(|it| it.notes.len())
+            .collect();
+        assert_eq!(notes, [1]);
+    });
+}
