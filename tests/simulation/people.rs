@@ -19,6 +19,10 @@ pub(crate) const UNTOUCHED: &str = "untouched";
 type Fields = BTreeMap<String, Value>;
 
 /// Everybody who works in one of the systems.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is true or not by itself"
+)]
 #[derive(Debug)]
 pub(crate) struct People {
     counter: u64,

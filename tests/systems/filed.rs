@@ -24,6 +24,10 @@ pub struct Decision {
 }
 
 /// A ticket and what was done to it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is true or not by itself"
+)]
 #[derive(Debug, Clone)]
 pub struct Filed {
     pub ticket: Ticket,

@@ -48,6 +48,10 @@ const MORNING: i64 = 1_772_442_000_000;
 pub type People = Box<dyn FnMut(&mut State) + Send>;
 
 /// Both systems, the time, and what befalls them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is true or not by itself"
+)]
 pub struct State {
     /// The one source of chance.
     pub random: StdRng,
