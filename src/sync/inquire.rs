@@ -142,8 +142,10 @@ impl Engine {
             .is_some_and(|mark| mark > (settled + GRACE).timestamp_millis());
         let sure = if keyed {
             let now = self.clock.now();
-            // A request may be on its way for a while after it was given up.
-            let under_way = (sent.since..sent.since + GRACE).contains(&now);
+            // A request may be on its way for a while after it was given up. The helpdesk itself refuses a
+            // second record with the same key; a CRM may not.
+            let under_way =
+                sent.side == Side::Crm && (sent.since..sent.since + GRACE).contains(&now);
             now >= settled && !under_way
         } else {
             read_since

@@ -33,11 +33,13 @@ impl State {
     /// Whatever was on its way until now arrives. People may have done something since.
     pub fn arrive(&mut self) {
         let now = self.now;
-        let (due, rest) = std::mem::take(&mut self.late)
+        let (mut due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.late)
             .into_iter()
             .partition(|(at, _)| *at <= now);
         self.late = rest;
-        for (_, request) in due {
+        due.sort_by_key(|(at, _)| *at);
+        for (at, request) in due {
+            self.now = at;
             self.tell(|| format!("arrives late: {request:?}"));
             self.arriving = true;
             match request {
@@ -55,6 +57,7 @@ impl State {
             }
             self.arriving = false;
         }
+        self.now = now;
         self.run_jobs();
     }
 }
