@@ -8,6 +8,7 @@
 mod mark;
 
 use super::{Store, StoreError};
+use crate::model::Kind;
 pub(super) use mark::Beside;
 use mark::{Doubt, beside, write};
 use sqlx::{Connection as _, SqliteConnection};
@@ -162,18 +163,20 @@ impl Store {
         std::mem::take(&mut self.generation.unsaid)
     }
 
-    /// In a state that is distrusted, once everything was read: a record without a match key may have
+    /// In a state that is distrusted, once everything of a kind was read: a record without a match key may have
     /// a counterpart that was made after this copy. It is left alone until somebody edits it.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn spare_keyless(&mut self) -> Result<u64, StoreError> {
+    pub async fn spare_keyless(&mut self, kind: Kind) -> Result<u64, StoreError> {
         let spared = sqlx::query(
             "UPDATE record SET standing = 'spared', dirty = 0,
                because = 'it has no match key, and may have a counterpart that this older copy of the state does not know; it is left alone until it is edited'
-             WHERE link IS NULL AND presence = 'live' AND dirty = 1 AND keys = '[]'",
+             WHERE kind = ?1 AND link IS NULL AND presence = 'live' AND dirty = 1 AND keys = '[]'
+               AND version <> -1",
         )
+        .bind(kind.word())
         .execute(&mut self.connection)
         .await?;
         Ok(spared.rows_affected())

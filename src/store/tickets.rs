@@ -312,6 +312,8 @@ async fn take(tx: &mut SqliteConnection, tickets: &[(Ticket, bool)]) -> Result<(
     }
     // A lagging read must not look like an edit: what is older than what is known says nothing. What
     // was refused is tried again after any change, for what it lacked may be a field that we do not read.
+    // Where all that a job is to change stands there, it has done so, whatever becomes of its other tickets:
+    // until it ends somebody may decide otherwise.
     sqlx::query(
         "INSERT INTO ticket (id, requester, company, version, created_at, presence, image)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
@@ -328,7 +330,8 @@ async fn take(tx: &mut SqliteConnection, tickets: &[(Ticket, bool)]) -> Result<(
            state = CASE WHEN version = excluded.version THEN state END,
            due_at = CASE WHEN version = excluded.version THEN due_at END,
            attempts = CASE WHEN image = excluded.image THEN attempts ELSE 0 END,
-           in_doubt = in_doubt AND job IS NOT NULL,
+           in_doubt = in_doubt AND job IS NOT NULL
+                      AND json_patch(excluded.image, pending ->> '$.change') IS NOT excluded.image,
            requester = excluded.requester, company = excluded.company, version = excluded.version,
            presence = excluded.presence, image = excluded.image
          WHERE excluded.version >= version",

@@ -1,9 +1,11 @@
 //! How a cycle goes about a state that is an old copy: it reads everything first, and deletes nothing.
 
 use super::observe::Observation;
+use super::report::Trouble;
 use super::{CycleError, Engine, Tally};
 use crate::model::Side;
 use crate::remote::ErrorKind;
+use crate::store::PassKind;
 
 impl Engine {
     /// Says in the log what there is to say of the state itself, and whether it is distrusted.
@@ -15,26 +17,28 @@ impl Engine {
     }
 
     /// Whether enough was read for a distrusted state to be acted upon: all of it, deletions
-    /// included. A feed that the key may not read is never read, and nothing depends on it.
+    /// included. What the key was never allowed to read is never read, and nothing depends on it.
     pub(super) async fn has_read_everything(
         &mut self,
         observation: &Observation,
         tally: &Tally,
     ) -> Result<bool, CycleError> {
-        let unread = |error: &crate::remote::RemoteError| error.kind != ErrorKind::Forbidden;
-        if self.stop.is_cancelled()
-            || Side::BOTH.iter().any(|side| tally.is_down(*side))
-            || observation.troubles.iter().any(|it| unread(&it.error))
-        {
+        if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
             return Ok(false);
         }
-        let kinds: Vec<_> = self.mappings.iter().map(|mapping| mapping.kind).collect();
-        for kind in kinds {
-            if !tally.blind(kind) && !self.sees(kind, tally).await? {
+        for trouble in &observation.troubles {
+            if trouble.error.kind != ErrorKind::Forbidden || self.was_read(trouble).await? {
                 return Ok(false);
             }
         }
-        let spared = self.store.spare_keyless().await?;
+        let kinds: Vec<_> = self.mappings.iter().map(|mapping| mapping.kind).collect();
+        let mut spared = 0;
+        for kind in kinds.into_iter().filter(|kind| !tally.blind(*kind)) {
+            if !self.sees(kind, tally).await? {
+                return Ok(false);
+            }
+            spared += self.store.spare_keyless(kind).await?;
+        }
         if spared > 0 {
             tracing::warn!(
                 event = "old_state",
@@ -43,6 +47,15 @@ impl Engine {
             );
         }
         Ok(true)
+    }
+
+    /// Whether what cannot be read now was read once.
+    async fn was_read(&mut self, trouble: &Trouble) -> Result<bool, CycleError> {
+        let Some(kind) = trouble.kind else {
+            return Ok(false);
+        };
+        let pass = self.store.pass(trouble.side, kind, PassKind::All).await?;
+        Ok(pass.mark.is_some())
     }
 
     /// The end of a cycle that read everything: the state is trusted again where it came through.

@@ -189,6 +189,43 @@ async fn what_was_made_since_the_backup_is_not_made_twice_even_without_an_addres
 }
 
 #[tokio::test]
+async fn who_was_made_since_the_backup_is_found_by_the_address_also_where_the_mapping_is_another() {
+    let (mut world, clock, mut engine) = people("hold").await;
+    let carl = world.crm_contact(&[("email", "carl@acme.test"), ("firstname", "Carl")]);
+    let faults = &world.desk.backstage().faults;
+    faults.inject("POST", "/api/v2/contacts", Fault::Refuse(400), 50);
+    clock.advance(TimeDelta::minutes(1));
+    engine.cycle(false).await.unwrap();
+    faults.clear();
+    let backup = back_up(&world).await;
+    world.crm_edit(carl, &[("phone", "+2")]);
+    clock.advance(TimeDelta::minutes(1));
+    assert_eq!(cycle(&mut engine).await.created, 1);
+    clock.advance(TimeDelta::minutes(10));
+    world.remap("delete   = \"hold\"", "delete   = \"propagate\"");
+    let mut engine = restore(&world, &clock, engine, &backup).await;
+    assert!(engine.store.is_distrusted());
+    world
+        .desk
+        .backstage()
+        .faults
+        .inject("GET", "/api/v2/contacts", Fault::Refuse(403), 2);
+    engine.cycle(false).await.unwrap();
+    // What could be read before and cannot now is waited for.
+    assert!(engine.store.is_distrusted());
+    world.desk.backstage().faults.clear();
+    clock.advance(TimeDelta::minutes(10));
+    let report = cycle(&mut engine).await;
+    assert_eq!(report.linked, 1, "{report:?}");
+    assert!(!engine.store.is_distrusted());
+    world.crm_edit(carl, &[("phone", "+7")]);
+    clock.advance(TimeDelta::minutes(1));
+    assert_eq!(cycle(&mut engine).await.updated, 1);
+    let there = world.desk_by_email("carl@acme.test");
+    assert_eq!(there.phone.as_deref(), Some("+7"));
+}
+
+#[tokio::test]
 async fn an_old_state_writes_nothing_before_everything_was_read() {
     let (world, clock, mut engine) = people("hold").await;
     let crm = world

@@ -15,6 +15,9 @@ pub(crate) fn end(state: &mut State) {
     let side = any_side(state);
     let kind = Kind::BOTH[usize::from(state.random.random_bool(0.8))];
     let now = state.now;
+    if kind == Kind::Contact {
+        lapse(state, None);
+    }
     match state.random.random_range(0..8) {
         0 | 1 => {
             if let Some(id) = any(state, side, kind) {
@@ -103,12 +106,27 @@ fn take_over(record: &mut Record, fields: &BTreeMap<String, Value>, side: Side) 
     }
 }
 
+/// A standing may have ended: of this contact of the CRM, or of anybody.
+fn lapse(state: &mut State, of: Option<u64>) {
+    let name = of.and_then(|id| state.accounts.crm.contacts.get(&id));
+    let name = name.map(|it| it.text(reference(Side::Crm)).to_owned());
+    let contacts = &state.accounts.desk.contacts;
+    for filed in state.tickets.all.values_mut() {
+        let requester = filed.ticket.requester.0.parse().ok();
+        let requester = requester.and_then(|id: u64| contacts.get(&id));
+        let theirs = requester.map(|it| it.text(reference(Side::Desk)));
+        filed.lapsed |= name.is_none() || theirs == name.as_deref();
+    }
+}
+
 /// Takes note of who is a VIP in the CRM.
 pub(crate) fn honour(state: &mut State, side: Side, kind: Kind, id: u64) {
     if side == Side::Crm && kind == Kind::Contact {
         let is_vip = |it: &Record| it.text("customer_tier") == "vip";
         if state.accounts.crm.contacts.get(&id).is_some_and(is_vip) {
             state.vips.insert(id);
+        } else if state.vips.contains(&id) {
+            lapse(state, Some(id));
         }
     }
 }

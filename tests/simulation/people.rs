@@ -256,6 +256,7 @@ fn note(state: &mut State, side: Side, kind: Kind, id: u64, field: &str) {
             cycle,
             within,
             shown: false,
+            known: false,
             hidden: false,
         };
         record.edits.insert(field.to_owned(), edit);

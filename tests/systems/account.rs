@@ -267,6 +267,9 @@ impl Account {
         {
             record.known |= record.seen && ended;
             record.seen = false;
+            for edit in record.edits.values_mut() {
+                edit.known |= edit.shown && ended;
+            }
         }
     }
 

@@ -78,8 +78,8 @@ impl System {
         let hushed = happens(&mut state.random, rate);
         if hushed {
             for record in state.accounts.of_mut(self.side).of_mut(kind).values_mut() {
-                for edit in record.edits.values_mut() {
-                    edit.hidden |= !edit.shown;
+                for edit in record.edits.values_mut().filter(|edit| !edit.known) {
+                    (edit.shown, edit.hidden) = (false, true);
                 }
             }
             state.hushes += 1;

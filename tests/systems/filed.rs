@@ -40,6 +40,8 @@ pub struct Filed {
     pub unclear: bool,
     /// Whether it was done with when something of ours stood on it.
     pub closed: bool,
+    /// Whether its customer's standing may have ended since it came: one that begins anew acts anew.
+    pub lapsed: bool,
     /// Whether a note was refused.
     pub mute: bool,
     /// Whether nobody may know yet what became of our last change.
@@ -88,6 +90,7 @@ impl Tickets {
             decided: None,
             unclear: false,
             closed: false,
+            lapsed: false,
             mute: false,
             doubt: false,
             seen: false,
@@ -180,7 +183,10 @@ impl Filed {
     fn ours(&mut self, to: Priority, cycle: u64, late: bool) -> Option<String> {
         let from = self.ticket.image.priority;
         let crime = self.decided.take_if(|_| to != from).and_then(|it| {
-            let raced = (it.within && it.cycle == cycle && !it.shown) || late || self.unclear;
+            let raced = (it.within && it.cycle == cycle && !it.shown)
+                || late
+                || self.unclear
+                || self.lapsed;
             (it.sure && !raced).then(|| {
                 let id = &self.ticket.id;
                 format!("ticket {id}: {from}, a person's word, was overruled by {to}")

@@ -18,6 +18,10 @@ pub enum Standing {
 }
 
 /// The last thing that a person did to a field.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is true or not by itself"
+)]
 #[derive(Debug, Clone)]
 pub struct Edit {
     pub value: Value,
@@ -27,6 +31,8 @@ pub struct Edit {
     pub within: bool,
     /// Whether a read has shown it since.
     pub shown: bool,
+    /// Whether a cycle that came to its end has read it: another may have forgotten it.
+    pub known: bool,
     /// Whether a look for what has changed has passed over it.
     pub hidden: bool,
 }

@@ -122,6 +122,36 @@ async fn a_job_that_ends_cycles_later_is_waited_for_and_overrules_nobody() {
 }
 
 #[tokio::test]
+async fn who_lowers_a_ticket_of_a_job_whose_end_nobody_tells_is_not_overruled() {
+    let desk = account(TicketOptions {
+        job_polls: 0,
+        job_time: TimeDelta::seconds(1),
+        ..TicketOptions::default()
+    });
+    // A tag would tell that the change was made.
+    let bare = silent().replace("tags ", "# tags ");
+    let mut stage = Stage::with(&bare, desk).await;
+    impatient(&mut stage.engine);
+    let tickets: Vec<u64> = (0..10).map(|_| stage.ticket(2, LOW)).collect();
+    let faults = &stage.world.desk.backstage().faults;
+    faults.inject("GET", "/api/v2/jobs", Fault::TornBody, 1000);
+    stage.vip();
+    for _ in 0..2 {
+        stage.try_turn().await;
+    }
+    assert!(all_urgent(&stage, &tickets));
+    // What stood there before: by that alone a change that was never made looks the same.
+    stage.edit(tickets[0], &json!({"priority": LOW}));
+    for _ in 0..3 {
+        stage.try_turn().await;
+        assert_eq!(stage.priority(tickets[0]), LOW);
+    }
+    stage.world.desk.backstage().faults.clear();
+    stage.rests().await;
+    assert_eq!(stage.priority(tickets[0]), LOW);
+}
+
+#[tokio::test]
 async fn a_job_that_never_ends_does_not_keep_tickets_low_for_ever() {
     let desk = account(TicketOptions {
         job_polls: u32::MAX,
