@@ -3,13 +3,15 @@
 //! Nothing is ever sent a second time on a guess. The record is read; what it shows goes into the
 //! state like anything else that is seen, and is planned afresh.
 
+use super::observe::Observation;
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
-use crate::model::{Image, Pair, Presence, RecordId, Side, Value};
+use crate::model::{Image, Kind, Pair, Presence, RecordId, Side, Value};
 use crate::plan::FieldChange;
 use crate::remote::{Connector, RemoteError};
 use crate::store::{Adoption, GRACE, NewBase, NewLink, PassKind, SentRow, StoreError, Verb};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many writes without an answer are looked at in one cycle.
@@ -23,6 +25,21 @@ enum Found {
     TooEarly,
 }
 
+/// Since when changes have to be read once more before a create without a key is taken for not made; what
+/// was read is taken out.
+struct Again(BTreeMap<(Side, Kind), DateTime<Utc>>);
+
+impl Again {
+    fn for_all(sent: &[SentRow]) -> Self {
+        let mut oldest = BTreeMap::new();
+        for row in sent.iter().filter(|row| row.action == Verb::Create.word()) {
+            let since = oldest.entry((row.side, row.kind)).or_insert(row.since);
+            *since = row.since.min(*since);
+        }
+        Self(oldest)
+    }
+}
+
 impl Engine {
     /// Looks at every write whose outcome is not known.
     ///
@@ -30,12 +47,14 @@ impl Engine {
     ///
     /// Where the state fails.
     pub(super) async fn inquire(&mut self, tally: &mut Tally) -> Result<(), CycleError> {
-        for sent in self.store.sent(LIMIT).await? {
+        let sent = self.store.sent(LIMIT).await?;
+        let mut again = Again::for_all(&sent);
+        for sent in sent {
             if self.stop.is_cancelled() || tally.is_down(sent.side) {
                 continue;
             }
             let found = if sent.action == Verb::Create.word() {
-                self.look_for_created(&sent).await?
+                self.look_for_created(&sent, &mut again).await?
             } else {
                 self.confirm(sent.side, sent.kind, &[(sent.row, sent.id.clone())])
                     .await?
@@ -66,6 +85,7 @@ impl Engine {
     async fn look_for_created(
         &mut self,
         sent: &SentRow,
+        again: &mut Again,
     ) -> Result<Result<Found, RemoteError>, CycleError> {
         let changes: Vec<FieldChange> =
             serde_json::from_str(&sent.effect).map_err(StoreError::from)?;
@@ -113,9 +133,43 @@ impl Engine {
         if !keyed && self.adopt_lookalike(sent, &changes, &fields).await? {
             return Ok(Ok(Found::Known));
         }
-        Ok(Ok(self
+        let found = self
             .sure_of_absence(sent, keyed, connector.as_ref())
-            .await?))
+            .await?;
+        drop(connector);
+        if keyed || matches!(found, Found::TooEarly) {
+            return Ok(Ok(found));
+        }
+        // One look for changes that leaves somebody out would make them twice: so nobody is made again on
+        // the word of a single one.
+        if let Some(error) = self.reread_changes(sent, again).await? {
+            return Ok(Err(error));
+        }
+        self.adopt_lookalike(sent, &changes, &fields).await?;
+        Ok(Ok(Found::Known))
+    }
+
+    /// Reads once more what has changed since the oldest of the creates whose answer is missing, once a
+    /// cycle. Returns what the system said where it failed.
+    async fn reread_changes(
+        &mut self,
+        sent: &SentRow,
+        again: &mut Again,
+    ) -> Result<Option<RemoteError>, CycleError> {
+        let Some(since) = again.0.get(&(sent.side, sent.kind)).copied() else {
+            return Ok(None);
+        };
+        let mut observation = Observation::default();
+        let overlap = self.connectors.of(sent.side).caps().overlap;
+        let since = since - GRACE - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::zero());
+        let since = Some(since.timestamp_millis());
+        self.reread(sent.side, sent.kind, since, &mut observation)
+            .await?;
+        let error = observation.troubles.pop().map(|trouble| trouble.error);
+        if error.is_none() {
+            again.0.remove(&(sent.side, sent.kind));
+        }
+        Ok(error)
     }
 
     /// Whether a look that found nothing proves that nothing was made: the index had time to show

@@ -8,6 +8,7 @@ use crate::systems::faults::{Failure, Faults};
 use crate::systems::run::cycle;
 use crate::systems::traits::Traits;
 use deskbridge::model::{Kind, Priority, Side};
+use deskbridge::remote::ErrorKind;
 
 const SECOND: i64 = 1000;
 
@@ -47,6 +48,35 @@ fn a_create_that_arrives_after_we_have_looked_for_what_it_made_makes_nobody_twic
             scene.after(60).await;
         }
         assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
+    });
+}
+
+#[test]
+fn a_person_without_a_key_whom_one_look_for_changes_leaves_out_is_not_made_twice() {
+    run(async {
+        let fill = |state: &mut State| {
+            pair(state);
+        };
+        let mut scene = Scene::new(Traits::searching(), "crm", fill).await;
+        scene.after(600).await;
+        contact(&mut scene.systems.state(), Side::Desk, &[("name", "King")]);
+        scene.systems.state().faults.once = Some(Failure::Done(ErrorKind::NoAnswer));
+        scene.after(600).await;
+        {
+            // The CRM's two searches show nothing; its next ones do.
+            let state = &mut scene.systems.state();
+            (state.faults.hush, state.faults.bustle) = (1.0, 1.0);
+            state.people = Some(Box::new(|state| {
+                if state.hushes >= 2 {
+                    state.faults.hush = 0.0;
+                }
+            }));
+        }
+        for _ in 0..5 {
+            scene.after(600).await;
+        }
+        assert_eq!(scene.systems.state().hushes, 2);
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (2, 2));
     });
 }
 

@@ -1,0 +1,145 @@
+//! What a listing of everything proves: who is missing from it is asked for, and one that leaves people
+//! out is not believed.
+
+use super::reader::{Pass, read_all};
+use super::{Observation, PAGES_TOGETHER, PAGES_WAITING, reach};
+use crate::model::{Kind, Side};
+use crate::remote::{ErrorKind, RemoteError};
+use crate::store::PassKind;
+use crate::sync::{CycleError, Engine, Trouble};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How many records missing from a listing are asked for in one go.
+const CONFIRM_CHUNK: i64 = 500;
+
+/// The proof that a listing of everything came to its own end. Only reading can make one, and
+/// only with one may anything be concluded from what was *not* seen.
+#[derive(Debug)]
+pub(in crate::sync) struct CompleteListing {
+    pub(super) side: Side,
+    pub(super) kind: Kind,
+    /// Whether it is known what it has met; if not, it was the first and has nobody to miss.
+    pub(super) ticked_off: bool,
+}
+
+impl CompleteListing {
+    /// Whether it says something about `kind` that is more than a first impression.
+    pub(in crate::sync) fn audits(&self, kind: Kind) -> bool {
+        self.kind == kind && self.ticked_off
+    }
+}
+
+impl Engine {
+    /// Asks for each record that a complete listing did not show; only the record's own answer says
+    /// that it is gone. Returns whether the listing is believed.
+    pub(super) async fn confirm_missing(
+        &mut self,
+        listing: &CompleteListing,
+        observation: &mut Observation,
+    ) -> Result<bool, CycleError> {
+        let CompleteListing {
+            side,
+            kind,
+            ticked_off,
+        } = *listing;
+        if !ticked_off {
+            self.store.believe_listing(side, kind).await?;
+            return Ok(true);
+        }
+        let (known, unseen) = self.store.unseen_count(side, kind).await?;
+        let shrunk = unseen > 20 && unseen > known / 2;
+        if self
+            .doubt_listing(side, kind, known, unseen, shrunk)
+            .await?
+        {
+            observation.troubles.push(Trouble {
+                side,
+                kind: Some(kind),
+                error: RemoteError {
+                    side,
+                    call: format!("list of all {kind} records"),
+                    kind: ErrorKind::Garbled,
+                    detail: format!(
+                        "shows none of {unseen} out of {known} records that were there before: not believed, nothing is concluded from it"
+                    ),
+                    request_id: None,
+                },
+            });
+            return Ok(false);
+        }
+        let mut after = 0;
+        loop {
+            let missing = self.store.unseen(side, kind, after, CONFIRM_CHUNK).await?;
+            let Some((last, _)) = missing.last() else {
+                self.listing_is_done_with(side, kind).await?;
+                return self.weigh_listing(side, kind, observation).await;
+            };
+            after = *last;
+            if let Err(error) = self.confirm(side, kind, &missing).await? {
+                observation.troubles.push(Trouble {
+                    side,
+                    kind: Some(kind),
+                    error,
+                });
+                return Ok(false);
+            }
+            let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
+            self.store.vanished(side, kind, &rows).await?;
+        }
+    }
+
+    /// Believes a listing that has shown all who are there. One that has passed over some of them may
+    /// have passed over others whom nobody knows yet, and over their changes: these are read as if
+    /// there had been no listing. Returns whether it is believed.
+    async fn weigh_listing(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        observation: &mut Observation,
+    ) -> Result<bool, CycleError> {
+        let (_, passed_over) = self.store.unseen_count(side, kind).await?;
+        if passed_over == 0 {
+            self.store.believe_listing(side, kind).await?;
+            return Ok(true);
+        }
+        tracing::warn!(event = "listing_incomplete", %side, %kind, passed_over,
+            "a list of all records did not show some that are there; what changed is read as well");
+        let changes = self.store.pass(side, kind, PassKind::Changes).await?;
+        let now = self.clock.now();
+        let caps = self.connectors.of(side).caps();
+        let since = changes.mark.map(|mark| reach(mark, now, caps));
+        self.reread(side, kind, since, observation).await?;
+        Ok(false)
+    }
+
+    /// Reads what has changed since a time by the server's clock, in milliseconds, beside what the cycle
+    /// has read. A system that fails is a trouble in the observation.
+    pub(in crate::sync) async fn reread(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        since: Option<i64>,
+        observation: &mut Observation,
+    ) -> Result<(), CycleError> {
+        let Some(mapping) = self.mapping(kind).cloned() else {
+            return Ok(());
+        };
+        let connector = Arc::clone(self.connectors.of(side));
+        let pass = Pass {
+            since,
+            ..Pass::of_changes(side, kind)
+        };
+        let (pages, mut inbox) = mpsc::channel(PAGES_WAITING);
+        let reader = read_all(connector, mapping, vec![pass], pages);
+        let writer = async {
+            let mut reads = Vec::new();
+            while inbox.recv_many(&mut reads, PAGES_TOGETHER).await > 0 {
+                self.take_in(std::mem::take(&mut reads), observation)
+                    .await?;
+            }
+            Ok(())
+        };
+        tokio::join!(reader, writer).1
+    }
+}
