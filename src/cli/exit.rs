@@ -87,7 +87,7 @@ pub enum Failure {
     Usage(String),
     /// The state is an older copy of itself. Nothing was written.
     #[error(
-        "the state is an older copy, or was moved: run `deskbridge sync` first, which reads everything again"
+        "the state is an older copy, was moved, or its journal has lost rows: run `deskbridge sync` first, which reads everything again"
     )]
     OldState,
     /// A plan was made for other accounts. Nothing was written.
@@ -142,6 +142,7 @@ impl Failure {
             | Self::Config { .. }
             | Self::Secret(_) => Exit::Config,
             Self::Telemetry(_) | Self::Usage(_) | Self::Unanswered(_) => Exit::Usage,
+            Self::State(StoreError::Full) => Exit::Machine,
             Self::State(_) | Self::OldState | Self::ForeignPlan { .. } => Exit::State,
             Self::Remote(errors) => of_errors(errors),
             Self::Stopped => Exit::Stopped,
@@ -206,6 +207,13 @@ mod tests {
             detail: String::new(),
             request_id: None,
         }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_for_a_while_does_not_end_the_service_for_good() {
+        assert_eq!(Failure::State(StoreError::Full).exit(), Exit::Machine);
+        let damaged = StoreError::Locked(PathBuf::from("state.db"));
+        assert_eq!(Failure::State(damaged).exit(), Exit::State);
     }
 
     #[test]

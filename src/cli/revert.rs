@@ -114,6 +114,16 @@ async fn worth_it(
     if !undoing.errors.is_empty() {
         return Err(Failure::Remote(undoing.errors.clone()));
     }
+    if let Some(run) = arguments.run
+        && let Some((made, known)) = engine.store.journal_lacks(run).await?
+        && arguments.since.is_none()
+        && known > 0
+    {
+        return Err(Failure::Usage(format!(
+            "run {run} made {made} writes, and the journal has {known} of them: the others were pruned (`keep` in [state]) or are lost; \
+             `deskbridge revert {run} --since 2000-01-01` takes back what is there"
+        )));
+    }
     if !undoing.writes.is_empty() {
         return Ok(());
     }

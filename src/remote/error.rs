@@ -37,6 +37,9 @@ pub enum ErrorKind {
     /// Too many calls, also after waiting (429).
     #[error("too many calls")]
     Throttled(Option<Duration>),
+    /// No more calls of this sort for so long, while others go on: nothing was sent.
+    #[error("no more calls of this sort for now")]
+    Paused(Duration),
     /// No connection could be made: nothing was sent.
     #[error("cannot be reached")]
     Unreachable,
@@ -61,6 +64,12 @@ impl ErrorKind {
     pub const fn is_down(self) -> bool {
         matches!(self, Self::Denied | Self::Unreachable | Self::Throttled(_))
     }
+
+    /// Whether another call of the same sort would fare no better, whatever becomes of others.
+    #[must_use]
+    pub const fn bars_its_sort(self) -> bool {
+        self.is_down() || matches!(self, Self::Paused(_))
+    }
 }
 
 /// Whether a failed write can have had an effect.
@@ -82,6 +91,7 @@ impl RemoteError {
             | ErrorKind::Missing
             | ErrorKind::Rejected(_)
             | ErrorKind::Throttled(_)
+            | ErrorKind::Paused(_)
             | ErrorKind::Unreachable
             | ErrorKind::Stopped => Applied::No,
             ErrorKind::NoAnswer | ErrorKind::Fault(_) | ErrorKind::Garbled => Applied::Unknown,
@@ -94,6 +104,7 @@ impl RemoteError {
         matches!(
             self.kind,
             ErrorKind::Throttled(_)
+                | ErrorKind::Paused(_)
                 | ErrorKind::Unreachable
                 | ErrorKind::NoAnswer
                 | ErrorKind::Fault(_)

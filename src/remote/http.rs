@@ -5,7 +5,7 @@ use super::budget::{Admission, Budget, Denied, Spending, Tariff};
 use super::governor::Why;
 use super::reply::{Reply, cut, retry_after, server_time};
 use super::retry::RetryPolicy;
-use super::{ErrorKind, RemoteError};
+use super::{ErrorKind, Lane, RemoteError, lane};
 use crate::model::Side;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, StatusCode, Url};
@@ -251,13 +251,20 @@ impl Http {
             Denied::Stopped => self.error(call, ErrorKind::Stopped, ""),
             Denied::Closed(wait, why) => {
                 let minutes = wait.as_secs().div_ceil(60);
+                let low = matches!(lane::current(), Lane::FirstSync | Lane::Reconcile);
+                let kind = match why {
+                    Why::ClassRefused(_) => ErrorKind::Paused(wait),
+                    // What is left of the day is kept for what people do.
+                    Why::DaySpent if low => ErrorKind::Paused(wait),
+                    Why::DaySpent | Why::Refused => ErrorKind::Throttled(Some(wait)),
+                };
                 let what = match why {
                     Why::Refused => "it refuses more calls".to_owned(),
                     Why::ClassRefused(class) => format!("it refuses more calls of {}", class.0),
                     Why::DaySpent => "the day's calls are used up".to_owned(),
                 };
                 let detail = format!("{what}; the next try is in {minutes} min");
-                self.error(call, ErrorKind::Throttled(Some(wait)), &detail)
+                self.error(call, kind, &detail)
             }
         }
     }

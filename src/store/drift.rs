@@ -125,7 +125,8 @@ impl Store {
         })
     }
 
-    /// Takes note of whether the last listing of `kind` on `side` that came to its end is believed.
+    /// Takes note of whether the listing of `kind` on `side` that was begun last is believed: none is before its
+    /// end.
     ///
     /// # Errors
     ///
@@ -149,7 +150,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the last listing of `kind` on `side` that came to its end is believed.
+    /// Whether the listing of `kind` on `side` that was begun last came to its end and is believed.
     ///
     /// # Errors
     ///

@@ -111,7 +111,7 @@ pub(super) fn damage(path: &Path, error: sqlx::Error) -> StoreError {
             path: path.to_owned(),
             source: io::Error::other("cannot be opened; check the directory and its rights"),
         },
-        _ => StoreError::Sqlite(error),
+        _ => error.into(),
     }
 }
 
@@ -148,4 +148,26 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_not_taken_for_a_state_that_is_at_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        let mut state = connect(&path, false).await.unwrap();
+        for sql in ["PRAGMA max_page_count = 1", "CREATE TABLE t (x BLOB)"] {
+            let done = sqlx::query(sql).execute(&mut state).await;
+            if let Err(error) = done {
+                assert!(matches!(damage(&path, error), StoreError::Full));
+                return;
+            }
+        }
+        panic!("there was room");
+    }
 }

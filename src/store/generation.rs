@@ -95,12 +95,8 @@ impl Store {
             (None, _) => None,
         };
         let (name, number, journalled, before) = row.unwrap_or((drawn, 0, 0, None));
-        if rows < journalled {
-            let lost = journalled - rows;
-            self.generation.unsaid.push(format!(
-                "the last {lost} rows of the journal are gone; they cannot be shown or taken back"
-            ));
-        }
+        let lost = journalled - rows;
+        let doubt = doubt.or_else(|| (lost > 0).then_some(Doubt::Torn { lost }));
         let mut number = number;
         if let Beside::Mark {
             generation,

@@ -39,8 +39,8 @@ impl Store {
         })
     }
 
-    /// The live, unlinked record that shows just `fields`, as far as it is known, and was changed at `since` or later, if
-    /// there is exactly one.
+    /// The live, unlinked record that shows just `fields`, as far as it is known, and was changed at `since` or later. Of
+    /// several, which nobody can tell from each other, the oldest.
     ///
     /// # Errors
     ///
@@ -52,18 +52,16 @@ impl Store {
         fields: &Image,
         since: DateTime<Utc>,
     ) -> Result<Option<i64>, StoreError> {
-        // The server's clock may be behind ours.
         let since = (since - GRACE).timestamp_millis();
         let rows: Vec<(i64, String)> = sqlx::query_as(
             "SELECT id, image FROM record
-             WHERE side = ?1 AND kind = ?2 AND link IS NULL AND presence = 'live' AND version >= ?3",
+             WHERE side = ?1 AND kind = ?2 AND link IS NULL AND presence = 'live' AND version >= ?3 ORDER BY id",
         )
         .bind(side.word())
         .bind(kind.word())
         .bind(since)
         .fetch_all(&mut self.connection)
         .await?;
-        let mut alike = Vec::new();
         for (row, text) in rows {
             let shown: Image = serde_json::from_str(&text)?;
             // A field that is not read any more says nothing against it.
@@ -72,13 +70,10 @@ impl Store {
                 shown.get(field).is_some_and(|shown| shown != value)
             };
             if fields.0.keys().any(known) && !fields.0.iter().any(differs) {
-                alike.push(row);
+                return Ok(Some(row));
             }
         }
-        Ok(match alike.as_slice() {
-            [one] => Some(*one),
-            _ => None,
-        })
+        Ok(None)
     }
 
     /// How many things wait for a person.
@@ -126,5 +121,29 @@ impl Store {
         .fetch_optional(&mut self.connection)
         .await?;
         Ok(row.map(|(row, link)| (row, link.map(LinkId))))
+    }
+
+    /// The record on the other side that this one is linked to.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn counterpart(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        id: &RecordId,
+    ) -> Result<Option<RecordId>, StoreError> {
+        let found: Option<String> = sqlx::query_scalar(
+            "SELECT theirs.remote_id FROM record AS ours JOIN link AS l ON l.id = ours.link
+             JOIN record AS theirs ON theirs.id = CASE ours.side WHEN 'crm' THEN l.desk ELSE l.crm END
+             WHERE ours.side = ?1 AND ours.kind = ?2 AND ours.remote_id = ?3",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .bind(&id.0)
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(found.map(RecordId))
     }
 }

@@ -63,6 +63,7 @@ use crate::model::Kind;
 use across::Across;
 use file::{connect, damage, inspect, lock, private};
 use generation::{Beside, Generation};
+use sqlx::migrate::MigrateError;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use std::fs::{self, File};
 use std::io;
@@ -74,10 +75,13 @@ use std::time::Duration;
 pub enum StoreError {
     /// `SQLite` said no.
     #[error("the state database: {0}")]
-    Sqlite(#[from] sqlx::Error),
+    Sqlite(sqlx::Error),
+    /// There is no room for it.
+    #[error("no room is left for the state: make some and start again; nothing is lost")]
+    Full,
     /// The schema is not what we expect.
     #[error("the state database has a schema of another version: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(MigrateError),
     /// A row holds something that we did not write.
     #[error("the state database holds something unreadable: {0}")]
     Unreadable(#[from] serde_json::Error),
@@ -122,6 +126,25 @@ pub enum StoreError {
     Absent(PathBuf),
 }
 
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error.as_database_error().and_then(|error| error.code()) {
+            // SQLITE_FULL: <https://sqlite.org/rescode.html#full>.
+            Some(code) if code == "13" => Self::Full,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+            error => Self::Migrate(error),
+        }
+    }
+}
+
 /// What brings a state of any earlier version up to this one.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -150,6 +173,9 @@ impl Store {
     ///
     /// Where another instance has it, or it is damaged or unreadable.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        // Under whichever name: a link to it is the same state.
+        let real = path.canonicalize();
+        let path = real.as_deref().unwrap_or(path);
         let lock = lock(path)?;
         let generation = Generation::new(Beside::look(path), Some(path.to_owned()));
         Self::with(path, Some(lock), generation).await

@@ -141,7 +141,7 @@ impl Store {
         Ok(PassState { mark, running })
     }
 
-    /// Begins a pass over everything: nothing was met yet.
+    /// Begins a pass over everything: nothing was met yet, and it is not believed before its end.
     ///
     /// # Errors
     ///
@@ -154,7 +154,8 @@ impl Store {
         .bind(kind.word())
         .execute(&mut self.connection)
         .await?;
-        super::drift::forget(&mut self.connection, side, kind).await
+        super::drift::forget(&mut self.connection, side, kind).await?;
+        self.judge_listing(side, kind, false).await
     }
 
     /// Takes in pages, in order and in one transaction, together with how far their feeds were read:

@@ -4,7 +4,7 @@ use super::rows::{bulk, side as side_of};
 use super::{Store, StoreError, pragma};
 use crate::model::{Image, Kind, Pair, RecordId, Side, Value};
 use crate::plan::FieldChange;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use std::collections::BTreeSet;
 
 /// What stands in the journal in a value's place.
@@ -38,8 +38,8 @@ pub struct Remembered {
     pub in_doubt: bool,
 }
 
-/// Of a row of the journal: number, fields, message.
-type JournalRow = (i64, String, Option<String>);
+/// Of a row of the journal: number, fields, message, cycle.
+type JournalRow = (i64, String, Option<String>, i64);
 
 impl Store {
     /// The record with this handle and its counterpart; `None` where there is none.
@@ -134,8 +134,8 @@ impl Store {
         self.across.forget();
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let addresses = addresses(&mut tx, who).await?;
-        let journal = redact_journal(&mut tx, who).await?;
-        redact_reports(&mut tx, &addresses).await?;
+        let (journal, cycles) = redact_journal(&mut tx, who).await?;
+        redact_reports(&mut tx, &addresses, &cycles).await?;
         take_out(&mut tx, who).await?;
         tx.commit().await?;
         // What was overwritten in place before lies in unused parts of the file; a new file has none.
@@ -183,13 +183,18 @@ async fn addresses(
 
 /// Puts [`FORGOTTEN`] in the place of every value that the journal has of these records, and of their
 /// tickets.
-async fn redact_journal(tx: &mut SqliteConnection, who: &Remembered) -> Result<u64, StoreError> {
+/// Returns how many rows that are, and the cycles in which a system said something about one of them.
+async fn redact_journal(
+    tx: &mut SqliteConnection,
+    who: &Remembered,
+) -> Result<(u64, BTreeSet<i64>), StoreError> {
     let id = |side: Side| who.ids.of(side).as_ref().map(|id| id.0.as_str());
     let rows: Vec<JournalRow> = sqlx::query_as(
-        "SELECT id, fields, message FROM journal
+        "SELECT id, fields, message, cycle FROM journal
          WHERE (kind = ?1 AND (crm_id = ?2 OR desk_id = ?3))
-            OR (kind = 'ticket' AND desk_id IN (SELECT id FROM ticket WHERE requester = ?3 AND ?1 = 'contact'
-                  UNION SELECT ticket FROM support WHERE requester = ?3 AND ?1 = 'contact'))",
+            OR (kind = 'ticket' AND desk_id IN (
+                  SELECT id FROM ticket WHERE CASE ?1 WHEN 'contact' THEN requester ELSE company END = ?3
+                  UNION SELECT ticket FROM support WHERE CASE ?1 WHEN 'contact' THEN requester ELSE company END = ?3))",
     )
     .bind(who.kind.word())
     .bind(id(Side::Crm))
@@ -198,7 +203,7 @@ async fn redact_journal(tx: &mut SqliteConnection, who: &Remembered) -> Result<u
     .await?;
     for chunk in rows.chunks(CHUNK) {
         let mut news = Vec::with_capacity(chunk.len());
-        for (number, fields, message) in chunk {
+        for (number, fields, message, _) in chunk {
             let fields: Vec<FieldChange> = serde_json::from_str(fields)?;
             let fields: Vec<FieldChange> = fields.into_iter().map(redacted).collect();
             let message = message.as_ref().map(|_| FORGOTTEN);
@@ -213,7 +218,9 @@ async fn redact_journal(tx: &mut SqliteConnection, who: &Remembered) -> Result<u
         .execute(&mut *tx)
         .await?;
     }
-    Ok(rows.len() as u64)
+    let said = rows.iter().filter(|(_, _, message, _)| message.is_some());
+    let cycles = said.map(|(_, _, _, cycle)| *cycle).collect();
+    Ok((rows.len() as u64, cycles))
 }
 
 /// The change as it is told without its values. What was empty stays empty: that says nothing.
@@ -241,7 +248,24 @@ pub fn is_forgotten(change: &FieldChange) -> bool {
 async fn redact_reports(
     tx: &mut SqliteConnection,
     addresses: &BTreeSet<String>,
+    cycles: &BTreeSet<i64>,
 ) -> Result<(), StoreError> {
+    // What a system says about a refused write may be any value of it.
+    for (table, text, of) in [
+        ("cycle", "report", "id"),
+        ("meta", "value", "key = 'last_cycle' AND value ->> '$.id'"),
+    ] {
+        let sql = format!(
+            "UPDATE {table} SET {text} = json_set({text}, '$.troubles', json_array(?2))
+             WHERE {of} IN (SELECT value FROM json_each(?1)) AND json_array_length({text}, '$.troubles') > 0"
+        );
+        // Nothing but words of this function is in the statement's text.
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(bulk(&cycles.iter().collect::<Vec<_>>())?)
+            .bind(FORGOTTEN)
+            .execute(&mut *tx)
+            .await?;
+    }
     for address in addresses {
         for sql in [
             "UPDATE cycle SET report = replace(report, ?1, ?2) WHERE instr(report, ?1) > 0",

@@ -126,6 +126,58 @@ impl Store {
             .await?)
     }
 
+    /// The writes about this record after journal row `after`, in order: each one's row, its run, and the fields
+    /// that it wrote on `side`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn fields_since(
+        &mut self,
+        after: i64,
+        side: Side,
+        kind: Kind,
+        id: &RecordId,
+    ) -> Result<Vec<(i64, i64, String)>, StoreError> {
+        let sql = match side {
+            Side::Crm => {
+                "SELECT j.id, j.cycle, f.value ->> 'field' FROM journal AS j, json_each(j.fields) AS f
+                 WHERE j.crm_id = ?3 AND j.kind = ?2 AND j.id > ?1 AND j.side = 'crm'
+                   AND (j.outcome IS NULL OR j.outcome IN ('done', 'looked_up', 'unknown')) ORDER BY j.id"
+            }
+            Side::Desk => {
+                "SELECT j.id, j.cycle, f.value ->> 'field' FROM journal AS j, json_each(j.fields) AS f
+                 WHERE j.desk_id = ?3 AND j.kind = ?2 AND j.id > ?1 AND j.side = 'freshdesk'
+                   AND (j.outcome IS NULL OR j.outcome IN ('done', 'looked_up', 'unknown')) ORDER BY j.id"
+            }
+        };
+        Ok(sqlx::query_as(sql)
+            .bind(after)
+            .bind(kind.word())
+            .bind(&id.0)
+            .fetch_all(&mut self.connection)
+            .await?)
+    }
+
+    /// How many writes this run says it has made, and how many of them the journal has; `None` where nothing is
+    /// known of the run, or the journal has them all.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn journal_lacks(&mut self, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
+        let row: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT coalesce(report ->> '$.created', 0) + coalesce(report ->> '$.updated', 0)
+                      + coalesce(report ->> '$.deleted', 0),
+                    (SELECT count(*) FROM journal WHERE cycle = ?1 AND kind <> 'ticket' AND outcome = 'done')
+             FROM cycle WHERE id = ?1",
+        )
+        .bind(run)
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(row.filter(|(made, known)| known < made))
+    }
+
     /// The records of which this is a match key, such as an e-mail address.
     ///
     /// # Errors
@@ -159,8 +211,9 @@ impl Store {
     /// Where the database fails.
     pub async fn is_pruned(&mut self, which: Which) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT coalesce((SELECT min(id) FROM journal WHERE cycle > ?1)
-                             - coalesce((SELECT max(id) FROM journal WHERE cycle < ?1), 0) > 1,
+            "SELECT coalesce(NOT EXISTS (SELECT 1 FROM journal WHERE cycle = ?1)
+                             AND (SELECT min(id) FROM journal WHERE cycle > ?1)
+                                 - coalesce((SELECT max(id) FROM journal WHERE cycle < ?1), 0) > 1,
                              ?1 IS NULL AND (SELECT id > 1 AND at > ?2 FROM journal ORDER BY id LIMIT 1), 0)",
         )
         .bind(which.run)

@@ -1,7 +1,7 @@
 //! What the tickets of each customer come to, and what of that was written into the CRM.
 
 use super::rows::{bulk, stamp};
-use super::{Store, StoreError};
+use super::{Store, StoreError, generation};
 use crate::model::{Kind, LinkId, Pair, Presence, RecordId, Ticket};
 use crate::plan::{FieldChange, TicketsOf};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -238,13 +238,15 @@ impl Store {
             let fields = serde_json::to_string(&it.fields)?;
             rows.push((it.journal, it.link, &it.ids.crm, &it.ids.desk, fields));
         }
+        self.durable(true).await?;
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         // What was under way when a process died is told by this write, not by looking.
         sqlx::query(
             "UPDATE journal SET outcome = 'unknown' WHERE outcome IS NULL
                AND link IN (SELECT value ->> 1 FROM json_each(?1)) AND id NOT IN (SELECT journal FROM outbox)",
         )
         .bind(bulk(&rows)?)
-        .execute(&mut self.connection)
+        .execute(&mut *tx)
         .await?;
         sqlx::query(
             "INSERT INTO journal (id, cycle, at, side, kind, action, link, crm_id, desk_id, fields)
@@ -255,8 +257,12 @@ impl Store {
         .bind(cycle)
         .bind(stamp(now))
         .bind(kind.word())
-        .execute(&mut self.connection)
+        .execute(&mut *tx)
         .await?;
+        let grown = generation::advance(&mut tx).await?;
+        tx.commit().await?;
+        self.durable(false).await?;
+        self.generation.keep(grown)?;
         Ok(())
     }
 

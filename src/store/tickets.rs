@@ -4,7 +4,7 @@ use super::rows::{bulk, presence, presence_word, stamp};
 use super::{Store, StoreError, generation};
 use crate::model::{Image, Kind, Pair, RecordId, Ticket, TicketImage, Version};
 use crate::plan::{FieldChange, Memory, Pending};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use std::collections::BTreeSet;
 
@@ -131,6 +131,10 @@ pub struct TicketProgress<'a> {
     pub next: Option<&'a str>,
 }
 
+/// How long a ticket may come back from the trash: 30 days, as the documentation of the Terraform provider
+/// has it, and a little.
+const TRASH_KEEPS: TimeDelta = TimeDelta::days(31);
+
 impl Store {
     /// The number of a ticket's journal row that is about to be written.
     pub fn number_journal(&mut self) -> i64 {
@@ -170,17 +174,19 @@ impl Store {
     }
 
     /// Whether any ticket matters to anybody: a customer has a standing, or something of ours stands on
-    /// a ticket that somebody may still work on.
+    /// a ticket that somebody may still work on, or take out of the trash.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn tickets_matter(&mut self) -> Result<bool, StoreError> {
+    pub async fn tickets_matter(&mut self, now: DateTime<Utc>) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM standing)
-                    OR EXISTS (SELECT 1 FROM ticket WHERE ours = 1 AND presence = 'live')
+                    OR EXISTS (SELECT 1 FROM ticket WHERE ours = 1
+                               AND (presence = 'live' OR (presence = 'trashed' AND version >= ?1)))
                     OR EXISTS (SELECT 1 FROM ticket WHERE dirty = 1 AND presence = 'live')",
         )
+        .bind((now - TRASH_KEEPS).timestamp_millis())
         .fetch_one(&mut self.connection)
         .await?)
     }

@@ -154,6 +154,7 @@ impl Engine {
             written: HashSet::new(),
         };
         self.inquire(&mut run.tally).await?;
+        self.made_before(plan, &mut run).await?;
         // What a person has said since the plan was made counts, though no cycle has gone by.
         self.store.take_answers(false).await?;
         for (kind, writes) in chunks(&plan.writes) {
@@ -175,6 +176,23 @@ impl Engine {
             .conclude(false, started_at, &before, &observation, tally)
             .await?;
         Ok(Applied { report, left })
+    }
+
+    /// What of the plan was made already: by an earlier run of it that was stopped, or by a cycle.
+    async fn made_before(&mut self, plan: &SavedPlan, run: &mut Run<'_>) -> Result<(), CycleError> {
+        let creates = plan.writes.iter();
+        for write in creates.filter(|write| write.action == Deed::Create) {
+            let source = write.side.other();
+            let (Some(kind), Some(id), Some(name)) =
+                (write.record.kind(), write.id(source), write.id(write.side))
+            else {
+                continue;
+            };
+            if let Some(made) = self.store.counterpart(source, kind, id).await? {
+                run.made.insert((write.side, name.clone()), made);
+            }
+        }
+        Ok(())
     }
 
     /// Why nothing can be written now, if it is so.

@@ -35,7 +35,7 @@ impl Halted {
             return;
         };
         match error.kind {
-            kind if kind.is_down() => {
+            kind if kind.bars_its_sort() => {
                 self.down.of(sort.0).store(true, Ordering::Relaxed);
             }
             ErrorKind::Forbidden => {
@@ -340,7 +340,7 @@ impl Engine {
                 finish.again = Some(("sent", due));
                 tally.failed += 1;
             }
-            (kind, _) if kind.is_down() => {
+            (kind, _) if kind.bars_its_sort() => {
                 finish.outcome = "not_sent";
                 finish.again = Some(("failed", now));
                 tally.failed += 1;

@@ -162,6 +162,7 @@ impl Engine {
         let mut observation = Observation::default();
         let overlap = self.connectors.of(sent.side).caps().overlap;
         let since = since - GRACE - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::zero());
+        let since = since - *self.ahead.of(sent.side);
         let since = Some(since.timestamp_millis());
         self.reread(sent.side, sent.kind, since, &mut observation)
             .await?;
@@ -225,16 +226,18 @@ impl Engine {
         Ok(())
     }
 
-    /// A create without any key: exactly one unlinked record that shows just what was sent is it.
+    /// A create without any key: an unlinked record that shows just what was sent is it.
     async fn adopt_lookalike(
         &mut self,
         sent: &SentRow,
         changes: &[FieldChange],
         fields: &Image,
     ) -> Result<bool, CycleError> {
+        // When it was sent is our time, and what the record shows is the server's.
+        let since = sent.since - *self.ahead.of(sent.side);
         let heir = self
             .store
-            .lookalike(sent.side, sent.kind, fields, sent.since)
+            .lookalike(sent.side, sent.kind, fields, since)
             .await?;
         if let Some(heir) = heir {
             self.adopt_created(sent, changes, heir).await?;

@@ -45,6 +45,7 @@ use crate::model::{Kind, Pair, Side};
 use crate::remote::Connector;
 use crate::remote::retry::RetryPolicy;
 use crate::store::Store;
+use chrono::TimeDelta;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -87,6 +88,8 @@ pub struct Engine {
     guarding: guard::Guarding,
     /// Whether a first sync may do as much as it wants.
     first_is_approved: bool,
+    /// How far our clock is ahead of each server's, as its last answers showed.
+    ahead: Pair<TimeDelta>,
 }
 
 /// How far a cycle is.
@@ -132,6 +135,7 @@ impl Engine {
             keep: None,
             guarding: guard::Guarding::Off,
             first_is_approved: false,
+            ahead: Pair::default(),
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),

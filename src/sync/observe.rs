@@ -11,7 +11,7 @@ use crate::clock::monotonic;
 use crate::mapping::Mapping;
 use crate::model::{Kind, Observed, Presence, Side, Version};
 use crate::remote::lane::in_lane;
-use crate::remote::{Caps, Lane};
+use crate::remote::{Caps, ErrorKind, Lane};
 use crate::store::{Ingest, PassKind, PassState, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 pub(super) use listing::CompleteListing;
@@ -179,8 +179,7 @@ impl Engine {
                 Read::Page(page) => pages.push(page),
                 Read::Failed(side, kind, feed, error) => observation.troubles.push(Trouble {
                     side,
-                    // A trash that cannot be read hides deletions, not edits: the rest goes on.
-                    kind: (feed != PassKind::Trash).then_some(kind),
+                    kind: blinds(feed, error.kind).then_some(kind),
                     error,
                 }),
             }
@@ -195,6 +194,10 @@ impl Engine {
             .map(|(page, fields)| page.ingest(fields))
             .collect();
         let brought = self.store.observe(&ingests).await?;
+        for page in pages.iter().filter(|page| page.feed == PassKind::Changes) {
+            let ahead = self.clock.now() - Version(page.started_at).time();
+            *self.ahead.of_mut(page.side) = ahead.max(TimeDelta::zero());
+        }
         for (page, brought) in pages.iter().zip(brought) {
             let read = page.sightings.len() as u64;
             *observation.read.of_mut(page.side) += read;
@@ -226,6 +229,16 @@ impl Engine {
                 Sighting::new(observed, keys.unwrap_or_default())
             })
             .collect()
+    }
+}
+
+/// Whether nothing can be decided of a kind while such a feed fails so. A trash that cannot be read hides
+/// deletions, not edits; and a listing that has to wait hides nothing, since what has changed was read before it.
+fn blinds(feed: PassKind, error: ErrorKind) -> bool {
+    match feed {
+        PassKind::Trash => false,
+        PassKind::All => !matches!(error, ErrorKind::Paused(_)),
+        PassKind::Changes => true,
     }
 }
 

@@ -136,7 +136,7 @@ impl Engine {
         self.store.sums_up(self.summary.is_some()).await?;
         let skip = self.rules.named.is_empty()
             && self.summary.is_none()
-            && !self.store.tickets_matter().await?;
+            && !self.store.tickets_matter(self.clock.now()).await?;
         if skip || tally.is_down(Side::Desk) || self.stop.is_cancelled() {
             return Ok(());
         }
@@ -151,7 +151,7 @@ impl Engine {
         tally: &mut Tally,
     ) -> Result<Result<(), RemoteError>, CycleError> {
         self.judge_all(tally).await?;
-        if self.summary.is_none() && !self.store.tickets_matter().await? {
+        if self.summary.is_none() && !self.store.tickets_matter(self.clock.now()).await? {
             self.store.forget_ticket_passes().await?;
             return Ok(Ok(()));
         }
@@ -242,9 +242,9 @@ impl Engine {
     }
 }
 
-/// Whether an error ends the cycle's work on tickets: the system is down, or we are to stop.
+/// Whether an error ends the cycle's work on tickets: no more calls can be made, or we are to stop.
 fn is_system(kind: ErrorKind) -> bool {
-    kind.is_down() || kind == ErrorKind::Stopped
+    kind.bars_its_sort() || kind == ErrorKind::Stopped
 }
 
 /// A rule that acts on no ticket, and keeps backing what it has done.

@@ -6,7 +6,7 @@ use crate::world::{World, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::freshdesk::TicketSeed;
-use deskbridge::store::Store;
+use deskbridge::store::{Store, StoreError};
 use deskbridge::sync::Engine;
 use serde_json::json;
 use std::ffi::OsStr;
@@ -158,6 +158,16 @@ async fn a_damaged_state_is_refused_with_what_to_do_and_is_left_as_it_is() {
         }
     }
     assert!(!world.dir.path().join("x.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_has_one_user_under_whichever_name() {
+    let world = synced().await;
+    let alias = world.dir.path().join("alias.db");
+    std::os::unix::fs::symlink(world.state(), &alias).unwrap();
+    let _one = Store::open(&world.state()).await.unwrap();
+    let other = Store::open(&alias).await;
+    assert!(matches!(other, Err(StoreError::Locked(_))), "{other:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! What becomes of an account's calls: who goes first, what waits, and what is said about it.
 
 use crate::world::program::{code, output, parsed, said, write_config};
+use crate::world::stage::{LOW, Stage, URGENT, VIP};
 use crate::world::{World, attempt, cycle, reconcile};
 use chrono::TimeDelta;
 use deskbridge::clock::{Clock as _, SystemClock};
@@ -133,6 +134,20 @@ async fn a_wait_of_minutes_ends_the_cycle_instead_of_holding_everything_up() {
     world.forget_calls();
     let report = attempt(&mut engine).await;
     assert_eq!(report.created, 0, "{report:?}");
+}
+
+#[tokio::test]
+async fn one_sort_of_calls_that_is_refused_for_minutes_does_not_keep_the_others_waiting() {
+    let mut stage = Stage::new(VIP).await;
+    let ticket = stage.ticket(2, LOW);
+    stage.turn().await;
+    stage.tier("vip");
+    stage.world.crm_company(&[("name", "Acme")]);
+    stage.hooked().await.pause();
+    let report = stage.try_turn().await;
+    assert_eq!(report.errors.len(), 1, "{report:?}");
+    assert_eq!(report.created, 1, "the company: {report:?}");
+    assert_eq!(stage.priority(ticket), URGENT, "{report:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::world::{World, cycle, reconcile};
 use chrono::TimeDelta;
+use deskbridge::sandbox::faults::Fault;
 use deskbridge::store::Report;
 use serde_json::{Value as Json, json};
 
@@ -31,6 +32,29 @@ async fn an_audit_can_be_shown_that_both_sides_are_equal() {
     assert_eq!((&said["linked"], &said["equal"]), (&json!(5), &json!(5)));
     let none = json!({"changed": 0, "vanished": 0});
     assert_eq!(said["drifted"], json!({"crm": none, "freshdesk": none}));
+}
+
+#[tokio::test]
+async fn nothing_is_certified_where_one_side_could_not_be_read() {
+    let (world, clock) = World::timed().await;
+    people(&world, 5);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::hours(24));
+    reconcile(&mut engine).await;
+    let before = certificate(&world).await;
+    clock.advance(TimeDelta::hours(24));
+    let faults = &world.desk.backstage().faults;
+    faults.inject("GET", "/api/v2/contacts", Fault::Refuse(500), 1000);
+    engine.cycle(true).await.unwrap();
+    assert_eq!(certificate(&world).await, before);
+    faults.clear();
+    // Nor afterwards, before that side was listed again.
+    clock.advance(TimeDelta::minutes(1));
+    cycle(&mut engine).await;
+    assert_eq!(certificate(&world).await, before);
+    reconcile(&mut engine).await;
+    assert_ne!(certificate(&world).await, before);
 }
 
 #[tokio::test]

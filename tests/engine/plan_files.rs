@@ -5,6 +5,7 @@ mod tickets;
 
 use crate::world::World;
 use crate::world::program::{code, deskbridge, output, parsed, said, write_config};
+use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use serde_json::{Value as Json, json};
@@ -114,6 +115,24 @@ impl Scene {
 fn rows<'a>(plan: &'a Json, action: &str) -> Vec<&'a Json> {
     let changes = plan["changes"].as_array().unwrap().iter();
     changes.filter(|it| it["action"] == action).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_was_stopped_in_the_middle_goes_on_with_what_is_left_of_it() {
+    let scene = Scene::new().await;
+    scene.plan();
+    let faults = &scene.world.desk.backstage().faults;
+    // The company is made, and then Freshdesk takes no contact.
+    faults.inject("POST", "/api/v2/contacts", Fault::Refuse(503), 1000);
+    scene.run(&["apply", "plan", "--yes"]);
+    assert_eq!(scene.world.desk.companies().len(), 1);
+    faults.clear();
+    let done = scene.apply(79);
+    let left = done["skipped"].to_string();
+    assert!(!left.contains("its company was not made"), "{done:#}");
+    let bob = scene.world.desk_by_email("bob@acme.test");
+    assert!(bob.company_id.is_some(), "{bob:?}");
+    scene.rests();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -345,7 +345,7 @@ async fn a_foreign_state_is_not_touched_even_where_it_looks_old() {
 }
 
 #[tokio::test]
-async fn a_state_whose_journal_lost_its_end_says_so() {
+async fn a_state_whose_journal_lost_its_end_says_so_and_reads_everything_before_it_writes() {
     let (world, clock, engine) = people("hold").await;
     engine.store.close().await.unwrap();
     world.execute("DELETE FROM journal").await;
@@ -353,6 +353,8 @@ async fn a_state_whose_journal_lost_its_end_says_so() {
     let said = engine.store.take_sayings();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("journal"), "{said:?}");
+    assert!(engine.store.is_distrusted());
+    assert!(cycle(&mut engine).await.reconcile);
     assert!(!engine.store.is_distrusted());
 }
 

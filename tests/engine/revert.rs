@@ -223,6 +223,29 @@ async fn a_value_that_lost_a_conflict_comes_back() {
 }
 
 #[tokio::test]
+async fn a_value_that_a_person_has_set_again_since_is_not_taken_for_the_one_that_was_written() {
+    let mut scene = Scene::new().await;
+    scene.crm_edit(&[("phone", "+2"), ("jobtitle", "Boss")]);
+    let number = scene.turn().await;
+    for phone in ["+1", "+2"] {
+        scene.crm_edit(&[("phone", phone)]);
+        scene.turn().await;
+    }
+    let last = number + 2;
+    let (undoing, applied) = scene.revert(run(number)).await;
+    let left: Vec<_> = undoing.left.iter().map(|it| it.field.as_deref()).collect();
+    assert_eq!(left, [Some("phone")]);
+    let why = &undoing.left[0].why;
+    assert!(
+        why.contains(&format!("run {last} has written it again")),
+        "{why}"
+    );
+    assert_eq!(applied.report.updated, 1);
+    assert_eq!(scene.phones(), shown("+2", "+2"));
+    scene.rests().await;
+}
+
+#[tokio::test]
 async fn taking_back_can_be_taken_back() {
     let mut scene = Scene::new().await;
     scene.crm_edit(&[("phone", "+2"), ("firstname", "Augusta")]);

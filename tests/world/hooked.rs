@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What happens at a write.
@@ -47,6 +48,7 @@ pub(crate) struct Hooked {
     tickets: Mutex<Option<(TicketCall, Hook)>>,
     denied: Mutex<Option<u64>>,
     lie: AtomicBool,
+    paused: AtomicBool,
 }
 
 /// A call about tickets that a test can stand in the way of.
@@ -70,6 +72,7 @@ impl Hooked {
             tickets: Mutex::new(None),
             denied: Mutex::new(None),
             lie: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
         }
     }
 
@@ -115,6 +118,11 @@ impl Hooked {
         self.lie.store(true, Ordering::Relaxed);
     }
 
+    /// From now on no page of `kind` is read: there are no more calls of this sort for minutes.
+    pub(crate) fn pause(&self) {
+        self.paused.store(true, Ordering::Relaxed);
+    }
+
     /// What is done once after the next page of `kind` was read.
     pub(crate) fn after_page(&self, act: impl Fn() + Send + Sync + 'static) {
         *self.after_page.lock().unwrap() = Hook::Before(Arc::new(act));
@@ -144,6 +152,15 @@ impl Connector for Hooked {
         request: &PageRequest<'_>,
         cursor: Option<&Cursor>,
     ) -> Result<Page, RemoteError> {
+        if request.kind == self.kind && self.paused.load(Ordering::Relaxed) {
+            return Err(RemoteError {
+                side: self.side(),
+                call: "page".to_owned(),
+                kind: ErrorKind::Paused(Duration::from_mins(10)),
+                detail: String::new(),
+                request_id: None,
+            });
+        }
         let mut page = self.real.page(request, cursor).await;
         let lies = matches!(request.feed, Feed::All) && request.kind == self.kind;
         if lies

@@ -141,7 +141,11 @@ fn look(need: &mut Need, took: &Calls) {
 fn list(need: &mut Need, page: &Page, took: &Calls, known: u64) {
     let rows = page.records.len() as u64;
     let whole = page.next.is_none();
-    let records = if whole { rows } else { known.max(ASSUMED) };
+    let records = match known {
+        _ if whole => rows,
+        0 => ASSUMED,
+        known => known.max(rows),
+    };
     let pages = if whole {
         1
     } else {

@@ -21,6 +21,11 @@ pub(in crate::store) enum Doubt {
     Moved,
     /// Another state ran here last.
     Replaced,
+    /// The end of its journal is gone.
+    Torn {
+        /// How many rows.
+        lost: i64,
+    },
 }
 
 impl fmt::Display for Doubt {
@@ -33,6 +38,10 @@ impl fmt::Display for Doubt {
             ),
             Self::Moved => f.write_str("the state was copied or moved here"),
             Self::Replaced => f.write_str("the state is another one than the last that ran here"),
+            Self::Torn { lost } => write!(
+                f,
+                "the last {lost} rows of the journal are gone, and cannot be shown or taken back"
+            ),
         }
     }
 }

@@ -191,8 +191,33 @@ impl Engine {
             );
             out.kept.push(kept);
         }
-        fields(case, out);
+        let again = self.written_again(case).await?;
+        fields(case, &again, out);
         Ok(())
+    }
+
+    /// The fields of a record that were written again after the last of the writes that are to be taken back, each
+    /// with the run that did: what stands there is not what is taken back, even where it looks the same.
+    async fn written_again(
+        &mut self,
+        case: &Case<'_>,
+    ) -> Result<BTreeMap<String, i64>, CycleError> {
+        let (side, kind, id) = case.target;
+        let rows = &case.history.rows;
+        let Some(first) = rows.iter().map(|row| row.id).min() else {
+            return Ok(BTreeMap::new());
+        };
+        let last = |field: &str| {
+            let wrote = rows
+                .iter()
+                .filter(|row| row.fields.iter().any(|(it, _)| it.field == field));
+            wrote.map(|row| row.id).max()
+        };
+        let later = self.store.fields_since(first - 1, *side, *kind, id).await?;
+        let later = later
+            .into_iter()
+            .filter(|(row, _, field)| last(field).is_some_and(|last| *row > last));
+        Ok(later.map(|(_, run, field)| (field, run)).collect())
     }
 }
 
@@ -220,7 +245,7 @@ fn why_it_stays(case: &Case<'_>, undoable: bool, written_again: bool) -> Option<
 }
 
 /// The fields of a record that go back to what they were.
-fn fields(case: &Case<'_>, out: &mut Undoing) {
+fn fields(case: &Case<'_>, again: &BTreeMap<String, i64>, out: &mut Undoing) {
     let (side, ..) = case.target;
     let updates = case.history.rows.iter();
     let updates = updates.filter(|row| row.action == Deed::Update.word());
@@ -257,6 +282,11 @@ fn fields(case: &Case<'_>, out: &mut Undoing) {
         let Some(field) = case.mapping.fields.iter().find(|it| it.name == name) else {
             continue;
         };
+        if let Some(run) = again.get(&name) {
+            let why = format!("run {run} has written it again since: take that back first");
+            out.leave(case.target, case.history, Some(name), &why);
+            continue;
+        }
         if moved(case, field) {
             // It is on its way here: what was written is not what would come back to stay.
             let why = format!("it was changed in {} since", side.other());

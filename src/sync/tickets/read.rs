@@ -2,6 +2,7 @@
 
 use super::is_system;
 use crate::model::{Kind, Presence, RecordId, Ticket, Version};
+use crate::remote::lane::{self, in_lane};
 use crate::remote::{Connector, Cursor, ErrorKind, RemoteError, TicketFeed};
 use crate::store::{Begun, TicketProgress};
 use crate::sync::{CycleError, Engine, Tally};
@@ -213,7 +214,9 @@ impl Engine {
         let (pages, mut inbox) = mpsc::channel(PAGES_TOGETHER);
         let mut readers = JoinSet::new();
         for mine in customers.chunks(customers.len().div_ceil(in_flight).max(1)) {
-            readers.spawn(read_each(Arc::clone(desk), mine.to_vec(), pages.clone()));
+            // A task of its own does not know whose lane it is in.
+            let reader = read_each(Arc::clone(desk), mine.to_vec(), pages.clone());
+            readers.spawn(in_lane(lane::current(), reader));
         }
         drop(pages);
         let mut down = None;

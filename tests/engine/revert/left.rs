@@ -161,6 +161,33 @@ async fn a_run_that_the_journal_has_forgotten_is_not_said_to_have_written_nothin
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_which_the_journal_lost_a_part_is_not_taken_back_by_halves_unasked() {
+    let (world, _) = synced().await;
+    for name in ["bob", "carl", "dora"] {
+        let email = format!("{name}@acme.test");
+        world.crm_contact(&[("email", &email), ("firstname", name)]);
+    }
+    let number = parsed(&output(&world, &["sync", "--json"]))["id"].to_string();
+    world
+        .execute(
+            "DELETE FROM journal WHERE id = (SELECT min(id) + 1 FROM journal
+               WHERE cycle = (SELECT max(cycle) FROM journal))",
+        )
+        .await;
+    let there = world.desk_count();
+    let whole = ["revert", &number, "--delete-created", "--yes"];
+    let told = output(&world, &whole);
+    assert_eq!(code(&told), 64, "{}", said(&told));
+    let words = format!("run {number} made 3 writes, and the journal has 2 of them");
+    assert!(said(&told).contains(&words), "{}", said(&told));
+    assert_eq!(world.desk_count(), there);
+    // What is there goes back where somebody says so.
+    let told = output(&world, &[&whole[..], &["--since", "2000-01-01"]].concat());
+    assert_eq!(code(&told), 0, "{}", said(&told));
+    assert_eq!(world.desk_count(), there - 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_reads_json_gets_no_prose_where_nothing_goes_back() {
     let (world, number) = synced().await;
     let mut asked = deskbridge(&world, &["revert", &number, "--json"]);

@@ -116,7 +116,7 @@ async fn a_ticket_that_was_deleted_meanwhile_is_let_alone_and_rises_when_it_is_r
 }
 
 #[tokio::test]
-async fn a_raised_ticket_that_is_deleted_costs_no_calls_after_the_standing_and_is_given_back_if_restored_before()
+async fn a_raised_ticket_that_is_deleted_costs_no_calls_once_the_trash_is_emptied_and_is_given_back_if_restored_before()
  {
     let mut stage = Stage::new(VIP).await;
     let (restored, deleted) = (stage.ticket(2, LOW), stage.ticket(2, LOW));
@@ -130,10 +130,28 @@ async fn a_raised_ticket_that_is_deleted_costs_no_calls_after_the_standing_and_i
     stage.standard();
     stage.turn().await;
     assert_eq!(stage.priority(restored), LOW);
+    // The trash is emptied after 30 days.
+    stage.clock.advance(TimeDelta::days(31));
     stage.turn().await;
     stage.world.forget_calls();
     stage.turn().await;
     assert_eq!(stage.ticket_calls(), [""; 0], "for a ticket in the trash");
+}
+
+#[tokio::test]
+async fn a_raised_ticket_that_comes_back_from_the_trash_after_the_standing_is_given_back() {
+    let mut stage = Stage::new(VIP).await;
+    let ticket = stage.ticket(2, LOW);
+    stage.vip();
+    stage.turn().await;
+    stage.world.desk.delete_ticket(ticket).unwrap();
+    stage.turn().await;
+    stage.standard();
+    stage.turn().await;
+    stage.world.desk.restore_ticket(ticket).unwrap();
+    stage.turn().await;
+    assert_eq!(stage.priority(ticket), LOW);
+    stage.rests().await;
 }
 
 #[tokio::test]

@@ -81,6 +81,43 @@ fn a_person_without_a_key_whom_one_look_for_changes_leaves_out_is_not_made_twice
 }
 
 #[test]
+fn two_people_without_a_key_who_look_alike_are_not_made_twice_each() {
+    run(async {
+        let fill = |state: &mut State| {
+            pair(state);
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.after(600).await;
+        for _ in 0..2 {
+            contact(&mut scene.systems.state(), Side::Desk, &[("name", "King")]);
+        }
+        scene.systems.state().faults.once = Some(Failure::Done(ErrorKind::NoAnswer));
+        for _ in 0..5 {
+            scene.after(600).await;
+        }
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (3, 3));
+    });
+}
+
+#[test]
+fn a_person_without_a_key_is_not_made_twice_where_our_clock_is_ahead() {
+    run(async {
+        let fill = |state: &mut State| {
+            pair(state);
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.systems.state().skew = 20 * 60 * SECOND;
+        scene.after(600).await;
+        contact(&mut scene.systems.state(), Side::Desk, &[("name", "King")]);
+        scene.systems.state().faults.once = Some(Failure::Done(ErrorKind::NoAnswer));
+        for _ in 0..8 {
+            scene.after(600).await;
+        }
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (2, 2));
+    });
+}
+
+#[test]
 fn a_note_that_arrives_after_we_have_looked_for_it_is_not_posted_twice() {
     run(async {
         let mut both = (0, 0);
