@@ -219,17 +219,22 @@ async fn store(
     for (_, stored) in done {
         let (source, base, image) = &stored.source;
         let link = stored.new_link.as_ref().map(|(link, _)| link.0);
-        sources.push((*source, base_text(base, image)?, link));
+        sources.push((*source, base_text(base, image)?, image_text(image)?, link));
     }
-    let update = "UPDATE record SET base = news.base, link = coalesce(news.link, record.link),
+    // Where no base stands it is what the record shows: not any more if something else was seen meanwhile.
+    let update = "UPDATE record SET link = coalesce(news.link, record.link),
+           base = CASE WHEN news.base IS NULL AND record.image <> news.image THEN news.image ELSE news.base END,
            standing = CASE WHEN news.link IS NULL THEN standing END
          FROM news WHERE record.id = news.id";
     write(
         tx,
         &sources,
-        "(?,?,?)",
-        |rows| format!("WITH news (id, base, link) AS (VALUES {rows}) {update}"),
-        |query, (row, base, link)| query.bind(*row).bind(base.clone()).bind(*link),
+        "(?,?,?,?)",
+        |rows| format!("WITH news (id, base, image, link) AS (VALUES {rows}) {update}"),
+        |query, (row, base, image, link)| {
+            let query = query.bind(*row).bind(base.clone());
+            query.bind(image.clone()).bind(*link)
+        },
     )
     .await?;
     new_links(tx, side, kind, done, &written, cycle, now).await?;

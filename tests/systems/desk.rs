@@ -133,6 +133,9 @@ impl Helpdesk for System {
                 return JobState::Running;
             }
             state.run_jobs();
+            if let Some(bulk) = state.tickets.jobs.get_mut(at) {
+                bulk.untold.clear();
+            }
             JobState::Ended("COMPLETED".to_owned())
         })
         .await

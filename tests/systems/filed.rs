@@ -54,6 +54,8 @@ pub struct Filed {
 #[derive(Debug, Clone)]
 pub struct Bulk {
     pub ids: Vec<RecordId>,
+    /// Of which tickets, once it is carried out and before anybody was told so.
+    pub untold: Vec<RecordId>,
     pub change: TicketChange,
     /// When it is carried out.
     pub due: i64,
@@ -114,14 +116,22 @@ impl Tickets {
 
     /// A bulk change is asked for.
     pub fn queue(&mut self, ids: Vec<RecordId>, change: TicketChange, due: i64) {
-        self.jobs.push(Bulk { ids, change, due });
+        self.jobs.push(Bulk {
+            untold: ids.clone(),
+            ids,
+            change,
+            due,
+        });
     }
 
     /// A cycle is over: what it has seen of our changes is known, if it came to its end.
     pub fn cycle_over(&mut self, ended: bool) {
-        let under_way: Vec<RecordId> = self.jobs.iter().flat_map(|it| it.ids.clone()).collect();
         for filed in self.all.values_mut() {
-            let known = ended && filed.seen && !under_way.contains(&filed.ticket.id);
+            // Of what no job was said to have made only the change itself tells.
+            let mut jobs = self.jobs.iter();
+            let shows = |job: &Bulk| job.change.stands_in(&filed.ticket.image);
+            let open = jobs.any(|job| job.untold.contains(&filed.ticket.id) && !shows(job));
+            let known = ended && filed.seen && !open;
             filed.doubt &= !known;
             filed.seen = false;
         }

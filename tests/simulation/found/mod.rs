@@ -6,6 +6,7 @@ mod late;
 use crate::people::set;
 use crate::systems::faults::{Failure, Faults, Moment};
 use crate::systems::place::{MAPPING, Place};
+use crate::systems::record::OTHERS;
 use crate::systems::run::cycle;
 use crate::systems::traits::Traits;
 use crate::systems::{People, State, Systems};
@@ -139,6 +140,39 @@ fn an_edit_made_between_our_writes_to_both_sides_arrives() {
         assert_eq!(scene.value(Side::Crm, "phone"), "+2");
         assert_eq!(scene.value(Side::Desk, "phone"), "+2");
     });
+}
+
+#[test]
+fn an_edit_that_is_seen_while_its_pair_is_written_is_not_taken_for_agreed() {
+    for at in 4..10 {
+        run(async {
+            let mut desk = 0;
+            let fill = |state: &mut State| {
+                desk = pair(state).1;
+                // Bob's address is one of hers by now: his create is a duplicate, and leads to her.
+                let bob = [("email", "bob@x.test"), ("lastname", "Bob")];
+                contact(state, Side::Crm, &bob);
+                let hers = Value::list(vec!["bob@x.test".to_owned()]);
+                let account = &mut state.accounts.desk;
+                let now = state.now;
+                account.change(Kind::Contact, desk, now, now, |record| {
+                    record.fields.insert(OTHERS.to_owned(), hers);
+                    record.fields.insert("phone".to_owned(), "+1".into());
+                });
+            };
+            let mut scene = Scene::new(Traits::own(), "freshdesk", fill).await;
+            let (faults, people) = at_call(at, move |state| {
+                set(state, Side::Desk, Kind::Contact, desk, "phone", "+2".into());
+            });
+            scene.systems.state().faults = faults;
+            scene.systems.state().people = Some(people);
+            for _ in 0..3 {
+                scene.turn(false).await;
+            }
+            assert_eq!(scene.value(Side::Desk, "phone"), "+2");
+            assert_eq!(scene.value(Side::Crm, "phone"), "+2", "at call {at}");
+        });
+    }
 }
 
 #[test]
