@@ -13,6 +13,9 @@ pub struct Pending {
     pub before: TicketImage,
     /// What is remembered if it was made.
     pub memory: Memory,
+    /// Whether the ticket has shown it since, whatever it shows now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shown: bool,
 }
 
 impl Pending {
@@ -21,6 +24,9 @@ impl Pending {
     /// else chose shows nothing where tags were to change as well: then those tell.
     #[must_use]
     pub fn was_made(&self, now: &TicketImage) -> bool {
+        if self.shown {
+            return true;
+        }
         let (before, change) = (&self.before, &self.change);
         let moved = |asked: bool, is: bool| asked && !is;
         let priority_tells = change.tags.is_none() || !self.is_theirs(now);
@@ -86,6 +92,7 @@ mod tests {
             },
             before: showing(Priority::Low, &[]),
             memory: Memory::default(),
+            shown: false,
         }
     }
 
@@ -100,6 +107,24 @@ mod tests {
             assert_eq!(raise(&["vip"]).was_made(&shows), made, "{shows:?}");
         }
         assert!(raise(&[]).was_made(&showing(Priority::Medium, &[])));
+    }
+
+    #[test]
+    fn an_agent_who_sets_the_old_priority_again_after_a_look_had_shown_ours_is_not_overruled() {
+        let before = showing(Priority::Low, &[]);
+        let shown = Pending {
+            shown: true,
+            ..raise(&[])
+        };
+        assert!(shown.was_made(&before));
+        assert!(!raise(&[]).was_made(&before));
+        // States of earlier versions do not say.
+        let text = serde_json::to_string(&raise(&[])).unwrap_or_default();
+        assert!(!text.contains("shown"), "{text}");
+        assert_eq!(
+            serde_json::from_str::<Pending>(&text).ok(),
+            Some(raise(&[]))
+        );
     }
 
     #[test]
@@ -123,6 +148,7 @@ mod tests {
             },
             before: showing(Priority::Urgent, &["vip"]),
             memory: Memory::default(),
+            shown: false,
         };
         assert!(back.gives_back());
         let and_status = Pending {

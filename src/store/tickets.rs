@@ -338,6 +338,8 @@ async fn take(tx: &mut SqliteConnection, tickets: &[(Ticket, bool)]) -> Result<(
            attempts = CASE WHEN image = excluded.image THEN attempts ELSE 0 END,
            in_doubt = in_doubt AND job IS NOT NULL
                       AND json_patch(excluded.image, pending ->> '$.change') IS NOT excluded.image,
+           pending = CASE WHEN json_patch(excluded.image, pending ->> '$.change') = excluded.image
+                          THEN json_set(pending, '$.shown', json('true')) ELSE pending END,
            requester = excluded.requester, company = excluded.company, version = excluded.version,
            presence = excluded.presence, image = excluded.image
          WHERE excluded.version >= version",

@@ -41,6 +41,7 @@ impl Wanted {
                 change: plan.change.clone(),
                 before: row.ticket.image.clone(),
                 memory: plan.memory_then.clone(),
+                shown: false,
             },
             journal,
         ));
