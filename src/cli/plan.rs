@@ -13,7 +13,7 @@ use super::watch::{Picture, attended};
 use crate::config::Config;
 use crate::model::{Pair, Side};
 use crate::remote::Connector;
-use crate::store::{Report, Store};
+use crate::store::{HoldView, Report, Store, StoreError};
 use crate::sync::rehearsal::Rehearsal;
 use crate::sync::{CycleOutcome, CycleReport};
 use scratch::Scratch;
@@ -49,32 +49,67 @@ struct Cost {
     limited: bool,
 }
 
+/// What a cycle would come to.
+#[derive(Debug)]
+struct Planned {
+    report: CycleReport,
+    cost: Cost,
+    /// What is held over many records since before.
+    before: Vec<HoldView>,
+}
+
 pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
     let config = Source::read(named)?.config()?;
     log(&config)?;
     let stop = CancellationToken::new();
     let scratch = Scratch::new()?;
+    let before = held_before(&config).await?;
     let (report, cost) = rehearse(&config, &scratch, &stop).await?;
+    let planned = Planned {
+        report,
+        cost,
+        before,
+    };
+    let report = &planned.report;
     if report.outcome == CycleOutcome::Stopped {
         return Err(Failure::Stopped);
     }
     let mut state = Report::open(&scratch.file()).await?;
     let mut out = Output::new();
     let counts = if arguments.json {
-        show::json(&mut state, &report, &cost, &mut out).await?
+        show::json(&mut state, &planned, &mut out).await?
     } else {
-        show::text(&mut state, &report, &cost, &mut out).await?
+        show::text(&mut state, &planned, &mut out).await?
     };
     out.finish()?;
-    super::sync::complain(&report);
+    super::sync::complain(report);
     if let Some(path) = &arguments.output {
-        save::save(path, &config, &report, &mut state).await?;
+        save::save(path, &config, report, &mut state).await?;
     }
     Ok(match report.outcome {
         CycleOutcome::Incomplete => exit::of_errors(&report.errors),
         _ if arguments.exit_code && counts.any() => Exit::Changes,
         _ => Exit::Done,
     })
+}
+
+/// What is held over many records already: planning shows its changes all the same.
+async fn held_before(config: &Config) -> Result<Vec<HoldView>, Failure> {
+    let mut held = Vec::new();
+    let mut state = match Report::open(&config.state_path).await {
+        Ok(state) => state,
+        Err(StoreError::Absent(_) | StoreError::Older(_)) => return Ok(held),
+        Err(error) => return Err(error.into()),
+    };
+    let mut after = 0;
+    loop {
+        let page = state.holds(after, 500).await?;
+        let Some(last) = page.last() else {
+            return Ok(held);
+        };
+        after = last.id;
+        held.extend(page.into_iter().filter(HoldView::is_of_many));
+    }
 }
 
 /// Turns the engine once, over a copy of the state and systems that are not written to.

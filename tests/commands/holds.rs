@@ -121,6 +121,20 @@ async fn a_plan_shows_what_would_wait_and_holds_nothing_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_of_what_is_held_already_that_a_sync_would_not_write_it() {
+    let world = guarded().await;
+    people(&world, 0..9);
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let plan = parsed(&output(&world, &["plan", "--json"]));
+    let changes = plan["changes"].as_array().unwrap();
+    let holds = changes.iter().filter(|it| it["action"] == "hold").count();
+    assert_eq!(holds, 1, "{plan}");
+    let text = said(&output(&world, &["plan"]));
+    let words = "a cycle writes nothing of what is held before it is answered";
+    assert!(text.contains(words), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_does_not_show_as_written_what_a_sync_would_hold_as_fought_over() {
     let world = World::new().await;
     write_config(&world);

@@ -5,13 +5,12 @@ mod ticket;
 
 pub(in crate::cli) use planned::planned;
 
-use super::Cost;
+use super::Planned;
 use crate::cli::exit::Failure;
 use crate::cli::output::{Output, counted, harmless};
 use crate::model::{Side, Value};
 use crate::plan::FieldChange;
 use crate::store::{HoldView, JournalView, LinkView, Report};
-use crate::sync::CycleReport;
 use chrono::SecondsFormat;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -72,13 +71,13 @@ impl Counts {
 /// The contract's JSON document.
 pub(super) async fn json(
     state: &mut Report,
-    report: &CycleReport,
-    cost: &Cost,
+    planned: &Planned,
     out: &mut Output,
 ) -> Result<Counts, Failure> {
+    let cost = &planned.cost;
     out.raw("{\"changes\": [")?;
     let mut first = true;
-    let counts = each(state, report, |change| {
+    let counts = each(state, planned, |change| {
         out.raw(if first { "\n" } else { ",\n" })?;
         first = false;
         out.part(change)
@@ -95,11 +94,11 @@ pub(super) async fn json(
 /// The plan for people.
 pub(super) async fn text(
     state: &mut Report,
-    report: &CycleReport,
-    cost: &Cost,
+    planned: &Planned,
     out: &mut Output,
 ) -> Result<Counts, Failure> {
-    let counts = each(state, report, |change| row(change, out)).await?;
+    let Planned { report, cost, .. } = planned;
+    let counts = each(state, planned, |change| row(change, out)).await?;
     if counts.any() {
         let said: Vec<String> = counts
             .0
@@ -109,6 +108,11 @@ pub(super) async fn text(
         out.line(format_args!("\n{}", said.join(", ")))?;
     } else {
         out.line("nothing to write")?;
+    }
+    if counts.0.contains_key("hold") {
+        out.line(
+            "a cycle writes nothing of what is held before it is answered (`deskbridge holds`)",
+        )?;
     }
     let waiting = report
         .held
@@ -139,9 +143,10 @@ pub(super) async fn text(
 /// Hands each row to `show`, page by page, and counts them.
 async fn each(
     state: &mut Report,
-    report: &CycleReport,
+    planned: &Planned,
     mut show: impl FnMut(&Change) -> Result<(), Failure>,
 ) -> Result<Counts, Failure> {
+    let report = &planned.report;
     let mut counts = Counts::default();
     let mut take = |change: &Change| {
         *counts.0.entry(change.counts_as().to_owned()).or_default() += 1;
@@ -172,17 +177,23 @@ async fn each(
     let started = report
         .started_at
         .to_rfc3339_opts(SecondsFormat::Millis, true);
+    let mut before: Vec<&HoldView> = planned.before.iter().collect();
     let mut after = 0;
     loop {
         let page = state.holds(after, PAGE).await?;
         for hold in page.iter().filter(|hold| hold.since >= started) {
             take(&held(hold))?;
+            before.retain(|it| (&it.kind, &it.class) != (&hold.kind, &hold.class));
         }
         match page.last() {
             Some(last) => after = last.id,
-            None => return Ok(counts),
+            None => break,
         }
     }
+    for hold in before {
+        take(&held(hold))?;
+    }
+    Ok(counts)
 }
 
 fn linked(link: &LinkView) -> Change {
