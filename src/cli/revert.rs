@@ -86,7 +86,7 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
         if !kept.is_empty() {
             let made = counted(kept.len() as u64, "record");
             out.line(format_args!(
-                "{made} made by it, kept: --delete-created puts into the trash"
+                "kept, although it has made them: {made}; --delete-created puts them into the trash"
             ))?;
         }
     }
@@ -142,13 +142,14 @@ async fn worth_it(
             "a contact and a company have that id; say which, such as crm:contact:17 or freshdesk:company:17"
                 .to_owned()
         }
+        Some(_) if last == 0 => "there was no run yet".to_owned(),
         Some(run) if run < 1 || run > last => {
             format!("there was no run {run}; the last one was {last} (`deskbridge status`)")
         }
         _ if !undoing.kept.is_empty() => {
             let made = counted(undoing.kept.len() as u64, "record");
             format!(
-                "nothing to take back but {made} that was made; --delete-created puts it into the trash"
+                "nothing to take back but what was made: {made}; --delete-created puts that into the trash"
             )
         }
         _ if pruned => {
