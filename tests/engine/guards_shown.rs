@@ -15,8 +15,9 @@ use std::thread;
 /// Answers a hold from beside, while a cycle is under way.
 fn answer_from_beside(state: PathBuf, id: i64, answer: Answer) {
     let person = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all();
-        runtime.build().unwrap().block_on(async move {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async move {
             let mut answers = Answers::open(&state).await.unwrap();
             assert_eq!(answers.give(&[(id, answer)]).await.unwrap(), Ok(()));
         });
@@ -37,6 +38,7 @@ async fn is_known(office: &Office, id: i64) -> bool {
 async fn an_approval_given_while_a_cycle_runs_does_not_cover_what_that_cycle_adds() {
     for answer in [Answer::Approve, Answer::Discard] {
         let mut office = Office::new().await;
+        drop(office.engine);
         let (engine, hooked) = office.world.lying_engine(&office.clock).await;
         office.engine = engine;
         office.engine.guard(GUARDS);
