@@ -70,12 +70,11 @@ impl Store {
         .execute(&mut self.connection)
         .await?;
         // An answer that is given while a cycle runs is carried out by the next one.
-        let held: Vec<(String, bool)> = sqlx::query_as(
-            "SELECT class, first FROM hold WHERE record IS NULL AND kind = ?1",
-        )
-        .bind(kind.word())
-        .fetch_all(&mut self.connection)
-        .await?;
+        let held: Vec<(String, bool)> =
+            sqlx::query_as("SELECT class, first FROM hold WHERE record IS NULL AND kind = ?1")
+                .bind(kind.word())
+                .fetch_all(&mut self.connection)
+                .await?;
         Ok(GuardState {
             held: held
                 .into_iter()
