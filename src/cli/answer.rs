@@ -82,7 +82,12 @@ async fn give(named: Option<&Path>, ids: &[i64], answer: Answer) -> Result<Exit,
     }
     let mut out = Output::new();
     for hold in &holds {
-        out.line(Said { hold, answer })?;
+        let count = state.answered(hold.id);
+        out.line(Said {
+            hold,
+            answer,
+            count,
+        })?;
     }
     out.finish()?;
     Ok(Exit::Done)
@@ -118,6 +123,8 @@ fn what_to_do(hold: &HoldView) -> String {
 struct Said<'a> {
     hold: &'a HoldView,
     answer: Answer,
+    /// Of a class of records' changes: how many are answered.
+    count: u64,
 }
 
 impl fmt::Display for Said<'_> {
@@ -126,6 +133,7 @@ impl fmt::Display for Said<'_> {
             id, class, kind, ..
         } = self.hold;
         let many = self.hold.is_of_many();
+        let by_the_record = many && !matches!(class.as_str(), "ticket" | "listing");
         let what = match (self.answer, class.as_str()) {
             (Answer::Discard, "conflict") => {
                 "both sides keep what they have until one of them changes".to_owned()
@@ -135,6 +143,10 @@ impl fmt::Display for Said<'_> {
             }
             (Answer::Discard, "duplicate") => "the record gets no counterpart".to_owned(),
             (Answer::Discard, "listing") => "the listing is still not believed".to_owned(),
+            (Answer::Discard, _) if by_the_record => format!(
+                "none of the {} that wait now is written; both sides keep what they have",
+                self.count
+            ),
             (Answer::Discard, _) => {
                 "none of it is written; both sides keep what they have".to_owned()
             }
@@ -144,6 +156,9 @@ impl fmt::Display for Said<'_> {
                 format!("the {kind} is put into the trash of the other side")
             }
             (Answer::Approve, "listing") => "the next full listing is believed".to_owned(),
+            (Answer::Approve, _) if by_the_record => {
+                format!("all {} that wait now are written", self.count)
+            }
             (Answer::Approve, _) => "all of it is written".to_owned(),
         };
         write!(f, "{id}: {what}, with the next cycle")

@@ -438,6 +438,14 @@ async fn tick_off(
     Ok(())
 }
 
+/// Where other values or another deletion wait than a hold has shown, that is another question, and gets
+/// another number. How often a field was fought over is none.
+const RENUMBERED: &str = "INSERT OR REPLACE INTO hold (since, kind, class, side, record, field, detail, reason, approvable)
+    SELECT old.since, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+    FROM json_each(?1) JOIN hold AS old
+      ON old.record = value ->> 3 AND old.class = value ->> 1 AND old.field = value ->> 4
+    WHERE old.detail <> value ->> 5 OR (old.reason <> value ->> 6 AND old.class <> 'flap')";
+
 async fn hold(
     tx: &mut SqliteConnection,
     now: DateTime<Utc>,
@@ -489,6 +497,10 @@ async fn hold(
             )
         })
         .collect();
+    let rows = bulk(&rows)?;
+    if waits.holds {
+        run(&mut *tx, RENUMBERED, &rows).await?;
+    }
     sqlx::query(
         // An answer is one to what the person was shown: to anything else it is none.
         "INSERT INTO hold (since, kind, class, side, record, field, detail, reason, approvable)
@@ -497,7 +509,7 @@ async fn hold(
          ON CONFLICT DO UPDATE SET detail = excluded.detail, reason = excluded.reason, approvable = excluded.approvable,
            answer = CASE WHEN detail = excluded.detail AND reason = excluded.reason THEN answer END",
     )
-    .bind(bulk(&rows)?)
+    .bind(rows)
     .bind(stamp(now))
     .execute(tx)
     .await?;

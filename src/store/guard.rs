@@ -2,12 +2,13 @@
 //! how much was sent in the last 24 hours.
 
 mod answers;
+mod classes;
 mod waiting;
 
 pub use answers::{Answer, Answers, Said};
+pub use classes::{ClassHold, WaitingClass};
 pub(super) use waiting::{keep, written};
 
-use super::rows::stamp;
 use super::{Store, StoreError};
 use crate::model::{Kind, Side};
 use crate::plan::{Class, Counts};
@@ -25,23 +26,6 @@ pub struct GuardedRow {
     pub kind: Kind,
     /// How many changes that are.
     pub count: u64,
-}
-
-/// A hold over a whole class, to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClassHold {
-    /// `contact`, `company` or `ticket`.
-    pub kind: &'static str,
-    /// The class, or `listing`.
-    pub class: &'static str,
-    /// The side concerned, where it is one.
-    pub side: Option<Side>,
-    /// How many changes it stands for.
-    pub count: u64,
-    /// In words.
-    pub reason: String,
-    /// Whether it came of a kind's first sync.
-    pub first: bool,
 }
 
 /// How the guards of one kind stand when a cycle comes to it.
@@ -78,19 +62,19 @@ impl Store {
         }
         // What waited may have been written since from an approved plan.
         sqlx::query(
-            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL
+            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL AND whole = 1
                AND class IN ('create', 'update', 'clear', 'delete') AND NOT EXISTS (
                  SELECT 1 FROM guarded AS g WHERE g.kind = hold.kind AND g.class = hold.class AND g.answer IS NULL)",
         )
         .bind(kind.word())
         .execute(&mut self.connection)
         .await?;
-        let held: Vec<(String, bool)> = sqlx::query_as(
-            "SELECT class, first FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL",
-        )
-        .bind(kind.word())
-        .fetch_all(&mut self.connection)
-        .await?;
+        // An answer that is given while a cycle runs is carried out by the next one.
+        let held: Vec<(String, bool)> =
+            sqlx::query_as("SELECT class, first FROM hold WHERE record IS NULL AND kind = ?1")
+                .bind(kind.word())
+                .fetch_all(&mut self.connection)
+                .await?;
         Ok(GuardState {
             held: held
                 .into_iter()
@@ -186,63 +170,6 @@ impl Store {
         count(&mut self.connection, kind, counts, now).await
     }
 
-    /// Holds a class of changes, or says how many it is now.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn hold_class(
-        &mut self,
-        hold: &ClassHold,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO hold (since, kind, class, side, count, detail, reason, first)
-             VALUES (?1, ?2, ?3, ?4, ?5, '[]', ?6, ?7)
-             ON CONFLICT DO UPDATE SET count = excluded.count, reason = excluded.reason,
-               answer = CASE class WHEN 'listing' THEN answer END",
-        )
-        .bind(stamp(now))
-        .bind(hold.kind)
-        .bind(hold.class)
-        .bind(hold.side.map(Side::word))
-        .bind(i64::try_from(hold.count).unwrap_or(i64::MAX))
-        .bind(&hold.reason)
-        .bind(hold.first)
-        .execute(&mut self.connection)
-        .await?;
-        Ok(())
-    }
-
-    /// Says anew how much waits behind each hold over a class of `kind`; one behind which nothing
-    /// waits any more is forgotten. Returns what is left: class, number, how many.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn recount(&mut self, kind: Kind) -> Result<Vec<(String, i64, u64)>, StoreError> {
-        for sql in [
-            "UPDATE hold SET count = (SELECT coalesce(sum(g.count), 0) FROM guarded AS g
-                                      WHERE g.kind = hold.kind AND g.class = hold.class AND g.answer IS NULL)
-             WHERE record IS NULL AND kind = ?1 AND class IN ('create', 'update', 'clear', 'delete')",
-            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND count = 0 AND answer IS NULL
-               AND class IN ('create', 'update', 'clear', 'delete')",
-        ] {
-            let query = sqlx::query(sql).bind(kind.word());
-            query.execute(&mut self.connection).await?;
-        }
-        let left: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT class, id, count FROM hold WHERE record IS NULL AND kind = ?1 AND answer IS NULL ORDER BY id",
-        )
-        .bind(kind.word())
-        .fetch_all(&mut self.connection)
-        .await?;
-        let left = left.into_iter();
-        Ok(left
-            .map(|(class, id, count)| (class, id, count.unsigned_abs()))
-            .collect())
-    }
-
     /// Plans what waits behind holds over classes of `kind` as if it were approved. For a rehearsal.
     ///
     /// # Errors
@@ -293,31 +220,6 @@ impl Store {
         .await?)
     }
 
-    /// The answer to a hold over a whole class, and how many changes it stands for; the outer nothing
-    /// where there is no such hold.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn class_answer(
-        &mut self,
-        kind: &'static str,
-        class: &'static str,
-    ) -> Result<Option<(Option<Answer>, u64)>, StoreError> {
-        let answer: Option<(Option<String>, i64)> = sqlx::query_as(
-            "SELECT answer, count FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2",
-        )
-        .bind(kind)
-        .bind(class)
-        .fetch_optional(&mut self.connection)
-        .await?;
-        let answer = answer.map(|(word, count)| {
-            let answer = word.map(|word| Answer::of_word(&word));
-            (answer, count.unsigned_abs())
-        });
-        Ok(answer)
-    }
-
     /// Counts anew what is sent of `kind` within 24 hours.
     ///
     /// # Errors
@@ -328,28 +230,6 @@ impl Store {
             .bind(kind)
             .execute(&mut self.connection)
             .await?;
-        Ok(())
-    }
-
-    /// Forgets a hold over a whole class: `ticket`, or a `listing` of `side`.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn drop_class_hold(
-        &mut self,
-        kind: &'static str,
-        class: &'static str,
-        side: Option<Side>,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2 AND side IS ?3",
-        )
-        .bind(kind)
-        .bind(class)
-        .bind(side.map(Side::word))
-        .execute(&mut self.connection)
-        .await?;
         Ok(())
     }
 }

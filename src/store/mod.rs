@@ -39,7 +39,7 @@ pub use doubts::TicketJob;
 pub use drift::{Drift, Stand};
 pub use finish::{Finish, Stored, Verb};
 pub use flap::PastWrites;
-pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said};
+pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, WaitingClass};
 pub use lookup::GRACE;
 pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};

@@ -91,7 +91,9 @@ impl Store {
     }
 
     /// Goes through all linked pairs of `kind` and marks those for planning of which a side is not
-    /// what it was when both last agreed. Returns how many records that are.
+    /// what it was when both last agreed. Of those that wait behind a hold over their class that is
+    /// known: marked, they would pass for changed since, and an answer would not be one to them.
+    /// Returns how many records that are.
     ///
     /// # Errors
     ///
@@ -99,7 +101,9 @@ impl Store {
     pub async fn audit(&mut self, kind: Kind) -> Result<u64, StoreError> {
         let found = sqlx::query(
             "UPDATE record SET dirty = 1
-             WHERE kind = ?1 AND link IS NOT NULL AND base IS NOT NULL AND base <> image",
+             WHERE kind = ?1 AND link IS NOT NULL AND base IS NOT NULL AND base <> image
+               AND NOT EXISTS (SELECT 1 FROM link AS l JOIN guarded AS g ON g.record = l.crm
+                               WHERE l.id = record.link AND g.answer IS NULL)",
         )
         .bind(kind.word())
         .execute(&mut self.connection)

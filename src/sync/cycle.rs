@@ -50,6 +50,7 @@ impl Engine {
             }
             self.certify(&observation.complete).await?;
         }
+        self.say_what_waits().await?;
         self.conclude(reconcile, started_at, &before, &observation, tally)
             .await
     }

@@ -1,6 +1,7 @@
 //! Guards at work: what a cycle is about to write is weighed before anything of it is written, and
 //! what is over a line is held whole.
 
+mod listing;
 mod sift;
 mod weigh;
 mod words;
@@ -11,11 +12,8 @@ pub(super) use words::reason;
 use super::{CycleError, Engine, Tally};
 use crate::model::{Kind, Side};
 use crate::plan::{Class, Counts, Guards, Line, Weight, judge};
-use crate::store::ClassHold;
+use crate::store::{ClassHold, WaitingClass};
 use std::collections::BTreeSet;
-
-/// The class of a hold over a listing that shrank.
-const LISTING: &str = "listing";
 
 /// What is done about too many changes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -209,7 +207,9 @@ impl Engine {
                 reason: reason(Some(gate.kind), class, line, weight, limit, first),
                 first,
             };
-            self.store.hold_class(&hold, self.clock.now()).await?;
+            let passing = limit.most(weight.linked);
+            let now = self.clock.now();
+            self.store.hold_class(&hold, passing, now).await?;
             gate.held.insert(class);
             if !gate.watches {
                 tracing::warn!(
@@ -225,16 +225,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Says anew how much waits, now that the cycle is through with a kind. Where it did not come to
+    /// Counts anew how much waits, now that the cycle is through with a kind. Where it did not come to
     /// its end, not all that is held is written down yet.
-    pub(super) async fn close(&mut self, gate: &Gate, tally: &Tally) -> Result<(), CycleError> {
+    pub(super) async fn close(&mut self, gate: &mut Gate, tally: &Tally) -> Result<(), CycleError> {
         let down = Side::BOTH.iter().any(|side| tally.is_down(*side));
         let cut_short = down || tally.unfinished || self.stop.is_cancelled();
         if gate.watches || cut_short {
             return Ok(());
         }
         if !gate.held.is_empty() {
-            self.say_what_waits(gate).await?;
+            self.count_what_waits(gate).await?;
         }
         if gate.start != Start::Known {
             self.store.first_sync_ends(gate.kind).await?;
@@ -242,77 +242,44 @@ impl Engine {
         Ok(())
     }
 
-    async fn say_what_waits(&mut self, gate: &Gate) -> Result<(), CycleError> {
-        for (class, id, count) in self.store.recount(gate.kind).await? {
-            tracing::warn!(event = "waiting", kind = %gate.kind, class, count, id,
-                "changes wait for a person: see `deskbridge holds`");
+    /// More than would pass by itself is another question than the one that a number was shown with.
+    async fn count_what_waits(&mut self, gate: &mut Gate) -> Result<(), CycleError> {
+        self.store.recount(gate.kind).await?;
+        let Some(guards) = gate.guards else {
+            return Ok(());
+        };
+        self.learn(gate).await?;
+        for class in &gate.held {
+            let passing = guards.of(*class).most(gate.linked.unwrap_or(0));
+            let (kind, class) = (gate.kind.word(), class.word());
+            self.store.renumber(kind, class, None, passing).await?;
         }
         Ok(())
     }
-}
 
-impl Engine {
-    /// Whether a complete listing that shows none of `unseen` out of `known` records is not believed.
-    /// One that has `shrunk` waits for a person, and is believed where that person says so, until all
-    /// that it does not show was asked for; one that is whole ends the wait.
-    pub(super) async fn doubt_listing(
-        &mut self,
-        side: Side,
-        kind: Kind,
-        known: u64,
-        unseen: u64,
-        shrunk: bool,
-    ) -> Result<bool, CycleError> {
-        let approved = self.store.listing_hold(side, kind).await?;
-        if approved == Some(true) {
-            return Ok(false);
+    /// Says which classes of changes wait for a person, at the end of each cycle.
+    pub(super) async fn say_what_waits(&mut self) -> Result<(), CycleError> {
+        if matches!(self.guarding, Guarding::Watch(_)) {
+            return Ok(());
         }
-        if !shrunk {
-            if approved.is_some() {
-                self.listing_is_done_with(side, kind).await?;
-            }
-            return Ok(false);
+        for hold in self.store.waiting_classes().await? {
+            let WaitingClass {
+                id,
+                kind,
+                class,
+                side,
+                count,
+            } = hold;
+            tracing::warn!(
+                event = "waiting",
+                kind,
+                class,
+                side,
+                count,
+                id,
+                "changes wait for a person: see `deskbridge holds`"
+            );
         }
-        let hold = ClassHold {
-            kind: kind.word(),
-            class: LISTING,
-            side: Some(side),
-            count: unseen,
-            reason: format!(
-                "the list of all {kind} records of {side} shows none of {unseen} out of {known} that were there before: not believed; approve it if they are gone indeed"
-            ),
-            first: false,
-        };
-        self.store.hold_class(&hold, self.clock.now()).await?;
-        Ok(true)
-    }
-
-    /// All that a listing did not show was asked for: an answer about it is carried out.
-    pub(super) async fn listing_is_done_with(
-        &mut self,
-        side: Side,
-        kind: Kind,
-    ) -> Result<(), CycleError> {
-        let kind = kind.word();
-        Ok(self
-            .store
-            .drop_class_hold(kind, LISTING, Some(side))
-            .await?)
-    }
-
-    /// Whether a person has said of any listing that it is right. Of a kind that is not mapped any more
-    /// nothing is listed, and the answer is forgotten.
-    pub(super) async fn listing_is_approved(&mut self) -> Result<bool, CycleError> {
-        if !self.store.listing_is_approved().await? {
-            return Ok(false);
-        }
-        for kind in Kind::BOTH {
-            if self.mapping(kind).is_none() {
-                for side in Side::BOTH {
-                    self.listing_is_done_with(side, kind).await?;
-                }
-            }
-        }
-        Ok(self.store.listing_is_approved().await?)
+        Ok(())
     }
 }

@@ -57,7 +57,7 @@ impl Engine {
                 break;
             }
         }
-        self.close(&gate, tally).await
+        self.close(&mut gate, tally).await
     }
 
     /// Whether nothing more can be written in this cycle.

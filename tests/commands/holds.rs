@@ -61,6 +61,7 @@ async fn the_answer_that_holds_names_is_the_command_that_approves() {
     );
     let approved = follow(&world, &hold["answer"]);
     assert_eq!(code(&approved), 0, "{}", said(&approved));
+    assert!(said(&approved).contains("all 9 "), "{}", said(&approved));
     assert_eq!(world.desk_count(), 0, "nothing but the state is written");
     let synced = output(&world, &["sync"]);
     assert_eq!(
@@ -223,6 +224,54 @@ async fn a_conflict_is_decided_from_the_command_line() {
     assert_eq!(code(&output(&world, &["sync"])), 0);
     let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
     assert_eq!(row.properties["phone"], "+3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_command_overrules_no_value_that_came_into_a_conflict_since() {
+    let mut world = World::new().await;
+    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    write_config(&world);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let there = world.desk_by_email("ada@acme.test").id;
+    world.crm_edit(ada, &[("phone", "+2")]);
+    for phone in ["+3", "+5"] {
+        let edit = json!({ "phone": phone });
+        world.desk.edit_contact(there, &edit).unwrap();
+        let shown = holds(&world);
+        assert_eq!(code(&output(&world, &["sync"])), 79);
+        if let Some(shown) = shown.first() {
+            let id = shown["id"].to_string();
+            let taken = output(&world, &["approve", &id, "--take", "crm"]);
+            assert_eq!(code(&taken), 64, "{}", said(&taken));
+            assert!(said(&taken).contains("nothing was written"));
+        }
+    }
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let shown = world.desk.contact(there).unwrap().phone;
+    assert_eq!(shown.as_deref(), Some("+5"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_waits_for_a_person_is_named_in_every_cycle() {
+    let world = World::new().await;
+    write_config(&world);
+    people(&world, 0..30);
+    assert_eq!(code(&output(&world, &["sync", "--approve-first"])), 0);
+    for number in 0..25 {
+        let there = world.desk_by_email(&format!("c{number}@acme.test")).id;
+        world.desk.hard_delete_contact(there).unwrap();
+    }
+    for arguments in [&["sync", "--reconcile"][..], &["sync"], &["sync"]] {
+        let synced = said(&output(&world, arguments));
+        let waiting = synced.lines().filter(|line| line.contains("waiting"));
+        let listing = waiting.filter(|line| line.contains("listing"));
+        assert_eq!(listing.count(), 1, "{synced}");
+    }
 }
 
 #[test]

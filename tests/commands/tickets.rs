@@ -352,3 +352,18 @@ async fn the_state_of_a_former_version_is_shown_before_it_is_opened_for_writing(
     assert_eq!(stage.status()["raised"], 0);
     stage.tell(&["status"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_tickets_are_named_in_every_cycle() {
+    let rules = format!("{VIP}\n[guards]\ntickets = {{ count = 2, percent = 5 }}\n");
+    let stage = Stage::new(&rules, 3).await;
+    stage.tier("vip");
+    for _ in 0..3 {
+        let synced = output(&stage.world, &["sync"]);
+        assert_eq!(code(&synced), 79, "{}", said(&synced));
+        let log = said(&synced);
+        let waiting = log.lines().filter(|line| line.contains("waiting"));
+        let tickets = waiting.filter(|line| line.contains("ticket"));
+        assert_eq!(tickets.count(), 1, "{log}");
+    }
+}

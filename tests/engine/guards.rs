@@ -16,7 +16,7 @@ const fn limit(count: u64, percent: f64) -> Limit {
 }
 
 /// Low lines, so that few records cross them.
-const GUARDS: Guards = Guards {
+pub(super) const GUARDS: Guards = Guards {
     creates: limit(5, 20.0),
     updates: limit(6, 30.0),
     clears: limit(2, 5.0),

@@ -15,6 +15,7 @@ mod explain;
 mod flaps;
 mod guards;
 mod guards_later;
+mod guards_shown;
 mod held;
 mod identity;
 mod plan_files;

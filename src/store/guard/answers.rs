@@ -146,7 +146,11 @@ impl Store {
 /// A state to which answers are given, while somebody else may be at work on it: it writes nothing
 /// but answers, each a word beside its hold.
 #[derive(Debug)]
-pub struct Answers(SqliteConnection);
+pub struct Answers {
+    connection: SqliteConnection,
+    /// By hold over a class of records' changes: how many were answered.
+    answered: HashMap<i64, u64>,
+}
 
 impl Answers {
     /// Opens the state at `path` without taking it from whoever has it.
@@ -161,13 +165,16 @@ impl Answers {
         }
         let mut connection = connect(path, false).await?;
         let knows: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM pragma_table_info('hold') WHERE name = 'answer')",
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_info('guarded') WHERE name = 'answering')",
         )
         .fetch_one(&mut connection)
         .await
         .map_err(|error| damage(path, error))?;
         if knows {
-            Ok(Self(connection))
+            Ok(Self {
+                connection,
+                answered: HashMap::new(),
+            })
         } else {
             Err(StoreError::Older(path.to_owned()))
         }
@@ -179,17 +186,18 @@ impl Answers {
     ///
     /// Where the database fails.
     pub async fn hold(&mut self, id: i64) -> Result<Option<HoldView>, StoreError> {
-        hold_of(&mut self.0, id).await
+        hold_of(&mut self.connection, id).await
     }
 
     /// Writes these answers down, all or none: none where one of the holds is not there any more,
-    /// which is returned then.
+    /// which is returned then. Of a class of changes, those are answered that wait now.
     ///
     /// # Errors
     ///
     /// Where the database fails; then none is written.
     pub async fn give(&mut self, answers: &[(i64, Answer)]) -> Result<Result<(), i64>, StoreError> {
-        let mut tx = self.0.begin_with("BEGIN IMMEDIATE").await?;
+        let mut answered = HashMap::new();
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for (id, answer) in answers {
             let written = sqlx::query("UPDATE hold SET answer = ?2 WHERE id = ?1")
                 .bind(id)
@@ -199,8 +207,24 @@ impl Answers {
             if written.rows_affected() == 0 {
                 return Ok(Err(*id));
             }
+            let changes: Vec<i64> = sqlx::query_scalar(
+                "UPDATE guarded SET answering = ?1 WHERE answer IS NULL AND (kind, class) IN (
+                   SELECT kind, class FROM hold WHERE id = ?1 AND record IS NULL)
+                 RETURNING count",
+            )
+            .bind(id)
+            .fetch_all(&mut *tx)
+            .await?;
+            answered.insert(*id, changes.into_iter().map(i64::unsigned_abs).sum());
         }
         tx.commit().await?;
+        self.answered = answered;
         Ok(Ok(()))
+    }
+
+    /// How many changes of records the answer that was just given to this hold over a class is about.
+    #[must_use]
+    pub fn answered(&self, id: i64) -> u64 {
+        self.answered.get(&id).copied().unwrap_or(0)
     }
 }

@@ -35,7 +35,7 @@ pub(in crate::store) async fn keep(
     sqlx::query(
         "INSERT INTO guarded (record, class, kind, count)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
-         ON CONFLICT DO UPDATE SET count = excluded.count",
+         ON CONFLICT DO UPDATE SET count = excluded.count, answering = NULL",
     )
     .bind(bulk(&rows)?)
     .execute(tx)
@@ -87,27 +87,39 @@ pub(in crate::store) async fn written(
     Ok(())
 }
 
-/// Takes over the answers to holds over classes of contacts and companies: what waits behind them is
-/// planned again, each change with its answer. What is approved begins its 24 hours anew.
-async fn take_over(tx: &mut SqliteConnection) -> Result<(), StoreError> {
-    const ANSWERED: &str = "SELECT kind, class, answer FROM hold
+/// Takes over the answers to holds over classes of contacts and companies: what they are about is planned
+/// again, each change with its answer. What is approved begins its 24 hours anew. Where something is left
+/// that was not answered, that is another hold: of whom there is news since, another change would be
+/// written or left than was shown, and what has joined meanwhile was not shown at all. Nothing is left
+/// of what came of a first sync, where `first` is approved as a whole.
+async fn take_over(tx: &mut SqliteConnection, first: bool) -> Result<(), StoreError> {
+    const ANSWERED: &str = "SELECT id, answer FROM hold
         WHERE record IS NULL AND answer IS NOT NULL AND class IN ('create', 'update', 'clear', 'delete')";
-    let answered: Vec<(String, String, String)> =
-        sqlx::query_as(ANSWERED).fetch_all(&mut *tx).await?;
-    for (kind, class, answer) in answered {
+    let answered: Vec<(i64, String)> = sqlx::query_as(ANSWERED).fetch_all(&mut *tx).await?;
+    for (id, answer) in answered {
         for sql in [
-            // Of whom there is news since, another change would be written or left than was shown: they
-            // are weighed anew.
-            "UPDATE guarded SET answer = ?3 WHERE kind = ?1 AND class = ?2 AND answer IS NULL AND NOT EXISTS (
+            "UPDATE guarded SET answer = ?2 WHERE answering = ?1 AND answer IS NULL AND NOT EXISTS (
                SELECT 1 FROM record AS r LEFT JOIN link AS l ON l.id = r.link
                  LEFT JOIN record AS other ON other.id = l.desk
                WHERE r.id = guarded.record AND (r.dirty = 1 OR other.dirty = 1))",
             "UPDATE record SET dirty = 1 WHERE id IN (
-               SELECT record FROM guarded WHERE kind = ?1 AND class = ?2 AND answer IS ?3)",
-            "DELETE FROM guard_hour WHERE kind = ?1 AND class = ?2 AND ?3 = 'approve'",
-            "DELETE FROM hold WHERE record IS NULL AND kind = ?1 AND class = ?2 AND answer = ?3",
+               SELECT record FROM guarded WHERE answering = ?1 AND answer = ?2)",
+            "DELETE FROM guard_hour WHERE ?2 = 'approve'
+               AND (kind, class) IN (SELECT kind, class FROM hold WHERE id = ?1)",
+            "UPDATE hold SET answer = NULL WHERE id = ?1 AND ?2 IS NOT NULL AND NOT (first = 1 AND ?3)
+               AND (whole = 0 OR EXISTS (SELECT 1 FROM guarded AS g
+                      WHERE g.kind = hold.kind AND g.class = hold.class AND g.answer IS NULL))",
+            "INSERT OR REPLACE INTO hold (since, kind, class, side, count, shown, whole, detail, reason, first)
+               SELECT since, kind, class, side, left_over, left_over, whole, detail, reason, first
+               FROM (SELECT *, max(1, CASE whole
+                   WHEN 1 THEN (SELECT sum(g.count) FROM guarded AS g
+                                WHERE g.kind = hold.kind AND g.class = hold.class AND g.answer IS NULL)
+                   ELSE count - (SELECT coalesce(sum(g.count), 0) FROM guarded AS g WHERE g.answering = ?1 AND g.answer = ?2)
+                 END) AS left_over FROM hold WHERE id = ?1 AND answer IS NULL)",
+            "DELETE FROM hold WHERE id = ?1",
+            "UPDATE guarded SET answering = NULL WHERE answering = ?1",
         ] {
-            let query = sqlx::query(sql).bind(&kind).bind(&class).bind(&answer);
+            let query = sqlx::query(sql).bind(id).bind(&answer).bind(first);
             query.execute(&mut *tx).await?;
         }
     }
@@ -137,6 +149,13 @@ impl Store {
             )
             .execute(&mut *tx)
             .await?;
+            sqlx::query(
+                "UPDATE guarded SET answering = h.id FROM hold AS h
+                 WHERE h.record IS NULL AND h.first = 1 AND h.answer = 'approve'
+                   AND h.kind = guarded.kind AND h.class = guarded.class AND guarded.answer IS NULL",
+            )
+            .execute(&mut *tx)
+            .await?;
         }
         // An approved change is done when its record is planned and nothing of it is under way.
         sqlx::query(
@@ -150,7 +169,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        take_over(&mut tx).await?;
+        take_over(&mut tx, first).await?;
         sqlx::query(
             "DELETE FROM hold WHERE record IS NULL AND class = 'listing' AND answer = 'discard'",
         )

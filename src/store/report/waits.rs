@@ -117,12 +117,19 @@ impl Report {
         &mut self,
         rows: &[i64],
     ) -> Result<Vec<(Class, Answer)>, StoreError> {
-        if !self.has_table("guarded").await? {
+        // A state that an earlier version left knows none.
+        let known: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_info('guarded') WHERE name = 'answering')",
+        )
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(self.damaged())?;
+        if !known {
             return Ok(Vec::new());
         }
         let said: Vec<(String, String)> = sqlx::query_as(
             "SELECT g.class, coalesce(g.answer, h.answer) FROM guarded AS g
-             LEFT JOIN hold AS h ON h.record IS NULL AND h.kind = g.kind AND h.class = g.class
+             LEFT JOIN hold AS h ON h.id = g.answering
              WHERE coalesce(g.answer, h.answer) IS NOT NULL
                AND g.record IN (SELECT value FROM json_each(?1))",
         )

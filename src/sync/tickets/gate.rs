@@ -154,7 +154,9 @@ impl Engine {
             reason: reason(None, Class::Ticket, line, weight, limit, false),
             first: false,
         };
-        self.store.hold_class(&news, self.clock.now()).await?;
+        let passing = limit.most(weight.linked);
+        let now = self.clock.now();
+        self.store.hold_class(&news, passing, now).await?;
         if line != Line::Before {
             tracing::warn!(
                 event = "held",
