@@ -408,6 +408,7 @@ impl Decided {
         let (mine, theirs) = (&mut self.adoption, other.adoption);
         mine.links.extend(theirs.links);
         mine.dropped.extend(theirs.dropped);
+        mine.relinked.extend(theirs.relinked);
         mine.bases.extend(theirs.bases);
         mine.planned.extend(theirs.planned);
         mine.standings.extend(theirs.standings);

@@ -17,6 +17,7 @@ mod guards;
 mod guards_later;
 mod held;
 mod identity;
+mod merges;
 mod plan_files;
 mod reading;
 mod refusals;
