@@ -585,7 +585,7 @@ async fn a_contact_that_took_over_an_address_in_a_merge_is_told_from_one_that_go
         let also: Vec<_> = lookup.also.iter().map(|it| it.id.clone()).collect();
         assert_eq!((lookup.found.len(), also), (0, expected));
         assert!(!lookup.taken_by_other);
-        let unasked = |it: &deskbridge::model::Observed| it.image.get("other_emails").is_some();
+        let unasked = |it: &Observed| it.image.get("other_emails").is_some();
         assert!(!lookup.also.iter().any(unasked));
     }
 }
