@@ -128,6 +128,9 @@ pub struct Adoption {
     pub planned: Vec<i64>,
     /// Records that are left alone, and why.
     pub standings: Vec<(i64, Standing, String)>,
+    /// Records that others share a key with and are left alone for: those whose counterpart is gone are
+    /// planned again.
+    pub shadowing: Vec<i64>,
     /// What waits for a person; what no longer does is forgotten for every planned record.
     pub holds: Vec<HoldRow>,
     /// What cannot cross over; the same.
@@ -192,6 +195,7 @@ impl Store {
         }
         let news = notice(&mut tx, now, plan, waits).await?;
         intend(&mut tx, cycle, now, plan, &numbers).await?;
+        relink::reconsider(&mut tx, &plan.shadowing).await?;
         relink::journal(&mut tx, (cycle, now), notes, &plan.relinked).await?;
         let grown = if sends { advance(&mut tx).await? } else { None };
         tx.commit().await?;

@@ -70,3 +70,25 @@ pub(super) async fn journal(
     .await?;
     Ok(())
 }
+
+/// Has the pairs of these records planned again where the other half is gone: by now there is somebody
+/// who can take its place.
+pub(super) async fn reconsider(
+    tx: &mut SqliteConnection,
+    records: &[i64],
+) -> Result<(), StoreError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE record SET dirty = 1 WHERE id IN (
+           SELECT mine.id FROM json_each(?1) AS asked CROSS JOIN record AS mine ON mine.id = asked.value
+           CROSS JOIN link AS l ON l.id = mine.link
+           CROSS JOIN record AS other ON other.id = l.crm + l.desk - mine.id
+           WHERE mine.presence = 'live' AND other.presence <> 'live')",
+    )
+    .bind(bulk(records)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -412,6 +412,7 @@ impl Decided {
         mine.bases.extend(theirs.bases);
         mine.planned.extend(theirs.planned);
         mine.standings.extend(theirs.standings);
+        mine.shadowing.extend(theirs.shadowing);
         mine.holds.extend(theirs.holds);
         mine.notices.extend(theirs.notices);
         mine.waiting.extend(theirs.waiting);

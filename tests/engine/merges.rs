@@ -298,3 +298,29 @@ async fn a_contact_hard_deleted_in_freshdesk_whose_address_nobody_has_is_still_a
     reconcile(&mut engine).await;
     assert!(world.crm_row(bob).archived);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_taken_out_of_a_merge_again_is_linked_again_and_not_doubled() {
+    for policy in POLICIES {
+        let (world, clock, mut engine, [_, bob], [ada_there, bob_there]) = two_pairs(policy).await;
+        world.desk.merge_contacts(ada_there, &[bob_there]).unwrap();
+        reconcile(&mut engine).await;
+        bob_waits(&world, bob, ada_there, policy).await;
+        clock.advance(TimeDelta::minutes(5));
+        let none: [&str; 0] = [];
+        let alone = json!({"other_emails": none});
+        world.desk.edit_contact(ada_there, &alone).unwrap();
+        let again = world.desk_contact(&json!({"name": "Bob", "email": "bob@acme.test"}));
+        cycle(&mut engine).await;
+        clock.advance(TimeDelta::minutes(61));
+        reconcile(&mut engine).await;
+        assert_eq!(world.holds().await, [], "{policy}");
+        world.crm_edit(bob, &[("phone", "+2")]);
+        clock.advance(TimeDelta::minutes(1));
+        cycle(&mut engine).await;
+        let bob_there = world.desk.contact(again).unwrap();
+        assert_eq!(bob_there.phone.as_deref(), Some("+2"), "{policy}");
+        assert_eq!(world.crm.portal().count(CrmKind::Contact), 2, "{policy}");
+        assert_eq!(world.desk_count(), 2, "{policy}");
+    }
+}
