@@ -79,6 +79,9 @@ pub enum Fetched {
 pub struct Lookup {
     /// All records with exactly that value.
     pub found: Vec<Observed>,
+    /// Live records that have this value beside the one that `field` shows, and that nobody else can
+    /// have it for that reason: on Freshdesk, a contact with this address among its `other_emails`.
+    pub also: Vec<Observed>,
     /// Whether the value belongs to something that is no record of ours and blocks a create all the
     /// same (on Freshdesk: an agent).
     pub taken_by_other: bool,

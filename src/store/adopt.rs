@@ -2,6 +2,7 @@
 
 use super::generation::advance;
 use super::guard::{self, GuardedRow};
+use super::relink::{self, Relinked};
 use super::rows::{bulk, stamp, write};
 use super::{Store, StoreError, Verb};
 use crate::model::{Image, Kind, LinkId, Pair, RecordId, Side};
@@ -119,12 +120,17 @@ pub struct Adoption {
     pub links: Vec<NewLink>,
     /// Links that are dropped.
     pub dropped: Vec<LinkId>,
+    /// Links that take the place of dropped ones.
+    pub relinked: Vec<Relinked>,
     /// Bases that move without a write.
     pub bases: Vec<NewBase>,
     /// Records that are planned.
     pub planned: Vec<i64>,
     /// Records that are left alone, and why.
     pub standings: Vec<(i64, Standing, String)>,
+    /// Records that others share a key with and are left alone for: those whose counterpart is gone are
+    /// planned again.
+    pub shadowing: Vec<i64>,
     /// What waits for a person; what no longer does is forgotten for every planned record.
     pub holds: Vec<HoldRow>,
     /// What cannot cross over; the same.
@@ -174,6 +180,8 @@ impl Store {
         let first = self.next_journal;
         self.next_journal += i64::try_from(plan.intents.len()).unwrap_or(0);
         let numbers: Vec<i64> = (first..self.next_journal).collect();
+        let notes = self.next_journal;
+        self.next_journal += i64::try_from(plan.relinked.len()).unwrap_or(0);
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let waits = Waits::look(&mut tx).await?;
         drop_links(&mut tx, &plan.dropped).await?;
@@ -187,6 +195,8 @@ impl Store {
         }
         let news = notice(&mut tx, now, plan, waits).await?;
         intend(&mut tx, cycle, now, plan, &numbers).await?;
+        relink::reconsider(&mut tx, &plan.shadowing).await?;
+        relink::journal(&mut tx, (cycle, now), notes, &plan.relinked).await?;
         let grown = if sends { advance(&mut tx).await? } else { None };
         tx.commit().await?;
         if sends {

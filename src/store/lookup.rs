@@ -1,7 +1,7 @@
 //! Single questions to the state.
 
 use super::rows::{bulk, presence};
-use super::{Store, StoreError};
+use super::{Fate, Store, StoreError};
 use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Value};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -99,6 +99,20 @@ impl Store {
             .fetch_one(&mut self.connection)
             .await?;
         Ok(presence(&word))
+    }
+
+    /// What became of a known record that is gone, where more is known than that.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn fate(&mut self, row: i64) -> Result<Option<Fate>, StoreError> {
+        let (standing, because): (Option<String>, Option<String>) =
+            sqlx::query_as("SELECT standing, because FROM record WHERE id = ?1")
+                .bind(row)
+                .fetch_one(&mut self.connection)
+                .await?;
+        Ok(Fate::read(standing.as_deref(), because.as_deref()))
     }
 
     /// The handle and link of a record, if it is known.

@@ -22,6 +22,7 @@ mod meta;
 mod observe;
 mod outbox;
 mod privacy;
+mod relink;
 mod report;
 mod retention;
 mod revert;
@@ -45,6 +46,7 @@ pub use meta::CycleEnd;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
+pub use relink::Relinked;
 pub use report::{
     ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,
     RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,
@@ -230,9 +232,12 @@ impl Store {
         pragma(&mut connection, CACHE).await?;
         MIGRATIONS.run(&mut connection).await?;
         let next = |table: i64| table + 1;
-        let link: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM link")
-            .fetch_one(&mut connection)
-            .await?;
+        // A number that the journal knows is not given again: its history would be another pair's.
+        let link: i64 = sqlx::query_scalar(
+            "SELECT max(coalesce((SELECT max(id) FROM link), 0), coalesce((SELECT max(link) FROM journal), 0))",
+        )
+        .fetch_one(&mut connection)
+        .await?;
         let journal: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM journal")
             .fetch_one(&mut connection)
             .await?;

@@ -1,10 +1,14 @@
 //! Asking for single records: what each is now, and where one went that is not there any more.
 
 use super::{CycleError, Engine};
-use crate::model::{Kind, Observed, RecordId, Side};
-use crate::remote::{Fetched, RemoteError};
+use crate::mapping::Mapping;
+use crate::model::{Image, Kind, Observed, Presence, RecordId, Side, Value};
+use crate::remote::{Fetched, Lookup, RemoteError};
 use crate::store::Fate;
 use std::sync::Arc;
+
+/// A contact's address, by the name that every system has for it.
+const ADDRESS: &str = "email";
 
 impl Engine {
     /// Reads these records singly and remembers what they are now.
@@ -49,8 +53,8 @@ impl Engine {
         Ok(Ok(()))
     }
 
-    /// Looks for a linked record that is not there any more under its keys: it may have been merged
-    /// into another one, or be something else now.
+    /// Looks for a linked record that is not there any more under its keys, and a contact under its
+    /// address in any case: it may have been merged into another one, or be something else now.
     async fn whereabouts(
         &mut self,
         side: Side,
@@ -67,21 +71,51 @@ impl Engine {
             return Ok(Ok(nowhere));
         };
         let (connector, fields) = (Arc::clone(self.connectors.of(side)), mapping.reads(side));
-        for key in &mapping.keys {
-            let name = key.name(side);
-            for value in key.values(side, &record.image) {
-                let lookup = match connector.find(kind, &fields, name, &value).await {
-                    Ok(lookup) => lookup,
-                    Err(error) => return Ok(Err(error)),
-                };
-                if lookup.taken_by_other {
-                    return Ok(Ok((Some(Fate::Converted), Vec::new())));
-                }
-                if !lookup.found.is_empty() {
-                    return Ok(Ok((None, lookup.found)));
-                }
+        for (name, value) in traces(&mapping, side, &record.image) {
+            let lookup = match connector.find(kind, &fields, name, &value).await {
+                Ok(lookup) => lookup,
+                Err(error) => return Ok(Err(error)),
+            };
+            if lookup.taken_by_other {
+                return Ok(Ok((Some(Fate::Converted), Vec::new())));
+            }
+            let fate = moved(side, name, &lookup).filter(|heir| heir != id);
+            let elsewhere: Vec<Observed> = lookup.found.into_iter().chain(lookup.also).collect();
+            if !elsewhere.is_empty() {
+                return Ok(Ok((fate.map(Fate::MovedTo), elsewhere)));
             }
         }
         Ok(Ok(nowhere))
     }
+}
+
+/// Under what a record can be looked for that is not there any more: its match keys, and first of all
+/// the address of a contact in Freshdesk. A merge keeps all addresses there, and of whatever else
+/// there can be one of, only one.
+fn traces<'a>(mapping: &'a Mapping, side: Side, image: &Image) -> Vec<(&'a str, String)> {
+    let address = image.get(ADDRESS).and_then(Value::as_text);
+    let address = address.filter(|_| side == Side::Desk && mapping.kind == Kind::Contact);
+    let mut traces: Vec<(&str, String)> = Vec::new();
+    traces.extend(address.map(|address| (ADDRESS, address.to_owned())));
+    for key in &mapping.keys {
+        let name = key.name(side);
+        if traces.iter().all(|(known, _)| *known != name) {
+            let values = key.values(side, image).into_iter();
+            traces.extend(values.map(|value| (name, value)));
+        }
+    }
+    traces
+}
+
+/// The living record that a look-up says has taken in the one that is gone. Freshdesk has one contact
+/// to an address: whoever has it now is meant by it. Any other key may be a colleague's as well.
+fn moved(side: Side, name: &str, lookup: &Lookup) -> Option<RecordId> {
+    let whole = side == Side::Desk && name == ADDRESS;
+    let found = lookup.found.iter().filter(|_| whole);
+    let mut live = lookup
+        .also
+        .iter()
+        .chain(found)
+        .filter(|it| it.presence == Presence::Live);
+    live.next().map(|heir| heir.id.clone())
 }

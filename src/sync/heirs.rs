@@ -5,8 +5,11 @@ use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::{Direction, Lens, Mapping};
 use crate::model::{COMPANY, Kind, Presence, RecordId, Side, Value};
 use crate::plan::{PairState, Verdict, identify};
-use crate::store::{Fate, PairRow};
+use crate::store::{Fate, NewLink, PairRow, Relinked};
 use std::collections::{BTreeMap, HashSet};
+
+/// How many merges, one into the other, a record is followed through.
+const MERGES: usize = 16;
 
 impl Engine {
     /// A linked record that vanished may have been merged into another: where exactly one unlinked
@@ -67,22 +70,43 @@ impl Engine {
         Ok(self.store.successor(side, mapping.kind, &keys).await?)
     }
 
-    /// The record that a merge left, unless it has a counterpart, or the keys of somebody else's.
+    /// The record that a merge left, or the merge of that one, unless it has a counterpart, is gone, or
+    /// has the keys of somebody else's.
     async fn heir_by_merge(
         &mut self,
         mapping: &Mapping,
         side: Side,
         row: &PairRow,
     ) -> Result<Option<i64>, CycleError> {
-        let Some(Fate::MovedTo(id)) = row.fates.of(side) else {
-            return Ok(None);
-        };
-        let Some((heir, None)) = self.store.known(side, mapping.kind, id).await? else {
+        let Some(heir) = self.last_heir(mapping.kind, side, row).await? else {
             return Ok(None);
         };
         let heirs = self.store.records(&[heir]).await?;
         let index = self.store.index(mapping.kind, &heirs).await?;
         Ok(matches!(identify(&index, heir), Verdict::New).then_some(heir))
+    }
+
+    /// The unlinked record that merges have led to from the one that is gone.
+    async fn last_heir(
+        &mut self,
+        kind: Kind,
+        side: Side,
+        row: &PairRow,
+    ) -> Result<Option<i64>, CycleError> {
+        let mut fate = row.fates.of(side).clone();
+        for _ in 0..MERGES {
+            let Some(Fate::MovedTo(id)) = fate else {
+                return Ok(None);
+            };
+            match self.store.known(side, kind, &id).await? {
+                Some((heir, link)) if self.store.presence(heir).await? == Presence::Live => {
+                    return Ok(link.is_none().then_some(heir));
+                }
+                Some((heir, _)) => fate = self.store.fate(heir).await?,
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// A contact that is without its company because the *company* was deleted was changed by
@@ -147,13 +171,23 @@ impl Engine {
         *rows.of_mut(side) = heir;
         let adoption = &mut relinked.adoption;
         adoption.dropped.push(row.state.link);
-        // Whatever waited for a person about the one that is gone is settled by this.
-        adoption.planned.push(*row.rows.of(side));
-        adoption.links.push(crate::store::NewLink {
-            link: self.store.number_link(),
+        let number = self.store.number_link();
+        let found = format!("took the place of {} in {side}", row.state.ids.of(side));
+        adoption.relinked.push(Relinked {
+            before: row.state.link,
+            link: number,
+            side,
             kind,
             rows,
-            found: format!("took the place of {} in {side}", row.state.ids.of(side)),
+            message: found.clone(),
+        });
+        // Whatever waited for a person about the one that is gone is settled by this.
+        adoption.planned.push(*row.rows.of(side));
+        adoption.links.push(NewLink {
+            link: number,
+            kind,
+            rows,
+            found,
         });
     }
 }

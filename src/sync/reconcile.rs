@@ -408,9 +408,11 @@ impl Decided {
         let (mine, theirs) = (&mut self.adoption, other.adoption);
         mine.links.extend(theirs.links);
         mine.dropped.extend(theirs.dropped);
+        mine.relinked.extend(theirs.relinked);
         mine.bases.extend(theirs.bases);
         mine.planned.extend(theirs.planned);
         mine.standings.extend(theirs.standings);
+        mine.shadowing.extend(theirs.shadowing);
         mine.holds.extend(theirs.holds);
         mine.notices.extend(theirs.notices);
         mine.waiting.extend(theirs.waiting);

@@ -553,6 +553,44 @@ async fn an_address_with_a_plus_is_found_and_nothing_like_it() {
 }
 
 #[tokio::test]
+async fn a_contact_that_took_over_an_address_in_a_merge_is_told_from_one_that_goes_by_it() {
+    // A server that passes over the filter shows people who have nothing to do with the address.
+    for (has, expected) in [(true, vec![RecordId::from("2")]), (false, Vec::new())] {
+        let desk = Desk::new(move |seen| {
+            let mut view = contact(2);
+            view["other_emails"] = json!(if has {
+                vec!["Gone@example.com"]
+            } else {
+                vec![]
+            });
+            match seen.path.as_str() {
+                "/contacts" if seen.query("state").is_none() => {
+                    json_answer(200, &json!([contact(2)]))
+                }
+                "/contacts/2" => json_answer(200, &view),
+                _ => empty_list(),
+            }
+        })
+        .await;
+        let lookup = desk
+            .connector
+            .find(
+                Kind::Contact,
+                &fields(&["email", "name"]),
+                "email",
+                "gone@example.com",
+            )
+            .await
+            .unwrap();
+        let also: Vec<_> = lookup.also.iter().map(|it| it.id.clone()).collect();
+        assert_eq!((lookup.found.len(), also), (0, expected));
+        assert!(!lookup.taken_by_other);
+        let unasked = |it: &Observed| it.image.get("other_emails").is_some();
+        assert!(!lookup.also.iter().any(unasked));
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_a_trashed_contact_or_an_agent_holds_is_known_to_be_taken() {
     for (holder, rights) in [("blocked", true), ("agent", true), ("agent", false)] {
         let desk = Desk::new(

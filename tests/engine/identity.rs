@@ -112,58 +112,6 @@ async fn a_second_record_with_a_linked_ones_key_gets_no_counterpart_until_it_has
 }
 
 #[tokio::test]
-async fn a_merge_in_the_crm_keeps_the_freshdesk_contact_with_the_survivor() {
-    let mut world = World::new().await;
-    world.remap(
-        "create   = \"both\"\nconflict = \"newest\"",
-        "create   = \"crm\"\nconflict = \"newest\"",
-    );
-    let desk = world.desk_contact(&json!({"name": "Ada King", "email": "ada@acme.test"}));
-    let mut engine = world.engine().await;
-    cycle(&mut engine).await;
-    let linked = world
-        .crm
-        .portal()
-        .contact_by_email("ada@acme.test")
-        .unwrap();
-    let survivor = world.crm_contact(&[("email", "ada@home.test"), ("firstname", "Ada")]);
-    cycle(&mut engine).await;
-    world
-        .crm
-        .portal()
-        .merge(CrmKind::Contact, survivor, linked)
-        .unwrap();
-    reconcile(&mut engine).await;
-    reconcile(&mut engine).await;
-    assert_eq!(world.holds().await, []);
-    world.crm_edit(survivor, &[("phone", "+77")]);
-    cycle(&mut engine).await;
-    assert_eq!(
-        world.desk.contact(desk).unwrap().phone.as_deref(),
-        Some("+77")
-    );
-}
-
-#[tokio::test]
-async fn a_merge_of_two_linked_crm_contacts_deletes_nothing_in_freshdesk() {
-    let mut world = World::new().await;
-    world.remap("delete   = \"hold\"", "delete   = \"propagate\"");
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    let eda = world.crm_contact(&[("email", "eda@acme.test"), ("firstname", "Eda")]);
-    let mut engine = world.engine().await;
-    cycle(&mut engine).await;
-    world
-        .crm
-        .portal()
-        .merge(CrmKind::Contact, ada, eda)
-        .unwrap();
-    reconcile(&mut engine).await;
-    reconcile(&mut engine).await;
-    assert_eq!(world.desk_count(), 2, "{:?}", world.holds().await);
-    assert_eq!(world.holds().await.len(), 1);
-}
-
-#[tokio::test]
 async fn ids_beyond_32_bits_keep_every_digit() {
     let world = World::new().await;
     let desk = world.desk_contact(&json!({"name": "Ada King", "email": "ada@acme.test"}));

@@ -18,6 +18,7 @@ mod guards_later;
 mod guards_shown;
 mod held;
 mod identity;
+mod merges;
 mod plan_files;
 mod reading;
 mod refusals;

@@ -63,6 +63,27 @@ async fn a_contact_made_an_agent_before_it_is_no_deletion_after_it() {
 }
 
 #[tokio::test]
+async fn who_was_merged_away_before_it_is_neither_deleted_nor_made_anew_after_it() {
+    for policy in ["hold", "propagate", "ignore"] {
+        let (mut world, clock, mut engine, ada, there) = start(policy).await;
+        let heir = world.desk_by_email("bob@acme.test").id;
+        world.desk.merge_contacts(heir, &[there]).unwrap();
+        reconcile(&mut engine).await;
+        assert_eq!(world.holds().await.len(), 1, "{policy}");
+        let mut engine = remapped(&mut world, &clock, engine).await;
+        cycle(&mut engine).await;
+        clock.advance(TimeDelta::minutes(61));
+        world.crm_edit(ada, &[("phone", "+1")]);
+        reconcile(&mut engine).await;
+        assert_eq!(live(&world), (2, 1), "{policy}");
+        assert!(!world.crm_row(ada).archived, "{policy}");
+        let holds = world.holds().await;
+        assert_eq!(holds.len(), 1, "{policy}: {holds:?}");
+        assert!(holds[0].reason.contains("merged into"), "{holds:?}");
+    }
+}
+
+#[tokio::test]
 async fn who_was_deleted_and_ignored_before_it_is_not_made_anew_after_it() {
     let (mut world, clock, mut engine, _, there) = start("ignore").await;
     world.desk.delete_contact(there).unwrap();

@@ -260,6 +260,7 @@ impl Connector for System {
             });
             let lookup = Lookup {
                 found,
+                also: Vec::new(),
                 taken_by_other,
             };
             state.tell(|| format!("{name} -> {lookup:?}"));

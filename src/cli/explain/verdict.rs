@@ -109,18 +109,14 @@ fn pair(mapping: &Mapping, story: &Story, doubted: bool, out: &mut Outlook) {
         PairVerdict::BothGone => {
             out.next("unlink", None, "both records are gone: the link is dropped");
         }
-        PairVerdict::HoldDelete(reason) => held(reason, out),
+        PairVerdict::HoldDelete(reason) => {
+            became(story, reason, out);
+            held(reason, out);
+        }
         PairVerdict::Unlink(reason) | PairVerdict::Trash(_, reason)
             if story.fate(reason.side).is_some() =>
         {
-            if let Some(Fate::MovedTo(id)) = story.fate(reason.side) {
-                let text = format!("it was merged into {id} in {}", reason.side);
-                out.why("gone", text);
-            }
-            if story.fate(reason.side) == Some(Fate::Unsure) {
-                let text = "it was found missing when the state was an older copy: whether that was a deletion is a person's to say";
-                out.why("gone", text);
-            }
+            became(story, reason, out);
             held(reason, out);
         }
         PairVerdict::Unlink(reason) => {
@@ -137,6 +133,25 @@ fn pair(mapping: &Mapping, story: &Story, doubted: bool, out: &mut Outlook) {
             );
             out.next("delete", Some(side), text);
         }
+    }
+}
+
+/// What is known of a record that is not there any more, beside that.
+fn became(story: &Story, reason: DeleteReason, out: &mut Outlook) {
+    let side = reason.side;
+    match story.fate(side) {
+        Some(Fate::MovedTo(id)) => {
+            out.why("gone", format!("it was merged into {side}:{id}"));
+        }
+        Some(Fate::Converted) => out.why(
+            "gone",
+            format!("it was made an agent, or something else that keeps its address, in {side}"),
+        ),
+        Some(Fate::Unsure) => out.why(
+            "gone",
+            "it was found missing when the state was an older copy: whether that was a deletion is a person's to say",
+        ),
+        None => {}
     }
 }
 

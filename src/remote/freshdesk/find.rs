@@ -19,6 +19,11 @@ use std::time::Duration;
 const PAGES: u32 = 10;
 /// Pages of the latest changes that a look-up reads at most.
 const LATEST_PAGES: u32 = 5;
+/// Rows that a filter for an address shows beside the one that it belongs to, and that are looked at:
+/// addresses are unique, so that there is at most one.
+const FEW: usize = 3;
+/// The addresses of a contact beside the one that it goes by.
+const OTHERS: &str = "other_emails";
 /// What the search index may not show yet ("a few minutes", "Search Contacts").
 const INDEX_LAG: Duration = Duration::from_mins(10);
 /// Rows in a page of a search, and pages that it has at most.
@@ -44,34 +49,37 @@ impl Freshdesk {
         if normal(value).is_empty() {
             return Ok(Lookup {
                 found: Vec::new(),
+                also: Vec::new(),
                 taken_by_other: false,
             });
         }
-        let found = match query.parameter() {
+        let (found, also) = match query.parameter() {
             Some(parameter) => self.by_parameter(&query, parameter).await?,
             None if field == "name" => {
                 let ids = self.by_name(&query).await?;
-                self.matching(&query, &ids).await?
+                (self.matching(&query, &ids).await?, Vec::new())
             }
-            None => self.by_index(&query).await?,
+            None => (self.by_index(&query).await?, Vec::new()),
         };
         let taken_by_other = kind == Kind::Contact
             && field == "email"
             && found.is_empty()
+            && also.is_empty()
             && self.agent_has(value).await?;
         Ok(Lookup {
             found,
+            also,
             taken_by_other,
         })
     }
 
     /// By a filter of the list. A live record has its unique values alone; only where there is none
-    /// can one in the trash hold them.
+    /// can one in the trash hold them. The second list is that of [`Lookup::also`].
     async fn by_parameter(
         &self,
         query: &Query<'_>,
         parameter: &'static str,
-    ) -> Result<Vec<Observed>, RemoteError> {
+    ) -> Result<(Vec<Observed>, Vec<Observed>), RemoteError> {
         for stage in [Stage::Live, Stage::Deleted, Stage::Blocked] {
             let filter = (parameter, query.value);
             let listed = self
@@ -83,7 +91,7 @@ impl Freshdesk {
                     if parameter == "unique_external_id"
                         && error.kind == ErrorKind::Rejected(400) =>
                 {
-                    return self.by_index(query).await;
+                    return Ok((self.by_index(query).await?, Vec::new()));
                 }
                 listed => listed?,
             };
@@ -93,12 +101,34 @@ impl Freshdesk {
             } else {
                 rows
             };
+            let others: Vec<RecordId> = rows.iter().map(|row| row.id.clone()).collect();
             let found = query.keep(rows, stage != Stage::Live);
             if !found.is_empty() {
-                return Ok(found);
+                return Ok((found, Vec::new()));
+            }
+            if stage == Stage::Live && query.kind == Kind::Contact && query.field == "email" {
+                let also = self.among_others(query, &others).await?;
+                if !also.is_empty() {
+                    return Ok((Vec::new(), also));
+                }
             }
         }
-        Ok(Vec::new())
+        Ok((Vec::new(), Vec::new()))
+    }
+
+    /// Those of the first of `ids` that have the address among their `other_emails`, where the filter
+    /// looks as well, and where a merge puts it ("Merge Contacts"). A list does not show them.
+    async fn among_others(
+        &self,
+        query: &Query<'_>,
+        ids: &[RecordId],
+    ) -> Result<Vec<Observed>, RemoteError> {
+        let others = Query {
+            field: OTHERS,
+            ..*query
+        };
+        let few: Vec<RecordId> = ids.iter().take(FEW).cloned().collect();
+        self.matching(&others, &few).await
     }
 
     /// The ids of records that may have this name.
@@ -214,6 +244,7 @@ impl Freshdesk {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Query<'a> {
     kind: Kind,
     fields: &'a [String],

@@ -197,6 +197,7 @@ impl Hubspot {
         let call = batch_read(&all, &[email], Some("email"), OTHER_EMAILS);
         let mut lookup = Lookup {
             found: Vec::new(),
+            also: Vec::new(),
             taken_by_other: false,
         };
         for seen in self.batch(&all, call, OTHER_EMAILS).await? {
@@ -234,6 +235,7 @@ impl Hubspot {
             if page.complete || found.len() > 1 {
                 return Ok(Lookup {
                     found,
+                    also: Vec::new(),
                     taken_by_other: false,
                 });
             }

@@ -227,6 +227,7 @@ impl Odoo {
         let reading = self.reading(&wanted).await?;
         let mut lookup = Lookup {
             found: Vec::new(),
+            also: Vec::new(),
             taken_by_other: false,
         };
         let form = self.definitions().await?.form(field);

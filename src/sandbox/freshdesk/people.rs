@@ -128,11 +128,24 @@ impl FreshdeskSim {
             .map(drop)
     }
 
-    /// Merges `others` into `primary`; they are gone.
+    /// Merges `others` into `primary`, which takes over their addresses; they are gone. Of what there
+    /// can be one of, `primary` keeps its own, as the screen proposes.
     pub fn merge_contacts(&self, primary: u64, others: &[u64]) -> Result<(), Refused> {
+        let mut own = serde_json::Map::new();
+        if let Some(contact) = self.contact(primary) {
+            for (name, value) in [
+                ("phone", contact.phone),
+                ("mobile", contact.mobile),
+                ("twitter_id", contact.twitter_id),
+                ("unique_external_id", contact.unique_external_id),
+            ] {
+                own.extend(value.map(|value| (name.to_owned(), Value::String(value))));
+            }
+        }
         let attributes = serde_json::json!({
             "primary_contact_id": primary,
             "secondary_contact_ids": others,
+            "contact": own,
         });
         self.act(|service| service.merge_contacts(&body(&attributes)))
             .map(drop)

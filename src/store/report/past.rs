@@ -15,7 +15,7 @@ pub struct Past {
     pub cycle: i64,
     /// The side written.
     pub side: Side,
-    /// `create`, `update`, `delete`, or what a rule did to a ticket.
+    /// `create`, `update`, `delete`, `relink`, or what a rule did to a ticket.
     pub action: String,
     /// What became of it; `None` where nobody knows yet.
     pub outcome: Option<String>,
@@ -35,9 +35,10 @@ impl Report {
     /// Where the database fails, or holds what we did not write.
     pub async fn past(&mut self, story: &Story, limit: i64) -> Result<Vec<Past>, StoreError> {
         let id = |side: Side| story.records.of(side).as_ref().map(|it| it.id.0.as_str());
-        // By link it is quick; a record without one has few enough writes, wherever they are.
+        // By link it is quick, and shows what was written to the one whose place a record has taken as
+        // well; a record without one has few enough writes, wherever they are.
         let which = match story.link {
-            Some(_) => "link = ?4 AND kind = ?1 AND (crm_id = ?2 OR desk_id = ?3)",
+            Some(_) => "link = ?4 AND kind = ?1",
             None => "?4 IS NULL AND kind = ?1 AND (crm_id = ?2 OR desk_id = ?3)",
         };
         let link = story.link.as_ref().map(|link| link.id.0);

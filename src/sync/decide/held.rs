@@ -63,7 +63,12 @@ pub(super) fn deleted(kind: Kind, row: &PairRow, reason: DeleteReason) -> String
         (Some(Fate::Converted), _) => {
             "was made an agent, or something else that keeps its address,"
         }
-        (Some(Fate::MovedTo(_)), _) => "was merged into another that has a counterpart of its own",
+        (Some(Fate::MovedTo(heir)), _) => {
+            return format!(
+                "the {kind} was merged into {}:{heir}, which has a counterpart of its own",
+                reason.side
+            );
+        }
         (Some(Fate::Unsure), _) => "was found missing when the state was an older copy",
         (None, Presence::Trashed) => "was trashed, archived or blocked",
         (None, _) => "is not there any more",

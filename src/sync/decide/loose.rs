@@ -72,6 +72,8 @@ fn loose_one(
                 with.len()
             );
             out.leave(row, Standing::Shadowed, why);
+            // One of them may have lost its counterpart, whose place this one can take.
+            out.decided.adoption.shadowing.extend(with);
         }
         Verdict::New => new(mapping, row, known, out),
     }
