@@ -45,7 +45,7 @@ use crate::model::{Kind, Pair, Side};
 use crate::remote::Connector;
 use crate::remote::retry::RetryPolicy;
 use crate::store::Store;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -90,6 +90,8 @@ pub struct Engine {
     first_is_approved: bool,
     /// How far our clock is ahead of each server's, as its last answers showed.
     ahead: Pair<TimeDelta>,
+    /// When, by our clock, this cycle began to read.
+    looked_at: DateTime<Utc>,
 }
 
 /// How far a cycle is.
@@ -136,6 +138,7 @@ impl Engine {
             guarding: guard::Guarding::Off,
             first_is_approved: false,
             ahead: Pair::default(),
+            looked_at: DateTime::default(),
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),

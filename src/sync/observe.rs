@@ -51,6 +51,7 @@ impl Engine {
     ///
     /// Where the state fails. A system that fails is a trouble in the observation.
     pub(super) async fn observe(&mut self, reconcile: bool) -> Result<Observation, CycleError> {
+        self.looked_at = self.clock.now();
         let mut readers = JoinSet::new();
         let (pages, mut inbox) = mpsc::channel(PAGES_WAITING * 4);
         for side in Side::BOTH {
@@ -195,7 +196,7 @@ impl Engine {
             .collect();
         let brought = self.store.observe(&ingests).await?;
         for page in pages.iter().filter(|page| page.feed == PassKind::Changes) {
-            let ahead = self.clock.now() - Version(page.started_at).time();
+            let ahead = self.looked_at - Version(page.started_at).time();
             *self.ahead.of_mut(page.side) = ahead.max(TimeDelta::zero());
         }
         for (page, brought) in pages.iter().zip(brought) {

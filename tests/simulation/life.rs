@@ -223,10 +223,10 @@ impl Life {
             };
             let writes = self.systems.state().witness.count() - before;
             let changes = report.created + report.updated + report.deleted + report.linked;
+            // What is approved of a record that is refused for good is asked again with its next try.
             let quiet = changes == 0
-                && waiting == 0
                 && report.troubles.is_empty()
-                && (writes == 0 || only_refused(&self.place).await);
+                && (writes == 0 && waiting == 0 || only_refused(&self.place).await);
             calm = if quiet { calm + 1 } else { 0 };
             // One, one that reads everything, and one after that.
             if calm == 3 {
