@@ -123,6 +123,11 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
+/// How often a lock that somebody has is tried once more, and after how long: a process that is just being
+/// started has what its parent had open, for a moment.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// Takes the lock beside the database; the system lets go of it when the process ends, however.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let beside = beside(path, ".lock");
@@ -134,7 +139,15 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
             path: beside,
             source,
         })?;
-    match file.try_lock() {
+    let mut tried = file.try_lock();
+    for _ in 0..LOCK_TRIES {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        tried = file.try_lock();
+    }
+    match tried {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
         Err(TryLockError::Error(source)) => Err(StoreError::Unopenable {
@@ -152,8 +165,6 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
 
     #[tokio::test]

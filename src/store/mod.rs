@@ -65,6 +65,7 @@ use crate::model::Kind;
 use across::Across;
 use file::{connect, damage, inspect, lock, private};
 use generation::{Beside, Generation};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use std::fs::{self, File};
@@ -130,7 +131,7 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error().and_then(|error| error.code()) {
+        match error.as_database_error().and_then(DatabaseError::code) {
             // SQLITE_FULL: <https://sqlite.org/rescode.html#full>.
             Some(code) if code == "13" => Self::Full,
             _ => Self::Sqlite(error),

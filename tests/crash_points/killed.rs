@@ -1,7 +1,10 @@
 //! The real binary, killed in the middle of its work, between simulated systems over HTTP.
 
 use crate::world::program::{Daemon, PATIENCE, code, kill, output, said, write_config, writes};
-use crate::world::{World, stage};
+use crate::world::{World, cycle, stage};
+use chrono::TimeDelta;
+use deskbridge::clock::{Clock as _, SystemClock};
+use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use serde_json::json;
@@ -125,6 +128,10 @@ async fn tickets_get_one_note_when_the_process_is_killed_among_them() {
         world.forget_calls();
         die_after(&world, after).await;
         comes_to_rest(&world);
+        // A note whose answer was lost is on its way for a while before it may be posted again.
+        let clock = SimClock::manual(SystemClock.now() + TimeDelta::minutes(5));
+        let mut engine = world.timed_engine(&clock).await;
+        cycle(&mut engine).await;
         for ticket in tickets {
             let priority = world.desk.ticket(ticket).unwrap().priority;
             assert_eq!(priority, stage::URGENT, "killed after {after} writes");

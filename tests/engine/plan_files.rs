@@ -429,7 +429,7 @@ async fn tickets_rise_as_approved_and_those_that_moved_since_do_not() {
 async fn a_plan_that_could_not_be_made_to_its_end_is_not_saved() {
     let scene = Scene::new().await;
     assert_eq!(code(&scene.run(&["sync"])), 0);
-    let fault = deskbridge::sandbox::faults::Fault::Refuse(403);
+    let fault = Fault::Refuse(403);
     let faults = &scene.world.desk.backstage().faults;
     faults.inject("GET", "/api/v2/companies", fault, 50);
     let plan = scene.run(&["plan", "-o", "plan"]);

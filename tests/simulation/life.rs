@@ -166,7 +166,7 @@ impl Life {
     async fn turn(&mut self, mut engine: Engine) -> Engine {
         let reconcile = happens(&mut self.random, 0.15);
         self.doom();
-        let same = self.setting.seed.is_multiple_of(crate::TWICE);
+        let same = crate::is_steady(self.setting.seed);
         let full = happens(&mut self.random, self.setting.mishaps.full);
         if full {
             let many = if same { FULL_LATER } else { FULL.len() };

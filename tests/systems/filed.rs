@@ -235,7 +235,9 @@ impl State {
     /// Our change of a live ticket.
     pub fn change_ticket(&mut self, id: &RecordId, change: &TicketChange) -> Option<Ticket> {
         let (cycle, late, now) = (self.cycle, self.arriving, self.now);
-        let requester = self.tickets.get(id).map(|it| it.ticket.requester.clone());
+        let live = self.tickets.get(id).map(|it| &it.ticket);
+        let live = live.filter(|it| it.presence == Presence::Live);
+        let requester = live.map(|it| it.requester.clone());
         self.witness.tickets.push(TicketWrite {
             id: id.clone(),
             requester,

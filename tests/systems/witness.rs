@@ -34,7 +34,7 @@ impl Write {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TicketWrite {
     pub id: RecordId,
-    /// Whose ticket it was then.
+    /// Whose ticket it was then; of one in the trash, which nothing changes, nobody's.
     pub requester: Option<RecordId>,
     /// `None`: a note.
     pub change: Option<TicketChange>,
