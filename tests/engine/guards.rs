@@ -68,6 +68,26 @@ impl Office {
         office
     }
 
+    /// The same with another line in `sync.toml`.
+    async fn remapped(self, from: &str, to: &str) -> Self {
+        let Self {
+            mut world,
+            clock,
+            engine,
+            people,
+        } = self;
+        engine.store.close().await.unwrap();
+        world.remap(from, to);
+        let mut engine = world.timed_engine(&clock).await;
+        engine.guard(GUARDS);
+        Self {
+            world,
+            clock,
+            engine,
+            people,
+        }
+    }
+
     /// A minute later, a cycle.
     pub(super) async fn turn(&mut self) -> CycleReport {
         self.clock.advance(TimeDelta::minutes(1));
@@ -118,6 +138,27 @@ impl Office {
             .count("SELECT coalesce(sum(count), 0) FROM guarded")
             .await
     }
+}
+
+#[tokio::test]
+async fn a_mass_update_by_a_wrong_mapping_is_held_whole_and_gone_with_the_right_one() {
+    let titles = "freshdesk = \"job_title\"";
+    let office = Office::new().await;
+    office.world.forget_calls();
+    // Everybody's job becomes their address.
+    let mut office = office.remapped(titles, "freshdesk = \"address\"").await;
+    office.turn().await;
+    let hold = office.only_hold().await;
+    assert_eq!(
+        (hold.class.as_str(), hold.count),
+        ("update", 10),
+        "{hold:?}"
+    );
+    let mut office = office.remapped("freshdesk = \"address\"", titles).await;
+    office.turn().await;
+    assert_eq!(office.world.holds().await, []);
+    office.rests().await;
+    assert_eq!(office.world.writes(), [""; 0]);
 }
 
 #[tokio::test]
