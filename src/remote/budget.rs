@@ -4,7 +4,7 @@
 
 use super::governor::{
     Class, Decision, Governor, Headers, Lane, Limits, Moment, Permit, Portion, Reading, Refusal,
-    Scope, Turn, Why,
+    Scope, Today, Turn, Why,
 };
 use super::lane;
 use crate::clock::{Clock as _, SystemClock, monotonic};
@@ -67,6 +67,15 @@ pub struct Spending {
     pub others: f64,
     /// Of the day's quota, this is left; nothing where there is none or it is not known.
     pub left_today: Option<f64>,
+    /// Our calls of this day; nothing where there is no daily quota.
+    pub today: Option<Today>,
+}
+
+/// What was sent and learned so far, for another client of the same account to go on from.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    governor: Governor,
+    begun: (Moment, Instant),
 }
 
 /// Why a call is not admitted.
@@ -85,6 +94,15 @@ struct State {
     waited: Duration,
     /// The quota was said to be spent until then.
     told: Option<Moment>,
+    /// The time of day at a moment of the clock that never jumps.
+    begun: (Moment, Instant),
+}
+
+impl State {
+    fn now(&self) -> Moment {
+        let (moment, instant) = self.begun;
+        moment.after(monotonic().saturating_duration_since(instant))
+    }
 }
 
 /// The budget of one account.
@@ -93,8 +111,6 @@ pub(super) struct Budget {
     side: Side,
     tariff: Tariff,
     state: Mutex<State>,
-    /// The time of day at a moment of the clock that never jumps.
-    begun: (Moment, Instant),
 }
 
 impl Budget {
@@ -109,14 +125,37 @@ impl Budget {
                 by: BTreeMap::new(),
                 waited: Duration::ZERO,
                 told: None,
+                begun: (Moment::from_millis(time), monotonic()),
             }),
-            begun: (Moment::from_millis(time), monotonic()),
         }
     }
 
-    fn now(&self) -> Moment {
-        let (moment, instant) = self.begun;
-        moment.after(monotonic().saturating_duration_since(instant))
+    /// What another client of the account has to know of the calls so far.
+    pub(super) fn ledger(&self) -> Ledger {
+        let state = self.lock();
+        Ledger {
+            governor: state.governor.clone(),
+            begun: state.begun,
+        }
+    }
+
+    /// Goes on from what another client has sent, with the limits and the share of this one.
+    pub(super) fn follow(&self, former: Ledger) {
+        let Ledger {
+            mut governor,
+            begun,
+        } = former;
+        governor.change(&self.tariff.limits, self.tariff.portion);
+        let mut state = self.lock();
+        state.governor = governor;
+        state.begun = begun;
+    }
+
+    /// Counts the calls that an earlier process has sent on this day.
+    pub(super) fn carry(&self, earlier: Today) {
+        let mut state = self.lock();
+        let now = state.now();
+        state.governor.carry(earlier, now);
     }
 
     /// The data behind this lock is whole after any panic: the governor's steps are, and so are counts.
@@ -173,8 +212,8 @@ impl Budget {
         if why != Why::DaySpent {
             return;
         }
-        let now = self.now();
         let mut state = self.lock();
+        let now = state.now();
         if state.told.is_none_or(|until| until < now) {
             state.told = Some(now.after(wait));
             tracing::warn!(event = "quota_spent", side = %self.side, minutes = wait.as_secs() / 60,
@@ -195,8 +234,8 @@ impl Budget {
 
     /// How it was spent, and what is left.
     pub(super) fn spending(&self) -> Spending {
-        let now = self.now();
         let mut state = self.lock();
+        let now = state.now();
         let snapshot = state.governor.snapshot(now);
         Spending {
             by: state.by.clone(),
@@ -208,6 +247,7 @@ impl Budget {
             window: snapshot.window,
             others: snapshot.others,
             left_today: snapshot.left_today,
+            today: state.governor.today(now),
         }
     }
 
@@ -234,8 +274,8 @@ impl Queued<'_> {
     /// A permit, or how long to wait, and why where it is closed.
     fn ask(&mut self) -> Option<Result<Permit, (Duration, Option<Why>)>> {
         let turn = self.turn.take()?;
-        let now = self.budget.now();
         let mut state = self.budget.lock();
+        let now = state.now();
         let (turn, until, why) = match state.governor.ask(turn, now) {
             Decision::Go(permit) => return Some(Ok(permit)),
             Decision::Wait(turn, until) => (turn, until, None),
@@ -268,9 +308,10 @@ impl Admission<'_> {
     /// The server answered, with whatever status but the one for a refusal.
     pub(super) fn answered(mut self, headers: &HeaderMap) {
         if let Some(permit) = self.permit.take() {
-            let (budget, now) = (self.budget, self.budget.now());
+            let budget = self.budget;
             let headers = (budget.tariff.headers)(headers);
             let mut state = budget.lock();
+            let now = state.now();
             state.governor.answered(permit, &headers, now);
             budget.tell_warnings(&mut state);
         }
@@ -284,13 +325,14 @@ impl Admission<'_> {
         body: &[u8],
     ) {
         if let Some(permit) = self.permit.take() {
-            let (budget, now) = (self.budget, self.budget.now());
+            let budget = self.budget;
             let refusal = Refusal {
                 retry_after,
                 scope: (budget.tariff.scope)(body),
                 headers: (budget.tariff.headers)(headers),
             };
             let mut state = budget.lock();
+            let now = state.now();
             state.governor.refused(permit, refusal, now);
             state.by.entry(self.place).or_default().refused += 1;
             budget.tell_warnings(&mut state);
@@ -301,8 +343,9 @@ impl Admission<'_> {
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {
-            let now = self.budget.now();
-            self.budget.lock().governor.failed(permit, now);
+            let mut state = self.budget.lock();
+            let now = state.now();
+            state.governor.failed(permit, now);
         }
     }
 }

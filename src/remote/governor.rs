@@ -17,8 +17,10 @@ mod moment;
 mod others;
 mod queue;
 mod report;
+mod resets;
 mod settle;
 
+pub use day::Today;
 pub use headers::{Headers, Reading, Refusal, Scope};
 pub use lanes::Lane;
 pub use limits::{ByTotal, Class, Daily, Limits, Rate};
@@ -30,11 +32,14 @@ use lanes::Claims;
 use meter::{LONGEST_WAIT, Meter, Outcome, Settled};
 use moment::Passed;
 use others::Others;
+use resets::Resets;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// No call takes longer than this: a permit that nobody gave back counts as failed then.
 const LONGEST_CALL: Duration = Duration::from_mins(2);
+/// The part of a limit that we use whatever others take: only an answer says when they stop.
+const LEAST: f64 = 0.02;
 /// The shortest wait; a shorter one would be a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
@@ -48,6 +53,24 @@ pub struct Portion {
     pub reserve: f64,
     /// The most calls in a window that the configuration allows.
     pub ceiling: Option<f64>,
+}
+
+impl Portion {
+    /// With values out of range taken into it.
+    fn sane(self) -> Self {
+        let sane = |part: f64, least: f64, most: f64| {
+            if part.is_nan() {
+                most
+            } else {
+                part.clamp(least, most)
+            }
+        };
+        Self {
+            share: sane(self.share, 0.01, 1.0),
+            reserve: sane(self.reserve, 0.0, 0.99),
+            ceiling: self.ceiling.filter(|it| *it > 0.0),
+        }
+    }
 }
 
 /// A call that has not gone out yet.
@@ -116,10 +139,13 @@ pub struct Governor {
     classes: Vec<Meter>,
     day: Option<Day>,
     others: Others,
+    resets: Resets,
     claims: Claims,
     flights: BTreeMap<u64, Flight>,
     /// What a call of a class was last said to cost.
     costs: BTreeMap<Class, u32>,
+    /// Whether an answer has named the account's limit.
+    limit_is_said: bool,
     ours_ever: f64,
     last_seen: Option<(Duration, f64)>,
     /// When the call was sent whose answer showed the most of others.
@@ -132,20 +158,9 @@ impl Governor {
     /// Nothing sent, nothing known but `limits`. Values of `portion` out of range are taken into it.
     #[must_use]
     pub fn new(limits: &Limits, portion: Portion) -> Self {
-        let sane = |part: f64, least: f64, most: f64| {
-            if part.is_nan() {
-                most
-            } else {
-                part.clamp(least, most)
-            }
-        };
         let classes = limits.classes.iter();
         Self {
-            portion: Portion {
-                share: sane(portion.share, 0.01, 1.0),
-                reserve: sane(portion.reserve, 0.0, 0.99),
-                ceiling: portion.ceiling.filter(|it| *it > 0.0),
-            },
+            portion: portion.sane(),
             classes_by_total: limits.classes_by_total,
             passed: Passed::default(),
             next: 0,
@@ -155,14 +170,37 @@ impl Governor {
                 .collect(),
             day: limits.daily.map(Day::new),
             others: Others::default(),
+            resets: Resets::default(),
             claims: Claims::default(),
             flights: BTreeMap::new(),
             costs: BTreeMap::new(),
+            limit_is_said: false,
             ours_ever: 0.0,
             last_seen: None,
             seen_of: None,
             refusals_in_a_row: 0,
             report: report::Report::default(),
+        }
+    }
+
+    /// From now on with other limits, where no answer has named them, and with another part of them.
+    /// What was sent, and what was learned from it, stays.
+    pub fn change(&mut self, limits: &Limits, portion: Portion) {
+        self.portion = portion.sane();
+        if !self.limit_is_said {
+            self.total.limit = limits.calls;
+        }
+    }
+
+    /// Our calls of this day; nothing where there is no daily quota.
+    pub fn today(&mut self, now: Moment) -> Option<Today> {
+        self.day.as_mut().map(|day| day.today(now))
+    }
+
+    /// Counts the calls that an earlier process has sent on this day.
+    pub fn carry(&mut self, earlier: Today, now: Moment) {
+        if let Some(day) = &mut self.day {
+            day.carry(earlier, now);
         }
     }
 
@@ -251,10 +289,11 @@ impl Governor {
         }
         self.claims.expire(at);
         let allowed = self.allowed(Lane::People, at);
-        self.total.advance(allowed, at);
+        let pace = self.left(Lane::People, at).map(Left::pace);
+        self.total.advance(allowed, pace, at);
         let portion = self.portion;
         for meter in &mut self.classes {
-            meter.advance(of_class(portion, meter), at);
+            meter.advance(of_class(portion, meter), None, at);
         }
         at
     }
@@ -265,15 +304,43 @@ impl Governor {
         let Some(limit) = self.total.limit else {
             return ceiling;
         };
+        if self.left(lane, at).is_some() {
+            // What others take is looked at window by window.
+            let reserve = limit * self.portion.reserve * part_of_reserve(lane);
+            let ours = (limit * self.portion.share).min(limit - reserve);
+            return Some(ours.min(ceiling.unwrap_or(ours)).max(1.0));
+        }
         let window = self.total.window();
         let theirs = self.others.expected(window, at);
         let spread = self.others.spread(theirs, window, at);
         let reserve = (limit * self.portion.reserve).max(spread);
-        let reserve = reserve * if lane == Lane::Vip { 0.25 } else { 1.0 };
-        // Some calls go through whatever others take: only an answer says when they stop.
-        let left = (limit - reserve - theirs).max(limit * 0.02);
+        let reserve = reserve * part_of_reserve(lane);
+        let left = (limit - reserve - theirs).max(limit * LEAST);
         let ours = left.min(limit * self.portion.share);
         Some(ours.min(ceiling.unwrap_or(ours)).max(1.0))
+    }
+
+    /// What is left for us of a window that is reset as a whole; nothing where none is known.
+    fn left(&self, lane: Lane, at: Duration) -> Option<Left> {
+        let limit = self.total.limit?;
+        let length = self.total.length();
+        let span = self.resets.span(length, at)?;
+        let ours = self.total.ours_later(span.earliest);
+        let (seen, used) = match self.resets.shown(span, length) {
+            Some((sent, used)) => (sent, used + self.total.ours_later(sent)),
+            None => (span.earliest, ours),
+        };
+        // One call of a VIP's does not wait for what others may want later.
+        let until = if lane == Lane::Vip { at } else { span.until };
+        let theirs = self.resets.demand(span, seen..until, length);
+        let reserve = (limit * self.portion.reserve).max(theirs.spread) * part_of_reserve(lane);
+        let least = (limit * LEAST).max(1.0) - ours;
+        let left = (limit - used - theirs.expected - reserve).max(least);
+        Some(Left {
+            calls: left.min(limit * self.portion.share - ours).max(0.0),
+            ours,
+            rest: span.until.saturating_sub(at),
+        })
     }
 
     fn meters(&mut self, class: Class) -> impl Iterator<Item = &mut Meter> {
@@ -288,6 +355,29 @@ impl Governor {
             self.classes.push(Meter::new(Some(class), None, length));
         }
     }
+}
+
+/// What is left for us of a window that is reset as a whole.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    /// Calls until its end.
+    calls: f64,
+    /// Calls of ours that may be in it already.
+    ours: f64,
+    /// How long it surely lasts.
+    rest: Duration,
+}
+
+impl Left {
+    /// Calls a second that use it up evenly.
+    fn pace(self) -> f64 {
+        self.calls / self.rest.as_secs_f64().max(SHORTEST_WAIT.as_secs_f64())
+    }
+}
+
+/// The part of the reserve that a lane leaves to others.
+fn part_of_reserve(lane: Lane) -> f64 {
+    if lane == Lane::Vip { 0.25 } else { 1.0 }
 }
 
 /// Our calls in a window of a class.

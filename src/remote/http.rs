@@ -1,8 +1,8 @@
 //! The one way in which a request leaves this process: paced, counted, bounded, without secrets in
 //! what it reports.
 
-use super::budget::{Admission, Budget, Denied, Spending, Tariff};
-use super::governor::Why;
+use super::budget::{Admission, Budget, Denied, Ledger, Spending, Tariff};
+use super::governor::{Today, Why};
 use super::reply::{Reply, cut, retry_after, server_time};
 use super::retry::RetryPolicy;
 use super::{ErrorKind, Lane, RemoteError, lane};
@@ -201,6 +201,22 @@ impl Http {
     #[must_use]
     pub fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
         self.budget.forecast(calls)
+    }
+
+    /// What another client of the same account has to know of the calls so far.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.budget.ledger()
+    }
+
+    /// Goes on from what another client of the same account has sent.
+    pub fn follow(&self, former: Ledger) {
+        self.budget.follow(former);
+    }
+
+    /// Counts the calls that an earlier process has sent on this day.
+    pub fn carry(&self, earlier: Today) {
+        self.budget.carry(earlier);
     }
 
     /// The account's midnight is this many minutes earlier than that of UTC.

@@ -18,9 +18,9 @@ mod error;
 mod helpdesk;
 mod op;
 
-pub use budget::{Spending, Spent, Tariff};
+pub use budget::{Ledger, Spending, Spent, Tariff};
 pub use error::{Applied, ErrorKind, RemoteError};
-pub use governor::Lane;
+pub use governor::{Lane, Moment, Today};
 pub use helpdesk::{
     Helpdesk, Job, JobState, NoteOutcome, TicketFeed, TicketLimits, TicketOutcome, TicketPage,
     Vocabulary, Wanted,
@@ -92,6 +92,18 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     fn spending(&self) -> Spending {
         Spending::default()
     }
+
+    /// What another connector of the same account has to know of the calls so far; nothing of a
+    /// system without a budget.
+    fn ledger(&self) -> Option<Ledger> {
+        None
+    }
+
+    /// Goes on from what another connector of the same account has sent.
+    fn follow(&self, _former: Ledger) {}
+
+    /// Counts the calls that an earlier process has sent on this day.
+    fn carry(&self, _earlier: Today) {}
 
     /// How long so many calls, by endpoint class, take at the account's limits; `None` while no limit
     /// is known.

@@ -4,6 +4,7 @@ use super::rows::stamp;
 use super::{Calls, Store, StoreError};
 use crate::model::{Pair, Side};
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::Connection as _;
 
 /// How a cycle ended.
@@ -21,6 +22,17 @@ pub struct CycleEnd<'a> {
     pub eventful: bool,
     /// The calls that it took.
     pub spent: &'a [Calls],
+    /// The calls of the day, where a system counts those.
+    pub today: Pair<Option<CallsToday>>,
+}
+
+/// Calls of one day, which a system counts until its midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CallsToday {
+    /// What they cost.
+    pub calls: f64,
+    /// The account's midnight, in milliseconds since 1970.
+    pub until: i64,
 }
 
 impl Store {
@@ -154,6 +166,28 @@ impl Store {
         .bind(end.id.to_string())
         .execute(&mut *tx)
         .await?;
+        for side in Side::BOTH {
+            if let Some(today) = end.today.of(side) {
+                sqlx::query(
+                    "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                     ON CONFLICT DO UPDATE SET value = excluded.value",
+                )
+                .bind(format!("today.{side}"))
+                .bind(serde_json::to_string(today)?)
+                .execute(&mut *tx)
+                .await?;
+            }
+        }
         Ok(tx.commit().await?)
+    }
+
+    /// The calls of the day as the last run left them; nothing where no system counts those.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn calls_today(&mut self, side: Side) -> Result<Option<CallsToday>, StoreError> {
+        let text = self.meta(&format!("today.{side}")).await?;
+        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 }

@@ -42,7 +42,7 @@ pub use finish::{Finish, Stored, Verb};
 pub use flap::PastWrites;
 pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, WaitingClass};
 pub use lookup::GRACE;
-pub use meta::CycleEnd;
+pub use meta::{CallsToday, CycleEnd};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};

@@ -78,7 +78,7 @@ impl Store {
         let statements: &[&'static str] = if wanted {
             &[
                 "INSERT INTO meta (key, value) VALUES ('support', 'on')",
-                "DELETE FROM pass WHERE kind = 'ticket'",
+                "DELETE FROM pass WHERE kind = 'ticket' AND feed IN ('support', 'trash')",
             ]
         } else {
             &[

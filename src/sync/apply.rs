@@ -140,6 +140,7 @@ impl Engine {
     /// Where the state fails. Whatever a system does is in the report.
     pub async fn apply(&mut self, plan: &SavedPlan) -> Result<Applied, CycleError> {
         let started_at = self.clock.now();
+        self.recall_spending().await?;
         let before = self.spending();
         let seen = plan.records.iter();
         let mut run = Run {

@@ -25,6 +25,7 @@ impl Engine {
     /// Where the state fails. Whatever a system does is in the report.
     pub async fn cycle(&mut self, reconcile: bool) -> Result<CycleReport, CycleError> {
         let started_at = self.clock.now();
+        self.recall_spending().await?;
         let before = self.spending();
         let mut tally = Tally {
             cycle: self.store.next_cycle().await?,
@@ -34,6 +35,7 @@ impl Engine {
         // Whoever has said that a listing is right does not have to wait for the next one.
         let reconcile = reconcile || wary || self.listing_is_approved().await?;
         let observation = Box::pin(self.observe(reconcile)).await?;
+        tally.unfinished = observation.unfinished;
         for trouble in &observation.troubles {
             tally.trouble(trouble.clone());
         }
@@ -80,6 +82,7 @@ impl Engine {
             report: &text,
             eventful: report.eventful(),
             spent: &spent,
+            today: spending::today(&after),
         };
         self.store.cycle_ended(&ended).await?;
         if let Some(keep) = self.keep {

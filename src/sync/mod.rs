@@ -92,6 +92,8 @@ pub struct Engine {
     ahead: Pair<TimeDelta>,
     /// When, by our clock, this cycle began to read.
     looked_at: DateTime<Utc>,
+    /// Whether the budgets know what earlier processes have sent on this day.
+    recalled: bool,
 }
 
 /// How far a cycle is.
@@ -139,6 +141,7 @@ impl Engine {
             first_is_approved: false,
             ahead: Pair::default(),
             looked_at: DateTime::default(),
+            recalled: false,
             refusals: RetryPolicy {
                 first: Duration::from_mins(10),
                 longest: Duration::from_hours(24),

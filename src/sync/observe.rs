@@ -27,6 +27,9 @@ const PAGES_WAITING: usize = 2;
 const PAGES_TOGETHER: usize = 8;
 /// A listing that nobody went on with for longer than this begins anew: its pages have shifted.
 const LISTING_KEEPS: TimeDelta = TimeDelta::hours(6);
+/// The same for the first one, beside which nothing else is read that says when somebody went on: all
+/// of a large account, at the pace of a small plan.
+const FIRST_LISTING_KEEPS: TimeDelta = TimeDelta::days(3);
 /// How often the trash is looked into, where changes do not show it, in milliseconds.
 const TRASH_EVERY: i64 = 3_600_000;
 /// The part of a cycle's time that a listing takes which is spread over many.
@@ -42,6 +45,8 @@ pub struct Observation {
     pub troubles: Vec<Trouble>,
     /// Listings that came to their end.
     pub(super) complete: Vec<CompleteListing>,
+    /// Whether a first listing is left for the next cycle to go on with.
+    pub(super) unfinished: bool,
 }
 
 impl Engine {
@@ -72,6 +77,7 @@ impl Engine {
                 .await?;
         }
         while readers.join_next().await.is_some() {}
+        observation.unfinished = self.lists_at_first().await?;
         for listing in std::mem::take(&mut observation.complete) {
             let asked = self.confirm_missing(&listing, &mut observation);
             let believed = in_lane(Lane::Reconcile, asked).await?;
@@ -84,9 +90,26 @@ impl Engine {
         Ok(observation)
     }
 
-    /// When a listing that is spread over many cycles is left for the next one.
-    fn listing_until(&self) -> Option<Instant> {
-        self.slice.map(|slice| monotonic() + slice / LISTING_PART)
+    /// Whether a kind is still being read for the first time.
+    async fn lists_at_first(&mut self) -> Result<bool, CycleError> {
+        for side in Side::BOTH {
+            for kind in Kind::BOTH {
+                let all = self.store.pass(side, kind, PassKind::All).await?;
+                if all.mark.is_none() && all.running.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// When a listing is left for the next cycle, so that what does not need it gets its turn. A first one
+    /// has all of a cycle's time: nothing is planned of its kind before it has ended.
+    fn listing_until(&self, first: bool) -> Option<Instant> {
+        // On an old copy nothing at all is done before everything is read.
+        let slice = self.slice.filter(|_| !self.store.is_distrusted())?;
+        let part = if first { 1 } else { LISTING_PART };
+        Some(monotonic() + slice / part)
     }
 
     /// What has to be read of one kind on one side.
@@ -103,12 +126,17 @@ impl Engine {
         let now = self.clock.now();
         let all = self.store.pass(side, kind, PassKind::All).await?;
         let changes = self.store.pass(side, kind, PassKind::Changes).await?;
+        let first = all.mark.is_none();
+        let keeps = if first {
+            FIRST_LISTING_KEEPS
+        } else {
+            LISTING_KEEPS
+        };
         let resume = all.running.clone().filter(|running| {
             let worked_at = changes.mark.unwrap_or(0).max(running.started_at);
-            now - Version(worked_at).time() < LISTING_KEEPS
+            now - Version(worked_at).time() < keeps
         });
         let since = changes.mark.map(|mark| reach(mark, now, &caps));
-        let first = all.mark.is_none();
         let listing = reconcile || first || resume.is_some();
         let mut passes = Vec::new();
         // What changed is read beside a listing too: one may take many cycles, and one that ends too early
@@ -125,9 +153,10 @@ impl Engine {
             if resume.is_none() {
                 self.store.begin_listing(side, kind).await?;
             }
-            // With another mapping everything is read as if for the first time, but somebody is known;
-            // whether the pages before an interruption were ticked off is not.
-            let known = resume.is_none() && self.store.unseen_count(side, kind).await?.0 > 0;
+            // With another mapping everything is read as if for the first time, but somebody is known; one
+            // that goes on is ticked off where its first pages were.
+            let (known, unseen) = self.store.unseen_count(side, kind).await?;
+            let known = known > if resume.is_some() { unseen } else { 0 };
             passes.push(Pass {
                 side,
                 kind,
@@ -136,11 +165,7 @@ impl Engine {
                 resume,
                 tick_off: !first || known,
                 catch_up: since,
-                until: if first || self.store.is_distrusted() {
-                    None
-                } else {
-                    self.listing_until()
-                },
+                until: self.listing_until(first),
                 lane: if first {
                     Lane::FirstSync
                 } else {

@@ -4,6 +4,7 @@ use super::decide::{self, Decided, Job, LooseDecided};
 use super::flap::Lately;
 use super::guard::Gate;
 use super::{CycleError, Engine, Tally, Trouble};
+use crate::clock::monotonic;
 use crate::mapping::Mapping;
 use crate::model::{COMPANY, Kind, LinkId, Pair, RecordId, Side};
 use crate::plan::{Verdict, identify};
@@ -12,6 +13,7 @@ use crate::remote::lane::in_lane;
 use crate::store::{LooseRow, PairRow, Said, Verb};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// How many pairs or records are planned, and written, in one go.
 pub(super) const CHUNK: i64 = 512;
@@ -73,8 +75,8 @@ impl Engine {
         leaves
     }
 
-    /// How many pairs or records are planned, and written, in one go: where cycles have an end, no
-    /// more than a part of one has the calls for.
+    /// How many pairs or records are planned, and written, in one go at first: where cycles have an end,
+    /// no more than a part of one has the calls for.
     fn chunk(&self) -> i64 {
         let Some(slice) = self.slice else {
             return CHUNK;
@@ -99,6 +101,22 @@ impl Engine {
         rows
     }
 
+    /// The next chunk after one of `rows` that took so long. What it wrote to the system with the smaller
+    /// budget is not known beforehand; where that is little, more rows fill the batches of the other.
+    fn next_chunk(&self, rows: i64, took: Duration) -> i64 {
+        let Some(slice) = self.slice else {
+            return rows;
+        };
+        let part = slice.div_f64(SLICE_PART);
+        if took > part {
+            self.chunk()
+        } else if took < part / 2 {
+            (rows * 2).min(CHUNK)
+        } else {
+            rows
+        }
+    }
+
     /// The lane for what is written now. What people change comes in tens; what comes in thousands
     /// is a first sync, an import or another mapping.
     async fn lane(&mut self, kind: Kind, linked: bool) -> Result<Lane, CycleError> {
@@ -115,7 +133,7 @@ impl Engine {
     ) -> Result<bool, CycleError> {
         let (kind, mut after) = (mapping.kind, 0);
         self.store.pass_over_absent(kind).await?;
-        let (lane, chunk) = (self.lane(kind, false).await?, self.chunk());
+        let (lane, mut chunk) = (self.lane(kind, false).await?, self.chunk());
         loop {
             let rows = self.store.loose(kind, after, chunk).await?;
             let Some(last) = rows.last() else {
@@ -139,10 +157,12 @@ impl Engine {
             }
             tally.linked += linked;
             let decided = self.sift(gate, &said, decided).await?;
+            let begun = monotonic();
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
             }
+            chunk = self.next_chunk(chunk, begun.elapsed());
         }
     }
 
@@ -249,7 +269,7 @@ impl Engine {
         tally: &mut Tally,
     ) -> Result<bool, CycleError> {
         let (kind, mut after) = (mapping.kind, LinkId(0));
-        let (lane, chunk) = (self.lane(kind, true).await?, self.chunk());
+        let (lane, mut chunk) = (self.lane(kind, true).await?, self.chunk());
         loop {
             let rows = self.store.pairs(kind, after, chunk).await?;
             let Some(last) = rows.last() else {
@@ -272,10 +292,12 @@ impl Engine {
                 Looked::Failed => return Ok(false),
             }
             let decided = self.sift(gate, &said, decided).await?;
+            let begun = monotonic();
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
             }
+            chunk = self.next_chunk(chunk, begun.elapsed());
         }
     }
 

@@ -1,9 +1,9 @@
 //! What a cycle did to the two budgets: the difference between two looks at them.
 
-use super::{BudgetUse, Engine};
+use super::{BudgetUse, CycleError, Engine};
 use crate::model::{Pair, Side};
-use crate::remote::{Lane, Spending};
-use crate::store::Calls;
+use crate::remote::{Lane, Moment, Spending, Today};
+use crate::store::{Calls, CallsToday};
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -13,6 +13,30 @@ impl Engine {
             .as_ref()
             .map(|connector| connector.spending())
     }
+
+    /// Has the budgets count what earlier processes have sent on this day. Does so once.
+    pub(super) async fn recall_spending(&mut self) -> Result<(), CycleError> {
+        if std::mem::replace(&mut self.recalled, true) {
+            return Ok(());
+        }
+        for side in Side::BOTH {
+            if let Some(CallsToday { calls, until }) = self.store.calls_today(side).await? {
+                let until = Moment::from_millis(until);
+                self.connectors.of(side).carry(Today { calls, until });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The calls of the day, as the state keeps them.
+pub(super) fn today(spending: &Pair<Spending>) -> Pair<Option<CallsToday>> {
+    spending.as_ref().map(|spending| {
+        spending.today.map(|Today { calls, until }| CallsToday {
+            calls,
+            until: until.as_millis(),
+        })
+    })
 }
 
 /// What was spent since `before`, as the state keeps it.

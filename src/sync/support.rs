@@ -1,6 +1,8 @@
 //! `[support_summary]`: what a customer's tickets come to, written into the CRM.
 
+use super::observe::LISTING_PART;
 use super::{CycleError, Engine, Tally};
+use crate::clock::monotonic;
 use crate::mapping::{SupportFact, SupportSummary};
 use crate::model::{Image, Kind, RecordId, Side, Value, Version};
 use crate::plan::{FieldChange, Rule, support_facts};
@@ -56,6 +58,18 @@ impl Engine {
         if down || self.stop.is_cancelled() {
             return Ok(());
         }
+        match self.read_all_tickets().await? {
+            Ok(true) => {}
+            // A summary is of all tickets: part of them would be told as if it were all.
+            Ok(false) => {
+                tally.unfinished |= !self.stop.is_cancelled();
+                return Ok(());
+            }
+            Err(error) => {
+                tally.troubled(error);
+                return Ok(());
+            }
+        }
         if let Err(error) = self.read_aside().await? {
             tally.troubled(error);
         }
@@ -79,6 +93,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Reads all tickets once, over as many cycles as that takes; what changes meanwhile is read by every
+    /// cycle. Returns whether all are known.
+    async fn read_all_tickets(&mut self) -> Result<Result<bool, RemoteError>, CycleError> {
+        let pass = self.store.ticket_pass("support").await?;
+        if pass.mark.is_some() {
+            return Ok(Ok(true));
+        }
+        let until = self.slice.map(|slice| monotonic() + slice / LISTING_PART);
+        self.read_for_summaries(pass.running, until).await
+    }
+
     /// What the look at changed tickets does not show: deleted ones, and ratings.
     async fn read_aside(&mut self) -> Result<Result<(), RemoteError>, CycleError> {
         let desk = Arc::clone(&self.connectors.desk);
@@ -90,7 +115,9 @@ impl Engine {
         if pass.mark.is_some_and(|mark| now - mark < EVERY) {
             return Ok(Ok(()));
         }
-        let since = Version(pass.mark.unwrap_or(now) - EVERY).time();
+        // What was thrown away while all were being read may have been read before.
+        let all = self.store.ticket_pass("support").await?;
+        let since = Version(pass.mark.or(all.mark).unwrap_or(now) - EVERY).time();
         let feed = TicketFeed::Trashed(since);
         let (mut cursor, mut started_at) = (None::<Cursor>, None);
         loop {

@@ -89,6 +89,42 @@ async fn a_reading_of_everything_is_spread_over_cycles_and_stands_in_nobodys_way
 }
 
 #[tokio::test]
+async fn after_another_mapping_a_vip_does_not_wait_until_all_customers_are_read_and_nobody_is_missed()
+ {
+    let mut stage = Stage::new(VIP).await;
+    let ticket = stage.ticket(2, LOW);
+    let mut people = Vec::new();
+    for number in 0..250 {
+        let email = format!("p{number}@acme.test");
+        let person = json!({"name": format!("P {number}"), "email": email});
+        people.push(stage.world.desk_contact(&person));
+    }
+    stage.turn().await;
+    // Nothing but a reading of everything shows this.
+    stage.world.desk.hard_delete_contact(people[120]).unwrap();
+    stage.tier("vip");
+    let mapping = &mut stage.world.mapping;
+    *mapping = mapping.replace("direction = \"to_freshdesk\"\n", "");
+    stage.clock.advance(TimeDelta::hours(1));
+    stage.restart().await;
+    stage.engine.slice = Some(Duration::ZERO);
+    let report = stage.try_turn().await;
+    assert_eq!(report.read.desk, 100, "one page: {report:?}");
+    assert!(report.unfinished, "the next page at once: {report:?}");
+    assert_eq!(stage.priority(ticket), URGENT, "{report:?}");
+    for _ in 0..3 {
+        stage.restart().await;
+        stage.engine.slice = Some(Duration::ZERO);
+        stage.try_turn().await;
+    }
+    stage.engine.slice = None;
+    let report = stage.try_turn().await;
+    assert!(!report.unfinished, "{report:?}");
+    let holds = stage.world.holds().await;
+    assert_eq!(holds.len(), 1, "who is not there any more: {holds:?}");
+}
+
+#[tokio::test]
 async fn a_spent_day_is_said_and_costs_no_further_call() {
     let limits = Limits::Custom {
         ten_seconds: 1000,
@@ -116,6 +152,64 @@ async fn a_spent_day_is_said_and_costs_no_further_call() {
     let report = attempt(&mut engine).await;
     assert_eq!(report.calls.crm, 0, "{report:?}");
     assert_eq!(report.budget.crm.left_today, Some(0.0));
+}
+
+#[tokio::test]
+async fn a_restart_does_not_take_the_others_part_of_the_day_as_well() {
+    let limits = Limits::Custom {
+        ten_seconds: 1000,
+        searches: 1000,
+        daily: 40,
+    };
+    let crm = CrmOptions {
+        limits,
+        ..CrmOptions::default()
+    };
+    let world = World::with(crm, DeskOptions::default()).await;
+    let mut engine = world.vendors_engine_with(0.5).await;
+    let mut cycles = 0;
+    while attempt(&mut engine).await.troubles.is_empty() {
+        cycles += 1;
+        assert!(cycles < 20, "the day has no end");
+    }
+    drop(engine);
+    world.forget_calls();
+    // A start looks at the account, which nobody can refuse it.
+    let mut engine = world.vendors_engine_with(0.5).await;
+    let report = attempt(&mut engine).await;
+    assert_eq!(report.calls.crm, 0, "{report:?}");
+    assert!(
+        report.troubles[0].contains("the day's calls are used up"),
+        "{report:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_crms_batches_are_not_torn_to_the_size_of_freshdesks_pace() {
+    const PEOPLE: usize = 300;
+    let (world, clock) = World::timed().await;
+    let people: Vec<u64> = (0..PEOPLE)
+        .map(|number| {
+            let email = format!("p{number}@acme.test");
+            world.desk_contact(&json!({"name": format!("P {number}"), "email": email}))
+        })
+        .collect();
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    drop(engine);
+    clock.advance(TimeDelta::minutes(5));
+    for person in people {
+        let change = json!({"phone": "+49 1"});
+        world.desk.edit_contact(person, &change).unwrap();
+    }
+    clock.advance(TimeDelta::minutes(5));
+    // Forty calls a minute make ten rows to begin with.
+    let mut engine = world.slow_desk_engine(&clock, 40.0).await;
+    engine.slice = Some(Duration::from_secs(30));
+    let report = cycle(&mut engine).await;
+    assert_eq!(report.updated, PEOPLE as u64, "{report:?}");
+    let batches = report.endpoints.crm["contacts.update"];
+    assert!(batches <= 7, "{batches} calls for three full batches");
 }
 
 #[tokio::test]

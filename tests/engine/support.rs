@@ -1,5 +1,6 @@
 //! What the CRM is told about a customer's tickets, over real HTTP.
 
+use crate::world::stage::{URGENT, VIP};
 use crate::world::{World, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
@@ -7,6 +8,7 @@ use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
 use deskbridge::sync::{CycleReport, Engine};
 use serde_json::json;
+use std::time::Duration;
 
 const SUMMARY: &str = r#"
 [support_summary]
@@ -48,6 +50,13 @@ impl Stage {
             ada,
             ada_desk,
         }
+    }
+
+    /// The daemon is started anew.
+    async fn restarted(self) -> Self {
+        drop(self.engine);
+        let engine = self.world.timed_engine(&self.clock).await;
+        Self { engine, ..self }
     }
 
     async fn later(&mut self, minutes: i64) -> CycleReport {
@@ -180,4 +189,40 @@ async fn the_time_to_the_first_answer_is_told_in_hours() {
     assert!(reply.send().await.unwrap().status().is_success());
     stage.later(1).await;
     assert_eq!(stage.shown("first_response"), "1.5");
+}
+
+#[tokio::test]
+async fn while_a_hundred_old_tickets_are_counted_a_vip_does_not_wait_and_nobody_is_told_half_a_sum()
+{
+    let mut stage = Stage::new().await;
+    stage.world.remap(SUMMARY, "");
+    stage = stage.restarted().await;
+    stage.later(1).await;
+    for _ in 0..250 {
+        stage.ticket(200);
+    }
+    stage.later(10).await;
+    stage.world.mapping.push_str(SUMMARY);
+    stage.world.mapping.push_str(VIP);
+    stage = stage.restarted().await;
+    let urgent = stage.ticket(3);
+    stage.world.crm_edit(stage.ada, &[("customer_tier", "vip")]);
+    let mut cycles = 0;
+    loop {
+        stage.engine.slice = Some(Duration::ZERO);
+        let report = stage.later(1).await;
+        cycles += 1;
+        let priority = stage.world.desk.ticket(urgent).unwrap().priority;
+        assert_eq!(priority, URGENT, "after {cycles} cycles");
+        let row = stage.world.crm_row(stage.ada);
+        let shown = row.properties.get("open_tickets").map(String::as_str);
+        if !report.unfinished {
+            assert_eq!(shown, Some("251"));
+            break;
+        }
+        assert!(shown.is_none_or(str::is_empty), "{shown:?} after {cycles}");
+        stage = stage.restarted().await;
+        assert!(cycles < 10);
+    }
+    assert!(cycles >= 3, "{cycles} cycles for three pages");
 }

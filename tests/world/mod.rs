@@ -220,18 +220,40 @@ impl World {
 
     /// An engine that knows of its CRM no more than the vendor says.
     pub async fn vendors_engine(&self) -> Engine {
+        self.vendors_engine_with(1.0).await
+    }
+
+    /// The same, with this part of the CRM's calls.
+    pub async fn vendors_engine_with(&self, share: f64) -> Engine {
         let stop = CancellationToken::new();
         let crm = Hubspot::new(hubspot::Options {
             base_url: self.crm.url().parse().unwrap(),
             token: "pat-sandbox".to_owned().into(),
             limits: None,
-            share: 1.0,
+            share,
             stop: stop.clone(),
         });
         let mut connectors = self.connectors(&stop);
         connectors.crm = Arc::new(crm.unwrap());
         self.engine_between(connectors, Arc::new(SystemClock), stop)
             .await
+    }
+
+    /// A timed engine that may call Freshdesk so many times a minute.
+    pub async fn slow_desk_engine(&self, clock: &SimClock, calls_per_minute: f64) -> Engine {
+        let stop = CancellationToken::new();
+        let desk = Freshdesk::new(freshdesk::Options {
+            url: self.desk.url().parse().unwrap(),
+            api_key: "freshdesk-sandbox-key".to_owned().into(),
+            limits: self.unlimited.then(hasty),
+            calls_per_minute: Some(calls_per_minute),
+            share: 1.0,
+            stop: stop.clone(),
+        });
+        let mut connectors = self.connectors(&stop);
+        connectors.desk = Arc::new(desk.unwrap());
+        let clock = Arc::new(EngineClock(clock.clone()));
+        self.engine_between(connectors, clock, stop).await
     }
 
     pub async fn engine(&self) -> Engine {

@@ -11,6 +11,15 @@ const DOUBTFUL: Duration = Duration::from_hours(1);
 /// The part of the quota that the first sync and the reconcile run leave to the others.
 const KEPT_FOR_PEOPLE: f64 = 0.02;
 
+/// Our calls of a day, as far as they are to be known after a restart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Today {
+    /// What they cost; at least 0.
+    pub calls: f64,
+    /// The account's midnight.
+    pub until: Moment,
+}
+
 /// The use of a daily quota.
 #[derive(Debug, Clone)]
 pub(super) struct Day {
@@ -94,6 +103,22 @@ impl Day {
         self.turn(now);
         self.sent += f64::from(cost);
         self.left = self.left.map(|left| left - f64::from(cost));
+    }
+
+    pub(super) fn today(&mut self, now: Moment) -> Today {
+        self.turn(now);
+        Today {
+            calls: self.sent,
+            until: self.midnight(now),
+        }
+    }
+
+    /// Counts what an earlier process has sent. What is said of another day counts for nothing.
+    pub(super) fn carry(&mut self, earlier: Today, now: Moment) {
+        self.turn(now);
+        if earlier.until == self.midnight(now) && earlier.calls > 0.0 {
+            self.sent += earlier.calls;
+        }
     }
 
     /// The server's numbers; `in_flight` of our calls may not be in them yet.

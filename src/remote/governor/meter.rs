@@ -116,8 +116,9 @@ impl Meter {
         }
     }
 
-    /// Brings everything that time changes up to `now`. `allowed` as in [`Room`].
-    pub(super) fn advance(&mut self, allowed: Option<f64>, now: Duration) {
+    /// Brings everything that time changes up to `now`. `allowed` as in [`Room`]; `pace` in calls a second
+    /// where it is not that of a whole window.
+    pub(super) fn advance(&mut self, allowed: Option<f64>, pace: Option<f64>, now: Duration) {
         let window = self.window();
         while let Some(entry) = self
             .log
@@ -142,9 +143,8 @@ impl Meter {
         let passed = now.saturating_sub(self.paced_at).as_secs_f64();
         self.paced_at = now;
         if let Some(allowed) = self.capped(allowed) {
-            // No more at once than a sixtieth: of what leaves the window at once, a single call waits long.
-            let most = (allowed / 60.0).max(1.0);
-            self.credit = (self.credit + passed * self.pace(allowed)).min(most);
+            let pace = pace.unwrap_or_else(|| self.pace(allowed));
+            self.credit = (self.credit + passed * pace).min(at_once(allowed));
         }
     }
 
@@ -242,18 +242,22 @@ impl Meter {
     }
 
     fn wait_for_pace(&self, room: Room, allowed: f64) -> Duration {
+        let left = (allowed - f64::from(self.used() + room.ahead)).max(0.0);
+        self.wait_for_credit(room, at_once(allowed), left, self.pace(allowed))
+    }
+
+    /// How long until an even `pace` has room for the call, with `left` calls of the window; nothing in
+    /// advance of it is more than `most`.
+    pub(super) fn wait_for_credit(&self, room: Room, most: f64, left: f64, pace: f64) -> Duration {
         let Some(overdraft) = room.overdraft else {
             return Duration::ZERO;
         };
-        let most = (allowed / 60.0).max(1.0);
-        let left = (allowed - f64::from(self.used() + room.ahead)).max(0.0);
         let needed = f64::from(room.cost).min(most) + f64::from(room.ahead) - overdraft * left;
         let short = needed - self.credit - 1e-6;
         if short <= 0.0 {
             return Duration::ZERO;
         }
-        let seconds = short / self.pace(allowed);
-        Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT)
+        Duration::try_from_secs_f64(short / pace).unwrap_or(LONGEST_WAIT)
     }
 
     pub(super) fn take(&mut self, cost: u32) {
@@ -304,6 +308,12 @@ impl Meter {
         let held = entries.filter(|it| it.certain && it.settled <= sent && it.sent > begin);
         f64::from(held.map(|it| it.cost).sum::<u32>())
     }
+}
+
+/// The most calls at once that an even pace saves up: of what leaves the window at once, a single call
+/// waits long.
+pub(super) fn at_once(allowed: f64) -> f64 {
+    (allowed / 60.0).max(1.0)
 }
 
 /// A call whose outcome is known.

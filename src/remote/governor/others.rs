@@ -32,7 +32,8 @@ pub(super) struct Others {
 }
 
 impl Others {
-    pub(super) fn see(&mut self, seen: Sighting, window: Duration, now: Duration) {
+    /// Takes in an answer's word; returns whether the server has forgotten calls all at once.
+    pub(super) fn see(&mut self, seen: Sighting, window: Duration, now: Duration) -> bool {
         let level = (seen.used - seen.ours_at_most).max(0.0);
         self.levels.push_back((now, level));
         let horizon = window + window / 4;
@@ -44,11 +45,13 @@ impl Others {
             self.levels.pop_front();
         }
         // A window that slides cannot have lost calls of ours that are younger than it is long.
-        if seen.used + 1.5 < seen.ours_if_sliding {
+        let forgot = seen.used + 1.5 < seen.ours_if_sliding;
+        if forgot {
             self.reset_seen = Some(now);
         }
         let least = seen.used - seen.ours_ever;
         self.grow(least, least + seen.ours_later, window, now);
+        forgot
     }
 
     /// In a window that is reset as a whole, the level is right only at its end. The growth within

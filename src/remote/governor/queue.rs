@@ -1,7 +1,7 @@
 //! When a call's turn is, among those that wait and within every limit.
 
-use super::meter::{LONGEST_WAIT, Room};
-use super::{Class, Duration, Governor, Lane, Moment, SHORTEST_WAIT, Turn, Why, of_class};
+use super::meter::{LONGEST_WAIT, Room, at_once};
+use super::{Class, Duration, Governor, Lane, Left, Moment, SHORTEST_WAIT, Turn, Why, of_class};
 
 /// The shortest wait of one that waits for others.
 const SHORTEST_REPEAT: Duration = Duration::from_millis(50);
@@ -53,7 +53,7 @@ impl Governor {
             ..room
         };
         let class = self.class_wait(turn.class, of_class, at);
-        let wait = self.total.wait(room, at).max(class);
+        let wait = self.total_wait(turn.lane, room, at).max(class);
         if wait.is_zero() || ahead.pressing {
             return wait;
         }
@@ -65,6 +65,33 @@ impl Governor {
         let turn = pace.map(|pace| self.claims.others_until_turn(turn.lane) / pace);
         let turn = turn.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         wait.min(turn.unwrap_or(LONGEST_WAIT).max(SHORTEST_REPEAT))
+    }
+
+    /// How long until the account has room.
+    fn total_wait(&self, lane: Lane, room: Room, at: Duration) -> Duration {
+        let Some(left) = self.left(lane, at) else {
+            return self.total.wait(room, at);
+        };
+        let limit = Room {
+            overdraft: None,
+            ..room
+        };
+        self.total
+            .wait(limit, at)
+            .max(self.wait_in_window(left, room))
+    }
+
+    /// How long until what is left of a window that is reset has room.
+    fn wait_in_window(&self, left: Left, room: Room) -> Duration {
+        let wanted = f64::from(room.ahead + room.cost);
+        // A call that costs more than all that is allowed goes alone.
+        if left.calls + 1e-6 < wanted && self.total.used() + room.ahead > 0 {
+            // What is kept for others is set free little by little.
+            return (left.rest / 8).clamp(SHORTEST_REPEAT, LONGEST_WAIT);
+        }
+        let most = at_once(left.ours + left.calls);
+        self.total
+            .wait_for_credit(room, most, left.calls, left.pace())
     }
 
     /// How long until the class has room, whatever the account has.

@@ -87,7 +87,7 @@ impl Governor {
         let closed = self.total.closed_until;
         Snapshot {
             limit: self.total.limit,
-            allowed: self.total.capped(self.allowed(Lane::People, at)),
+            allowed: self.total.capped(self.ours_in_all(at)),
             window: self.total.length(),
             used: self.total.used(),
             others: self.others.expected(self.total.window(), at),
@@ -95,6 +95,15 @@ impl Governor {
             closed_until: closed.map(|until| now.after(until.saturating_sub(at))),
             waiting: self.claims.len(),
             left_today: self.day.as_mut().and_then(|day| day.left(now)),
+        }
+    }
+
+    /// Our calls in a window as it looks now.
+    fn ours_in_all(&self, at: Duration) -> Option<f64> {
+        let allowed = self.allowed(Lane::People, at);
+        match self.left(Lane::People, at) {
+            Some(left) => allowed.map(|it| it.min((left.ours + left.calls).max(1.0))),
+            None => allowed,
         }
     }
 

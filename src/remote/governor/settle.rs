@@ -128,6 +128,7 @@ impl Governor {
             }
             return;
         };
+        self.limit_is_said = true;
         if self.total.limit == Some(limit) {
             return;
         }
@@ -172,7 +173,16 @@ impl Governor {
             ours_ever: self.ours_ever,
             ours_later: self.total.ours_later(sent),
         };
-        self.others.see(seen, self.total.window(), at);
+        let forgot = self.others.see(seen, self.total.window(), at);
+        let length = self.total.length();
+        self.resets.see((sent, seen.used), forgot, length, at);
+        let span = self.resets.span(length, at);
+        if let Some(span) = span.filter(|span| forgot || sent >= span.since) {
+            // All that was sent in it before this call, and the call itself.
+            let ours = self.total.ours_later(span.earliest) - seen.ours_later + 1.0;
+            let theirs = (seen.used - ours).max(0.0);
+            self.resets.saw(span, sent, (seen.used, theirs), length);
+        }
     }
 
     /// What a refusal was about that does not say it.

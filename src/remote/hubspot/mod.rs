@@ -22,8 +22,8 @@ use super::budget::reading;
 use super::governor::{Class, Daily, Headers, Limits, Portion, Rate, Reading, Scope};
 use super::http::{Auth, Http, Settings};
 use super::{
-    Account, Caps, Connector, Cursor, Fetched, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
-    Schema, Spending, Tariff,
+    Account, Caps, Connector, Cursor, Fetched, Ledger, Lookup, Op, Outcome, Page, PageRequest,
+    RemoteError, Schema, Spending, Tariff, Today,
 };
 use crate::model::{COMPANY, Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -153,6 +153,18 @@ impl Connector for Hubspot {
 
     fn spending(&self) -> Spending {
         self.http.spending()
+    }
+
+    fn ledger(&self) -> Option<Ledger> {
+        Some(self.http.ledger())
+    }
+
+    fn follow(&self, former: Ledger) {
+        self.http.follow(former);
+    }
+
+    fn carry(&self, earlier: Today) {
+        self.http.carry(earlier);
     }
 
     fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {

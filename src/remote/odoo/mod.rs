@@ -27,8 +27,8 @@ mod write;
 use super::governor::{Class, Headers, Limits, Portion};
 use super::http::{Auth, Call, Http, Settings};
 use super::{
-    Account, Caps, Connector, Cursor, Fetched, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
-    Schema, Spending, Tariff,
+    Account, Caps, Connector, Cursor, Fetched, Ledger, Lookup, Op, Outcome, Page, PageRequest,
+    RemoteError, Schema, Spending, Tariff, Today,
 };
 use crate::model::{Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -240,6 +240,18 @@ impl Connector for Odoo {
 
     fn spending(&self) -> Spending {
         self.http.spending()
+    }
+
+    fn ledger(&self) -> Option<Ledger> {
+        Some(self.http.ledger())
+    }
+
+    fn follow(&self, former: Ledger) {
+        self.http.follow(former);
+    }
+
+    fn carry(&self, earlier: Today) {
+        self.http.carry(earlier);
     }
 
     fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {

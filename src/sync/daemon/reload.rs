@@ -4,7 +4,7 @@ use super::{Daemon, DaemonError, start};
 use crate::config::Config;
 use crate::connect::{accounts, connect, identities};
 use crate::mapping::Mapping;
-use crate::model::Pair;
+use crate::model::{Pair, Side};
 use crate::remote::{Account, Connector};
 use crate::store::StoreError;
 use crate::supervise::Signal;
@@ -75,6 +75,12 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
+        }
+        // The same account: what was sent to it counts on.
+        for side in Side::BOTH {
+            if let Some(ledger) = self.engine.connectors.of(side).ledger() {
+                connectors.of(side).follow(ledger);
+            }
         }
         let mappings: Vec<Mapping> = new.mappings().cloned().collect();
         let greeting = start::greet(&connectors, &accounts, &mappings);

@@ -1,9 +1,10 @@
 //! Reading tickets into the state: what changed, and everything of those whose standing has begun.
 
 use super::is_system;
+use crate::clock::monotonic;
 use crate::model::{Kind, Presence, RecordId, Ticket, Version};
 use crate::remote::lane::{self, in_lane};
-use crate::remote::{Connector, Cursor, ErrorKind, RemoteError, TicketFeed};
+use crate::remote::{Connector, Cursor, ErrorKind, Lane, RemoteError, TicketFeed};
 use crate::store::{Begun, TicketProgress};
 use crate::sync::{CycleError, Engine, Tally};
 use chrono::{DateTime, TimeDelta};
@@ -11,6 +12,7 @@ use futures_util::StreamExt as _;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Without a mark we look this far back: clocks differ.
 const FIRST_LOOK: TimeDelta = TimeDelta::minutes(5);
@@ -36,6 +38,8 @@ enum Read {
 }
 
 type Outcome = Result<Result<(), RemoteError>, CycleError>;
+/// Whether a feed was read to its end.
+type Ended = Result<Result<bool, RemoteError>, CycleError>;
 
 impl Engine {
     /// All that changed since the start of the last complete look.
@@ -43,11 +47,21 @@ impl Engine {
         let pass = self.store.ticket_pass("changes").await?;
         let since = match pass.mark {
             Some(mark) => Version(mark).time() - OVERLAP,
-            // A summary is of all tickets.
-            None if self.summary.is_some() => DateTime::UNIX_EPOCH,
             None => self.clock.now() - FIRST_LOOK,
         };
-        self.read_feed("changes", since, pass.running).await
+        let ended = self.read_feed("changes", since, pass.running, None).await?;
+        Ok(ended.map(|_| ()))
+    }
+
+    /// All tickets, for the summaries of their customers, from where an earlier cycle has left off and
+    /// until it is time to leave the rest to the next one.
+    pub(in crate::sync) async fn read_for_summaries(
+        &mut self,
+        running: Option<(i64, String)>,
+        until: Option<Instant>,
+    ) -> Ended {
+        let reading = self.read_feed("support", DateTime::UNIX_EPOCH, running, until);
+        in_lane(Lane::FirstSync, reading).await
     }
 
     async fn read_feed(
@@ -55,10 +69,11 @@ impl Engine {
         feed: &'static str,
         since: DateTime<chrono::Utc>,
         running: Option<(i64, String)>,
-    ) -> Outcome {
+        until: Option<Instant>,
+    ) -> Ended {
         let desk = Arc::clone(&self.connectors.desk);
         let Some(helpdesk) = desk.helpdesk() else {
-            return Ok(Ok(()));
+            return Ok(Ok(true));
         };
         let request = TicketFeed::Changed {
             since,
@@ -70,7 +85,7 @@ impl Engine {
         };
         loop {
             if self.stop.is_cancelled() {
-                return Ok(Ok(()));
+                return Ok(Ok(false));
             }
             let page = match helpdesk.tickets(&request, cursor.as_ref()).await {
                 Ok(page) => page,
@@ -94,7 +109,10 @@ impl Engine {
                 .await?;
             cursor = page.next;
             if cursor.is_none() {
-                return Ok(Ok(()));
+                return Ok(Ok(true));
+            }
+            if until.is_some_and(|until| monotonic() >= until) {
+                return Ok(Ok(false));
             }
         }
     }
@@ -197,11 +215,13 @@ impl Engine {
     }
 
     async fn sweep(&mut self, running: Option<(i64, String)>) -> Outcome {
-        let outcome = self.read_feed("all", DateTime::UNIX_EPOCH, running).await?;
-        if outcome.is_ok() && !self.stop.is_cancelled() {
+        let ended = self
+            .read_feed("all", DateTime::UNIX_EPOCH, running, None)
+            .await?;
+        if let Ok(true) = ended {
             self.store.sweep_ended().await?;
         }
-        Ok(outcome)
+        Ok(ended.map(|_| ()))
     }
 
     async fn read_customers(

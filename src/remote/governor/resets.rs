@@ -1,0 +1,220 @@
+//! Windows that are reset as a whole: when they begin, and what others take in them, as answers show it.
+//!
+//! Whoever knows when a window ends can keep back a lot for others at its beginning, and use nearly all
+//! that they did not take before it is lost.
+
+use super::Duration;
+use std::ops::Range;
+
+/// A clock that is slewed runs off by so much of a window at the most, as in the meter.
+const SLEW: u32 = 2000;
+/// So many beginnings in a row have to agree before anything is built on them.
+const TRUSTED: u32 = 2;
+/// After so many windows without a beginning that was seen, nothing is known any more.
+const FORGOTTEN: u32 = 10;
+/// What the last window adds to what is known of all.
+const WEIGHT: f64 = 0.25;
+/// By how many standard deviations others may exceed what is expected of them.
+const DEVIATIONS: f64 = 2.0;
+
+/// The window at hand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Span {
+    /// It may have begun as early as this.
+    pub(super) earliest: Duration,
+    /// It has begun by then.
+    pub(super) since: Duration,
+    /// It surely lasts until then.
+    pub(super) until: Duration,
+}
+
+/// What an answer has shown of the window at hand.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// When its call was sent.
+    sent: Duration,
+    /// Calls of everybody.
+    used: f64,
+    /// Calls of others.
+    theirs: f64,
+}
+
+/// What others do to a window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Demand {
+    /// Their calls.
+    pub(super) expected: f64,
+    /// By how many more it may be, by chance.
+    pub(super) spread: f64,
+}
+
+/// What is known of windows that are reset.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Resets {
+    /// Between these times one began.
+    began: Option<(Duration, Duration)>,
+    /// How many beginnings in a row agree with it.
+    agreed: u32,
+    /// When the call was sent that the last answer was to, and what that showed of the window's use.
+    former: Option<(Duration, f64)>,
+    /// The window that `look` is about.
+    span: Option<Span>,
+    look: Option<Look>,
+    /// Calls of others in a window: the mean, and the mean square of what they differ by from it.
+    mean: Option<f64>,
+    square: f64,
+}
+
+impl Resets {
+    /// An answer to a call that was sent at `sent` shows `used` calls; `forgot` says that the server has
+    /// forgotten calls that are younger than a window.
+    pub(super) fn see(
+        &mut self,
+        (sent, used): (Duration, f64),
+        forgot: bool,
+        length: Duration,
+        now: Duration,
+    ) {
+        let former = self.former.replace((sent, used));
+        let Some((before, used_before)) = former else {
+            return;
+        };
+        // What it has forgotten is missing for a whole window; it began where less is used than before.
+        if forgot && used < used_before {
+            self.begin(before, now, length);
+            return;
+        }
+        // One that was to begin in between has not, or it would show less.
+        let due = self.span(length, now).is_some_and(|span| {
+            before < span.earliest && sent >= span.since && self.span.is_none_or(|it| it != span)
+        });
+        if due && used_before >= 5.0 && used >= used_before {
+            self.agreed = 0;
+        }
+    }
+
+    /// A window began between these times.
+    fn begin(&mut self, from: Duration, to: Duration, length: Duration) {
+        let agreed = self.began.and_then(|(earliest, latest)| {
+            let windows = (from.saturating_sub(earliest) + length / 2).div_duration_f64(length);
+            let (by, drift) = later(windows, length);
+            let earliest = (earliest + by).saturating_sub(drift).max(from);
+            let latest = (latest + by + drift).min(to);
+            (by > Duration::ZERO && earliest <= latest).then_some((earliest, latest))
+        });
+        self.agreed = agreed.map_or(1, |_| self.agreed.saturating_add(1));
+        self.began = Some(agreed.unwrap_or((from, to)));
+    }
+
+    /// The window at `now`; nothing where none is known well enough.
+    pub(super) fn span(&self, length: Duration, now: Duration) -> Option<Span> {
+        let (earliest, latest) = self.began.filter(|_| self.agreed >= TRUSTED)?;
+        let windows = now.checked_sub(latest)?.div_duration_f64(length);
+        if windows > f64::from(FORGOTTEN) {
+            return None;
+        }
+        let (by, drift) = later(windows, length);
+        let (next, further) = later(windows + 1.0, length);
+        let span = Span {
+            earliest: (earliest + by).saturating_sub(drift),
+            since: latest + by + drift,
+            until: (earliest + next).saturating_sub(further),
+        };
+        (span.until > span.since).then_some(span)
+    }
+
+    /// An answer to a call sent at `sent` shows `used` calls in the window, `theirs` of others.
+    pub(super) fn saw(
+        &mut self,
+        span: Span,
+        sent: Duration,
+        (used, theirs): (f64, f64),
+        length: Duration,
+    ) {
+        let same = |former: Span| span.earliest < former.since + length / 2;
+        if !self.span.is_some_and(same) {
+            self.learn(length);
+            self.look = None;
+        }
+        self.span = Some(span);
+        self.look = Some(Look { sent, used, theirs });
+    }
+
+    /// What the window that is over says of others.
+    fn learn(&mut self, length: Duration) {
+        let (Some(span), Some(look)) = (self.span, self.look) else {
+            return;
+        };
+        let seen = look
+            .sent
+            .saturating_sub(span.earliest)
+            .div_duration_f64(length);
+        // Of what was not seen to its end, the end is a guess.
+        if seen < 0.7 {
+            return;
+        }
+        let theirs = look.theirs / seen.min(1.0);
+        let Some(mean) = self.mean else {
+            self.mean = Some(theirs);
+            self.square = theirs;
+            return;
+        };
+        let off = theirs - mean;
+        self.mean = Some(mean + off * WEIGHT);
+        self.square += (off * off - self.square) * WEIGHT;
+    }
+
+    /// All that was used of `span` as far as answers have shown: calls of everybody before the call that
+    /// was sent at the time beside it.
+    pub(super) fn shown(&self, span: Span, length: Duration) -> Option<(Duration, f64)> {
+        let same = |known: Span| span.earliest < known.since + length / 2;
+        let look = self.look.filter(|_| self.span.is_some_and(same))?;
+        Some((look.sent, look.used))
+    }
+
+    /// What others take in this part of the window.
+    pub(super) fn demand(&self, span: Span, during: Range<Duration>, length: Duration) -> Demand {
+        let mean = self.mean.unwrap_or(0.0);
+        let window = length.as_secs_f64();
+        let mut rate = mean / window;
+        let same = |known: Span| span.earliest < known.since + length / 2;
+        if let Some(look) = self.look.filter(|_| self.span.is_some_and(same)) {
+            let passed = look.sent.saturating_sub(span.earliest).as_secs_f64();
+            if passed * 6.0 >= window {
+                // As much as chance explains of what they did so far in this one.
+                let by_chance = 2.0 * (look.theirs * self.bursts()).sqrt();
+                let least = (look.theirs - by_chance) / passed;
+                let most = (look.theirs + by_chance + 2.0) / passed;
+                rate = rate.clamp(least, most);
+            }
+        }
+        let left = during.end.saturating_sub(during.start).as_secs_f64();
+        let expected = rate.max(0.0) * left;
+        Demand {
+            expected,
+            spread: DEVIATIONS * (expected * self.bursts()).sqrt(),
+        }
+    }
+
+    /// How many calls of others come at once, as the ratio of variance and mean tells.
+    fn bursts(&self) -> f64 {
+        let mean = self.mean.unwrap_or(0.0);
+        if mean < 1.0 {
+            1.0
+        } else {
+            (self.square / mean).clamp(1.0, 30.0)
+        }
+    }
+}
+
+/// So many whole windows, and by how much a clock may be off after them.
+fn later(windows: f64, length: Duration) -> (Duration, Duration) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded down; a cast of a float keeps within the bounds of its type"
+    )]
+    let windows = windows.max(0.0) as u32;
+    let by = length.saturating_mul(windows);
+    (by, by / SLEW)
+}
