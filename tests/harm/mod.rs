@@ -82,7 +82,7 @@ pub(crate) fn harm() -> impl Strategy<Value = Harm> {
     let index = any::<Index>;
     let bytes = |most| proptest::collection::vec(any::<u8>(), 0..most);
     prop_oneof![
-        4 => index().prop_map(Harm::Cut),
+        6 => index().prop_map(Harm::Cut),
         1 => bytes(200).prop_map(Harm::Bytes),
         2 => (index(), bytes(8)).prop_map(|(at, with)| Harm::Spliced(at, with)),
         8 => (index(), odd()).prop_map(|(at, with)| Harm::Swapped(at, with)),
