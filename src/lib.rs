@@ -21,7 +21,7 @@
 //! ```
 //!
 //! Beside them: `connect`, from the configuration to the two connectors; `clock`, the only reader of
-//! the time; `telemetry` and `supervise`, the process's relations with its machine; `sandbox`,
+//! the time; `files`, the reader of what others wrote; `telemetry` and `supervise`, the process's relations with its machine; `sandbox`,
 //! simulators of both systems, which use nothing of the rest.
 //!
 //! Why it is so:
@@ -36,6 +36,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connect;
+pub mod files;
 pub mod mapping;
 pub mod model;
 pub mod plan;

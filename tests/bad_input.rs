@@ -1,13 +1,21 @@
-//! Whatever lies where sync.toml or the state should: nothing panics, and nothing is taken for what it is not.
+//! Whatever lies where sync.toml, a plan or the state should: nothing panics, and nothing is taken for what it is not.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
+#[path = "harm/mod.rs"]
+mod harm;
 
 use deskbridge::config::{self, Environment};
-use deskbridge::model::{Kind, LinkId, Pair};
+use deskbridge::model::{
+    Image, Kind, LinkId, Pair, Presence, RecordId, Side, Value, Version, fingerprint,
+};
+use deskbridge::plan::{Customer, Deed, FieldChange, PlannedWrite, Rule, SavedPlan, Seen, Subject};
 use deskbridge::store::{Report, Store, Wanted};
 use proptest::prelude::*;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::runtime::Runtime;
 
 /// Every key is there.
@@ -176,4 +184,178 @@ proptest! {
         bytes.splice(at..end, with);
         open(&runtime, &bytes);
     }
+}
+
+/// A create of ten fields, as a first sync has many.
+fn create(number: usize) -> PlannedWrite {
+    let change = |field: &str, value: &str| FieldChange {
+        field: field.to_owned(),
+        base: Vec::new(),
+        crm: vec![value.into()],
+        freshdesk: Vec::new(),
+        set: Image::from([(field, Value::from(value))]),
+        rule: Rule::Filled,
+    };
+    let email = format!("firstname.lastname{number}@some-company.example");
+    let mut fields = vec![change("email", &email)];
+    let names = [
+        "name",
+        "phone",
+        "mobile",
+        "job_title",
+        "address",
+        "language",
+        "description",
+    ];
+    fields.extend(names.map(|name| change(name, "as long as such a value is")));
+    fields.extend(
+        ["custom_fields.tier", "custom_fields.region"].map(|name| change(name, "standard")),
+    );
+    PlannedWrite {
+        record: Subject::Contact,
+        action: Deed::Create,
+        side: Side::Desk,
+        crm_id: Some(RecordId(format!("{}", 1_000_000 + number))),
+        freshdesk_id: Some(RecordId(format!("new:{number}"))),
+        found: None,
+        fields,
+        customers: Vec::new(),
+        unlink: false,
+    }
+}
+
+fn seen(id: &str) -> Seen {
+    let image = Image::from([("phone", Value::from("1")), ("score", Value::decimal(0.1))]);
+    let reads = ["fax".to_owned(), "phone".to_owned()];
+    let at = (Version(1_767_323_045_678), Presence::Live);
+    Seen::new(Side::Crm, Kind::Contact, id.into(), at, &image, &reads)
+}
+
+/// A plan with a write of each sort.
+fn plan() -> SavedPlan {
+    let update = PlannedWrite {
+        action: Deed::Update,
+        freshdesk_id: Some("8".into()),
+        found: Some("email".to_owned()),
+        ..create(7)
+    };
+    let delete = PlannedWrite {
+        action: Deed::Delete,
+        fields: Vec::new(),
+        unlink: true,
+        ..update.clone()
+    };
+    let ticket = PlannedWrite {
+        record: Subject::Ticket,
+        action: Deed::Raise,
+        customers: vec![Customer {
+            kind: Kind::Contact,
+            crm_id: "7".into(),
+            freshdesk_id: "8".into(),
+            found: None,
+        }],
+        ..update.clone()
+    };
+    SavedPlan {
+        made_at: "2026-11-22T10:00:00.123Z".parse().unwrap(),
+        accounts: Pair {
+            crm: "crm:1".to_owned(),
+            desk: "freshdesk:x".to_owned(),
+        },
+        mapping: "abc".to_owned(),
+        records: vec![seen("7"), seen("9")],
+        writes: vec![create(9), update, delete, ticket],
+    }
+}
+
+/// The first sync of a large account must be one that can be saved and approved: the limit of the
+/// file's size leaves room for it (`LARGEST` in `src/cli/apply.rs`).
+#[test]
+fn a_plan_of_two_hundred_thousand_creates_is_no_larger_than_what_apply_reads() {
+    const PART: usize = 500;
+    let part = SavedPlan {
+        records: (0..PART)
+            .map(|number| seen(&(1_000_000 + number).to_string()))
+            .collect(),
+        writes: (0..PART).map(create).collect(),
+        ..plan()
+    };
+    let all = part.to_text().unwrap().len() * (200_000 / PART);
+    assert!(all < 512 << 20, "{} MiB", all >> 20);
+    assert!(
+        all > 100 << 20,
+        "{} MiB: these are no creates as they are",
+        all >> 20
+    );
+}
+
+/// Read as `apply` reads it; says whether it was taken for a plan, which then has to be one.
+fn take(bytes: &[u8]) -> Option<SavedPlan> {
+    match SavedPlan::from_text(&String::from_utf8_lossy(bytes)) {
+        Ok(plan) => {
+            let text = plan.to_text().unwrap();
+            assert_eq!(SavedPlan::from_text(&text).as_ref(), Ok(&plan), "{text}");
+            Some(plan)
+        }
+        Err(error) => {
+            assert!(error.to_string().contains("plan"), "{error}");
+            None
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_in_the_place_of_a_plan_are_one(bytes in proptest::collection::vec(any::<u8>(), 0..400), headed in any::<bool>()) {
+        let mut all = if headed { b"{\"deskbridge_plan\":1,".to_vec() } else { Vec::new() };
+        all.extend(bytes);
+        prop_assert!(take(&all).is_none());
+    }
+
+    #[test]
+    fn a_plan_that_was_cut_or_mistyped_anywhere_is_refused_or_the_one_that_was_saved(
+        harm in harm::harm(),
+    ) {
+        let whole = plan().to_text().unwrap();
+        if let Some(found) = take(&harm.done_to(whole.as_bytes())) {
+            prop_assert_eq!(found, plan());
+        }
+    }
+}
+
+/// Whoever edits a plan can work its checksum out anew: what then comes through is still a plan.
+#[test]
+fn a_plan_that_was_mistyped_and_has_the_checksum_of_that_is_refused_or_a_whole_plan() {
+    let whole = plan().to_text().unwrap();
+    let (head, rest) = whole.split_once("\"plan\":\n").unwrap();
+    let payload = rest.trim_end().strip_suffix('}').unwrap();
+    let (before, _) = head.split_once("\"checksum\":").unwrap();
+    let forged = |payload: &str| {
+        let checksum = fingerprint(payload);
+        format!("{before}\"checksum\":\"{checksum}\",\"plan\":\n{payload}}}\n")
+    };
+    assert_eq!(forged(payload), whole);
+    let (taken, refused) = (AtomicU32::new(0), AtomicU32::new(0));
+    let config = ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let law = proptest::test_runner::TestRunner::new(config).run(&harm::harm(), |harm| {
+        let harmed = harm.done_to(payload.as_bytes());
+        match take(forged(String::from_utf8_lossy(&harmed).trim()).as_bytes()) {
+            Some(found) if found != plan() => taken.fetch_add(1, Ordering::Relaxed),
+            Some(_) => 0,
+            None => refused.fetch_add(1, Ordering::Relaxed),
+        };
+        Ok(())
+    });
+    law.unwrap();
+    let (taken, refused) = (taken.into_inner(), refused.into_inner());
+    assert!(
+        taken > 10 && refused > 50,
+        "{taken} taken, {refused} refused"
+    );
 }

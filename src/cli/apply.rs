@@ -6,6 +6,7 @@ use super::output::{Output, counted, harmless};
 use super::plan::{Change, planned, row};
 use super::watch::{Picture, attended, say};
 use crate::connect;
+use crate::files;
 use crate::model::{Pair, Side};
 use crate::plan::{PlannedWrite, SavedPlan};
 use crate::store::Store;
@@ -18,6 +19,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// The largest plan that is read, in bytes. A create of ten fields takes about 1.5 KB with what it was
+/// decided on: this is a first sync of more than 300,000 records.
+const LARGEST: u64 = 512 * 1024 * 1024;
 
 /// What `apply` is asked for.
 #[derive(Debug, clap::Args)]
@@ -88,7 +93,12 @@ pub(super) async fn apply(named: Option<&Path>, arguments: &Arguments) -> Result
 
 fn read(file: &Path) -> Result<SavedPlan, Failure> {
     let asked = |why: String| Failure::Usage(format!("{}: {why}", file.display()));
-    let bytes = std::fs::read(file).map_err(|error| asked(error.to_string()))?;
+    let bytes = files::read(file, LARGEST).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge | io::ErrorKind::TimedOut => {
+            asked(format!("{error}; `deskbridge plan -o FILE` writes a plan"))
+        }
+        _ => asked(error.to_string()),
+    })?;
     let text = String::from_utf8_lossy(&bytes);
     SavedPlan::from_text(&text).map_err(|error| asked(error.to_string()))
 }

@@ -6,12 +6,12 @@ use crate::config::{
     CompileOptions, Config, Diagnostics, LogFormat, ProcessEnvironment, Secrets, compile_with,
 };
 use crate::connect::{self, ConnectError};
+use crate::files;
 use crate::model::Pair;
 use crate::remote::{Account, Connector};
 use crate::store::Store;
 use crate::sync::Engine;
 use crate::telemetry::{self, LevelHandle};
-use std::fs;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Where `sync.toml` is looked for without `-c`.
 const PLACES: [&str; 2] = ["sync.toml", "/etc/deskbridge/sync.toml"];
+
+/// The largest `sync.toml` that is read, in bytes: a thousand fields are a hundred kilobytes.
+const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// The text of `sync.toml`.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl Source {
                 .find(|path| path.exists())
                 .ok_or(Failure::NoConfig)?,
         };
-        match fs::read_to_string(&path) {
+        match files::read_text(&path, LARGEST) {
             Ok(text) => Ok(Self { path, text }),
             Err(source) => Err(Failure::UnreadableConfig { path, source }),
         }

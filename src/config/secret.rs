@@ -1,15 +1,19 @@
 //! Keys of the two systems: where they come from, and that nothing prints them.
 
+use crate::files;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, io};
+
+/// The largest file that can hold a key, in bytes: keys have some hundred.
+const LARGEST: u64 = 64 * 1024;
 
 /// What surrounds the process, as far as `sync.toml` can name it.
 pub trait Environment {
     /// The environment variable of this name, if it is set and is text.
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// The text of a file.
+    /// The text of a small file, such as a key.
     fn read(&self, path: &Path) -> io::Result<String>;
 }
 
@@ -23,7 +27,7 @@ impl Environment for ProcessEnvironment {
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {
-        fs::read_to_string(path)
+        files::read_text(path, LARGEST)
     }
 }
 

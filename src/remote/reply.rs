@@ -3,7 +3,7 @@
 use super::{ErrorKind, RemoteError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::model::Side;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap};
 use serde::de::DeserializeOwned;
@@ -149,8 +149,8 @@ pub(super) fn cut(text: &str) -> String {
 pub(super) fn server_time(headers: &HeaderMap) -> DateTime<Utc> {
     headers
         .get(header::DATE)
-        .and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok())
-        .map_or_else(|| SystemClock.now(), |date| date.with_timezone(&Utc))
+        .and_then(|date| http_date(date.to_str().ok()?))
+        .unwrap_or_else(|| SystemClock.now())
 }
 
 /// `Retry-After` in seconds (whole or decimal) or as a date; nothing where it makes no sense.
@@ -165,6 +165,98 @@ pub(super) fn retry_after(reply: &Reply) -> Option<Duration> {
         return (seconds >= 0.0)
             .then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     }
-    let date = DateTime::parse_from_rfc2822(text).ok()?;
-    (date.with_timezone(&Utc) - reply.server_time).to_std().ok()
+    (http_date(text)? - reply.server_time).to_std().ok()
+}
+
+/// A date in a header, in one of the three forms that have to be understood (RFC 9110, 5.6.7).
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(date) = DateTime::parse_from_rfc2822(text) {
+        return Some(date.with_timezone(&Utc));
+    }
+    ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+        .map(|date| date.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read out of this `Retry-After`, on a server whose clock says so.
+    fn wait(text: &str, date: &str) -> Option<Duration> {
+        let mut reply = Reply::made_up(Side::Desk, 429, "");
+        reply
+            .headers
+            .insert(header::RETRY_AFTER, text.parse().unwrap());
+        reply.headers.insert(header::DATE, date.parse().unwrap());
+        reply.server_time = server_time(&reply.headers);
+        retry_after(&reply)
+    }
+
+    const NOW: &str = "Sun, 22 Nov 2026 10:00:00 GMT";
+
+    #[test]
+    fn a_wait_is_understood_in_every_way_that_http_has_for_it() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (text, expected) in [
+            ("34", seconds(34)),
+            (" 34 ", seconds(34)),
+            ("0", seconds(0)),
+            ("1.5", Some(Duration::from_millis(1500))),
+            ("604800", seconds(7 * 24 * 3600)),
+            ("Sun, 22 Nov 2026 10:00:34 GMT", seconds(34)),
+            ("Sun, 22 Nov 2026 10:00:00 GMT", seconds(0)),
+            ("Sun, 29 Nov 2026 10:00:00 GMT", seconds(7 * 24 * 3600)),
+            // The two older forms, which have to be understood (RFC 9110, 5.6.7).
+            ("Sunday, 22-Nov-26 10:00:34 GMT", seconds(34)),
+            ("Sun Nov 22 10:00:34 2026", seconds(34)),
+            ("Tue Dec  1 10:00:00 2026", seconds(9 * 24 * 3600)),
+        ] {
+            assert_eq!(wait(text, NOW), expected, "{text}");
+        }
+        // By the server's clock, whatever ours says.
+        let late = "Fri, 01 Jan 2038 00:00:00 GMT";
+        assert_eq!(wait("Fri, 01 Jan 2038 00:00:05 GMT", late), seconds(5));
+        let older = "Sunday, 22-Nov-26 10:00:00 GMT";
+        assert_eq!(wait("Sun, 22 Nov 2026 10:00:05 GMT", older), seconds(5));
+    }
+
+    #[test]
+    fn a_wait_that_makes_no_sense_is_none_and_no_wait_is_too_long_to_be_counted() {
+        for text in [
+            "",
+            "soon",
+            "-1",
+            "-0.5",
+            "NaN",
+            "34 s",
+            "1,5",
+            // Over already, on another day of the week than it says, and on none that there is.
+            "Sun, 22 Nov 2026 09:59:59 GMT",
+            "Mon, 22 Nov 2026 10:00:34 GMT",
+            "Sun, 32 Nov 2026 10:00:34 GMT",
+            "Sun, 22 Nov 999999999 10:00:34 GMT",
+        ] {
+            assert_eq!(wait(text, NOW), None, "{text}");
+        }
+        for text in ["inf", "1e400", "99999999999999999999999999"] {
+            assert_eq!(wait(text, NOW), Some(Duration::MAX), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_makes_it_panic(
+            text in "[\\x20-\\x7e]{0,40}", date in "[\\x20-\\x7e]{0,40}",
+            year in -400_000_i64..400_000, number in proptest::num::f64::ANY,
+        ) {
+            wait(&text, &date);
+            wait(&number.to_string(), &date);
+            let far = format!("01 Jan {year} 00:00:00 GMT");
+            wait(&far, &text);
+            wait(NOW, &far);
+            wait(&far, NOW);
+        }
+    }
 }

@@ -316,3 +316,43 @@ fn a_plan_that_fails_leaves_no_customers_data_behind() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// Refused by this code, with this in what it says.
+fn refused(output: &Output, code: i32, sentence: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(sentence), "{said}");
+}
+
+#[test]
+fn a_file_that_is_far_too_large_or_none_at_all_is_refused_with_a_sentence_and_not_read() {
+    let place = Place::offline(CONTACTS);
+    let huge = File::create(place.path("huge")).unwrap();
+    huge.set_len(1 << 30).unwrap();
+    fs::create_dir(place.path("directory")).unwrap();
+    let plan = |file: &str| place.run(&["apply", file, "--yes"]);
+    refused(&plan("huge"), 64, "huge: it has more than 512 MiB");
+    refused(&plan("huge"), 64, "`deskbridge plan -o FILE`");
+    refused(&plan("directory"), 64, "directory: Is a directory");
+    refused(&plan("nothing"), 64, "nothing: No such file");
+    let config = |file: &str| place.run(&["check", "-c", file]);
+    refused(&config("huge"), 78, "huge: it has more than 4 MiB");
+    refused(
+        &config("/dev/zero"),
+        78,
+        "/dev/zero: it has more than 4 MiB",
+    );
+    refused(&config("directory"), 78, "directory: Is a directory");
+    let text = fs::read_to_string(place.path("sync.toml")).unwrap();
+    for (file, sentence) in [
+        ("/dev/zero", "it has more than 64 KiB"),
+        ("huge", "it has more than 64 KiB"),
+        ("directory", "Is a directory"),
+    ] {
+        let file = place.path(file);
+        let key = format!("{{ file = \"{}\" }}", file.display());
+        let text = text.replace("{ env = \"TEST_KEY\" }", &key);
+        fs::write(place.path("keys.toml"), text).unwrap();
+        refused(&place.run(&["plan", "-c", "keys.toml"]), 78, sentence);
+    }
+}

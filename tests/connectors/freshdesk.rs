@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use deskbridge::model::{COMPANY, Changes, Image, Kind, Observed, Presence, RecordId, Value};
 use deskbridge::remote::freshdesk::{Freshdesk, Options};
 use deskbridge::remote::{
-    Applied, Connector, Cursor, ErrorKind, Feed, Fetched, Op, Outcome, Page, PageRequest,
-    RemoteError, Shape,
+    Applied, Connector, Cursor, ErrorKind, Feed, Fetched, Helpdesk as _, Op, Outcome, Page,
+    PageRequest, RemoteError, Shape, TicketFeed,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -847,4 +847,44 @@ async fn a_plan_s_cost_is_what_the_writes_then_take() {
         }
     }
     assert_eq!(desk.connector.calls(), counted);
+}
+
+#[tokio::test]
+async fn an_update_that_is_answered_with_another_record_is_in_doubt_and_not_done() {
+    let desk = Desk::new(|_| json_answer(200, &contact(8))).await;
+    let outcome = desk
+        .write(Kind::Contact, update([("name", "Ada".into())].into()))
+        .await;
+    let Outcome::Failed(error) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(
+        (error.kind, error.applied()),
+        (ErrorKind::Garbled, Applied::Unknown)
+    );
+}
+
+#[tokio::test]
+async fn a_full_page_of_tickets_from_the_dawn_of_time_is_an_error_and_no_panic() {
+    let page = async |stamp: &str| {
+        let ticket = json!({"id": 1, "requester_id": 2, "updated_at": stamp,
+            "created_at": "2026-08-19T00:00:00Z", "priority": 1, "status": 2, "tags": []});
+        let desk = Desk::new(move |_| {
+            let next = "<http://x/?page=2>; rel=\"next\"";
+            json_answer(200, &json!([ticket])).with("link", next)
+        });
+        let feed = TicketFeed::Changed {
+            since: time("2026-08-19T00:00:00Z"),
+            answers: false,
+        };
+        desk.await.connector.tickets(&feed, None).await
+    };
+    assert!(page("2026-08-20T00:00:00Z").await.unwrap().next.is_some());
+    for odd in ["-262143-01-01T00:00:00", "+262142-12-31T23:59:59"] {
+        assert_eq!(
+            page(odd).await.unwrap_err().kind,
+            ErrorKind::Garbled,
+            "{odd}"
+        );
+    }
 }

@@ -503,3 +503,40 @@ async fn one_bad_record_does_not_keep_99_good_ones_waiting() {
     let calls = hubspot.calls()["contacts.create"];
     assert!(calls <= 28, "{calls} calls");
 }
+
+#[tokio::test]
+async fn two_creates_that_are_answered_with_one_record_are_not_both_done() {
+    let made = |trace: &str, email: &str| traced(trace, "51", &json!({"email": email}));
+    let answer = json!({"results": [made("0", "a@x.example"), made("1", "b@x.example")]});
+    let (hubspot, _) = scripted(&[(201, answer)]).await;
+    let ops = [create("a@x.example"), create("b@x.example")];
+    let outcomes = hubspot.write(Kind::Contact, &names(&["email"]), &ops).await;
+    assert!(
+        matches!(&outcomes[..], [Outcome::Done { .. }, Outcome::Failed(error)]
+            if error.applied() == Applied::Unknown),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_without_a_word_about_a_company_link_does_not_pass_for_a_link() {
+    for body in [json!({}), json!([]), json!({"status": "COMPLETE"})] {
+        let seen = json!({"results": [row("51", &json!({}))]});
+        let (hubspot, _) = scripted(&[(201, body.clone()), (200, seen)]).await;
+        let link = update("51", [(COMPANY, Value::from("9"))].into(), None);
+        let outcomes = hubspot
+            .write(Kind::Contact, &names(&[COMPANY]), &[link])
+            .await;
+        assert!(
+            matches!(&outcomes[..], [Outcome::Failed(error)] if error.applied() == Applied::Unknown),
+            "{body}: {outcomes:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_shows_no_properties_is_an_error_and_not_one_without_any() {
+    let (hubspot, _) = scripted(&[(200, json!({"results": []}))]).await;
+    let error = hubspot.describe(Kind::Contact).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Garbled);
+}

@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
+mod damaged;
+mod endless;
 mod freshdesk;
 mod freshdesk_tickets;
+#[path = "../harm/mod.rs"]
+mod harm;
 mod hubspot;
 mod hubspot_sandbox;
 mod odoo_answers;

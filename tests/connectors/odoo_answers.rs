@@ -298,3 +298,36 @@ async fn nobody_is_gone_while_the_server_does_not_answer_well() {
         assert!(found.is_err(), "{found:?}");
     }
 }
+
+#[tokio::test]
+async fn a_page_that_ends_with_an_id_that_cannot_be_is_an_error_and_no_pass_without_end() {
+    let rows: Vec<Json> = (1..1000).chain([2_147_483_648]).map(partner).collect();
+    let (odoo, _) = script(vec![model(), ok(&json!(rows))]).await;
+    assert_eq!(first_page(&odoo).await.unwrap_err(), ErrorKind::Garbled);
+}
+
+#[tokio::test]
+async fn two_creates_that_are_answered_with_one_record_are_in_doubt() {
+    for ids in [json!([7, 7]), json!([7, 0]), json!([7, -8])] {
+        let (odoo, _) = script(vec![ok(&ids)]).await;
+        let outcomes = odoo.write(Kind::Contact, &[], &creates(2)).await;
+        for outcome in &outcomes {
+            assert!(
+                matches!(outcome, Outcome::Failed(error) if error.applied() == Applied::Unknown),
+                "{ids}: {outcome:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_say_when_it_was_made_is_not_taken_for_one_of_no_age() {
+    for made in ["", "long ago", "2026-01-01"] {
+        let says = vec![
+            ok(&json!({"uid": 2})),
+            ok(&json!([{"id": 1, "create_date": made}])),
+        ];
+        let (odoo, _) = script(says).await;
+        assert_eq!(odoo.account().await.unwrap_err().kind, ErrorKind::Garbled);
+    }
+}

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
+#[path = "../harm/mod.rs"]
+mod harm;
 #[path = "../world/mod.rs"]
 mod world;
 

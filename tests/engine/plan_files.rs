@@ -1,6 +1,7 @@
 //! Saved plans: what was approved is what is written, and nothing else.
 
 mod decided;
+mod mistyped;
 mod tickets;
 
 use crate::world::World;

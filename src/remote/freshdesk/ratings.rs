@@ -2,7 +2,8 @@
 
 use super::Freshdesk;
 use super::list::{PER_PAGE, ended, whole_seconds};
-use crate::model::RecordId;
+use super::value::identity;
+use crate::model::{RecordId, Value};
 use crate::remote::RemoteError;
 use crate::remote::http::Call;
 use chrono::{DateTime, Utc};
@@ -43,7 +44,7 @@ impl Freshdesk {
 /// One rating: its number, its ticket, and the answer to the survey's first question.
 fn rating(row: &Json) -> Option<(i64, RecordId, i64)> {
     let id = row.get("id")?.as_i64()?;
-    let ticket = row.get("ticket_id")?.as_i64()?;
+    let ticket = identity(&Value::from_json(row.get("ticket_id")?)?)?;
     let score = row.get("ratings")?.get("default_question")?.as_i64()?;
-    Some((id, RecordId::from(ticket), score))
+    Some((id, ticket, score))
 }

@@ -1,7 +1,7 @@
 //! Single values of the vendor's JSON, whatever form they come in: fields, ids, times.
 
 use crate::model::{RecordId, Value, Version};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use std::fmt;
@@ -73,15 +73,15 @@ impl<'de> Visitor<'de> for Lenient {
     }
 }
 
-/// An id: a whole number above zero, quoted or not.
+/// An id: a whole number above zero, quoted or not, of 64 bits.
 pub(super) fn identity(value: &Value) -> Option<RecordId> {
     let text = match value {
         Value::Number(number) => number.to_string(),
         Value::Text(text) => text.clone(),
         Value::Empty | Value::Bool(_) | Value::List(_) => return None,
     };
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && !text.starts_with('0') && !text.is_empty()).then_some(RecordId(text))
+    let plain = !text.starts_with(['0', '+']);
+    (plain && text.parse::<u64>().is_ok()).then_some(RecordId(text))
 }
 
 /// A reference to another record as text; nothing where it is no reference.
@@ -92,7 +92,8 @@ pub(super) fn reference(value: &Value) -> Option<Value> {
     }
 }
 
-/// A point in time in any of the forms that the vendor uses; without an offset it is UTC.
+/// A point in time in any of the forms that the vendor uses; without an offset it is UTC. Years have
+/// four digits.
 pub(super) fn stamp(text: &str) -> Option<Version> {
     let time = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
@@ -101,7 +102,9 @@ pub(super) fn stamp(text: &str) -> Option<Version> {
             NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|time| time.and_utc())
         })
         .ok()?;
-    Some(Version::from(time))
+    (0..=9999)
+        .contains(&time.year())
+        .then(|| Version::from(time))
 }
 
 #[cfg(test)]
@@ -119,6 +122,39 @@ mod tests {
             "2026-08-19T18:20:05",
         ] {
             assert_eq!(stamp(text), time, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_nothing_can_be_reckoned_with_is_none() {
+        for text in [
+            "-262143-01-01T00:00:00",
+            "+262142-12-31T23:59:59",
+            "+12026-08-19T18:20:05Z",
+            "0000-01-01T00:00:00+23:59",
+            "2026-08-19",
+            "",
+        ] {
+            assert_eq!(stamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_could_never_be_asked_for_is_none() {
+        for text in [
+            "",
+            "0",
+            "007",
+            "+7",
+            "-7",
+            "7.0",
+            "18446744073709551616",
+            "7/x",
+        ] {
+            assert_eq!(identity(&Value::from(text)), None, "{text}");
+        }
+        for text in ["7", "18446744073709551615"] {
+            assert_eq!(identity(&Value::from(text)), Some(RecordId::from(text)));
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Endpoints, Freshdesk};
 use crate::model::{COMPANY, Changes, Image, Kind, Observed, Presence, RecordId, Value, Version};
 use crate::remote::http::Call;
 use crate::remote::reply::Reply;
-use crate::remote::{Op, Outcome, RemoteError, Schema, Shape};
+use crate::remote::{ErrorKind, Op, Outcome, RemoteError, Schema, Shape};
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value as Json};
 
@@ -69,6 +69,13 @@ impl Freshdesk {
         let call = Call::send(Method::PUT, endpoints.update, path, body);
         let reply = self.http.send(call).await?;
         if let Some(outcome) = stored(fields, &reply) {
+            let another = |outcome: &Outcome| match outcome {
+                Outcome::Done { stored, .. } => stored.id != *id,
+                _ => false,
+            };
+            if outcome.as_ref().is_ok_and(another) {
+                return Err(reply.error(ErrorKind::Garbled, "the answer is another record"));
+            }
             return outcome;
         }
         let complaint = Complaint::of(&reply);

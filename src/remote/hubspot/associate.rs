@@ -21,10 +21,15 @@ use crate::remote::reply::Reply;
 use crate::remote::{Applied, ErrorKind, Op, Outcome, RemoteError};
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value as Json, json};
 
+/// The answer to a batch of links; on its own neither list says anything.
 #[derive(Debug, Deserialize)]
 struct Answer {
+    /// Those that went well.
+    #[serde(default)]
+    results: Option<Vec<IgnoredAny>>,
     #[serde(default)]
     errors: Vec<Refusal>,
 }
@@ -216,7 +221,13 @@ impl Links {
     fn take(&mut self, reply: &Reply, group: &[usize]) -> Result<Vec<Vec<usize>>, RemoteError> {
         let errors = match reply.status {
             StatusCode::NO_CONTENT => Vec::new(),
-            status if status.is_success() => decode::<Answer>(reply)?.errors,
+            status if status.is_success() => {
+                let answer: Answer = decode(reply)?;
+                if answer.results.is_none() && answer.errors.is_empty() {
+                    return Err(reply.error(ErrorKind::Garbled, "no word of any link"));
+                }
+                answer.errors
+            }
             StatusCode::BAD_REQUEST
             | StatusCode::NOT_FOUND
             | StatusCode::CONFLICT

@@ -2,7 +2,7 @@
 
 use super::Verb;
 use super::refusal::{Refusal, Verdict};
-use super::wire::{Row, Wanted, decode, text_of};
+use super::wire::{Row, Wanted, decode, no_record, text_of};
 use crate::model::{COMPANY, Image, Observed, Presence, Value, Version};
 use crate::remote::reply::Reply;
 use crate::remote::{ErrorKind, Op, Outcome, RemoteError};
@@ -86,14 +86,13 @@ impl<'a> Batch<'a> {
         let answer: Answer<'_> = decode(reply)?;
         let (mut open, mut strays) = (group.to_vec(), false);
         for row in &answer.results {
-            let Some(index) = self.answered(row, &open) else {
+            let answered = self.answered(row, &open);
+            let Some(index) = answered.filter(|index| !self.made_already(*index, row)) else {
                 strays = true;
                 continue;
             };
             open.retain(|other| *other != index);
-            let stored = self
-                .stored(row, index)
-                .ok_or_else(|| reply.error(ErrorKind::Garbled, "updatedAt is not a time"))?;
+            let stored = self.stored(row, index).ok_or_else(|| no_record(reply))?;
             let request_id = reply.request_id();
             self.set(index, Outcome::Done { stored, request_id });
         }
@@ -212,6 +211,16 @@ impl<'a> Batch<'a> {
             op.is_some_and(|op| keys.iter().any(|key| has_id(op, key) || has_email(op, key)))
         };
         open.iter().filter(named).copied().collect()
+    }
+
+    /// Whether `row`, in answer to a create, shows what another create has made.
+    fn made_already(&self, index: usize, row: &Row<'_>) -> bool {
+        let create = |index: usize| matches!(self.ops.get(index), Some(Op::Create { .. }));
+        let made = |other: usize| match self.outcome(other) {
+            Some(Outcome::Done { stored, .. }) => create(other) && stored.id.0 == row.id,
+            _ => false,
+        };
+        create(index) && (0..self.ops.len()).any(made)
     }
 
     fn stored(&self, row: &Row<'_>, index: usize) -> Option<Observed> {

@@ -1,11 +1,10 @@
 //! Reading by id and by key.
 
 use super::refusal::Refusal;
-use super::wire::{Listing, Row, Wanted, decode, observe};
+use super::wire::{Listing, Row, Wanted, decode, is_id, no_record, observe};
 use super::{BATCH, Hubspot, Verb, endpoint, plural};
 use crate::model::{Kind, Observed, RecordId};
 use crate::remote::http::Call;
-use crate::remote::reply::Reply;
 use crate::remote::{ErrorKind, Fetched, Lookup, RemoteError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::StatusCode;
@@ -150,7 +149,7 @@ impl Hubspot {
         }
         let reply = reply.ok()?;
         let row: Row<'_> = decode(&reply)?;
-        let record = row.observed(wanted).ok_or_else(|| no_time(&reply))?;
+        let record = row.observed(wanted).ok_or_else(|| no_record(&reply))?;
         Ok(if record.id == *id {
             Fetched::Found(record)
         } else {
@@ -285,14 +284,4 @@ fn exactly(
         record.image.0.remove(field);
     }
     hit.then_some(record)
-}
-
-fn no_time(reply: &Reply) -> RemoteError {
-    reply.error(ErrorKind::Garbled, "updatedAt is not a time")
-}
-
-/// Whether `HubSpot` can have given out this id. Any other one would be refused together with the
-/// batch that it is in.
-fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())
 }

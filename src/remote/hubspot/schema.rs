@@ -4,7 +4,7 @@ use super::Hubspot;
 use super::wire::decode;
 use crate::model::Kind;
 use crate::remote::http::Call;
-use crate::remote::{Account, FieldInfo, RemoteError, Schema, Shape};
+use crate::remote::{Account, ErrorKind, FieldInfo, RemoteError, Schema, Shape};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -108,6 +108,9 @@ impl Hubspot {
         let path = format!("/crm/v3/properties/{}", super::plural(kind));
         let reply = self.http.send(Call::get("properties", path)).await?.ok()?;
         let properties: Properties = decode(&reply)?;
+        if properties.results.is_empty() {
+            return Err(reply.error(ErrorKind::Garbled, "an account without any properties"));
+        }
         Ok(Schema {
             fields: properties
                 .results

@@ -110,8 +110,9 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The row as a record; `None` where its time is none.
+    /// The row as a record; `None` where its id or its time is none.
     pub(super) fn observed(&self, wanted: &Wanted<'_>) -> Option<Observed> {
+        is_id(&self.id).then_some(())?;
         Some(Observed {
             id: RecordId(self.id.clone().into_owned()),
             version: Version(
@@ -257,11 +258,19 @@ pub(super) fn observe(
     wanted: &Wanted<'_>,
 ) -> Result<Vec<Observed>, RemoteError> {
     rows.iter()
-        .map(|row| {
-            row.observed(wanted)
-                .ok_or_else(|| reply.error(ErrorKind::Garbled, "updatedAt is not a time"))
-        })
+        .map(|row| row.observed(wanted).ok_or_else(|| no_record(reply)))
         .collect()
+}
+
+/// The error of a row that [`Row::observed`] makes nothing of.
+pub(super) fn no_record(reply: &Reply) -> RemoteError {
+    reply.error(ErrorKind::Garbled, "a row without an id or a time")
+}
+
+/// Whether `HubSpot` can have given out this id. Any other one would be refused together with the
+/// batch that it is in.
+pub(super) fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A value as `HubSpot` takes it: text, of which an empty one clears.
@@ -378,6 +387,20 @@ mod tests {
         #[test]
         fn any_bytes_are_an_error_or_a_page_and_never_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(serde_json::from_slice::<Listing<'_>>(&body).is_err());
+        }
+    }
+
+    #[test]
+    fn a_row_with_an_id_that_cannot_be_asked_for_is_no_record() {
+        let wanted = Wanted {
+            kind: Kind::Contact,
+            fields: &[],
+        };
+        for id in ["", " ", "-7", "7a", "../7", "NaN"] {
+            let row =
+                format!(r#"{{"id":"{id}","properties":{{}},"updatedAt":"2026-01-01T00:00:00Z"}}"#);
+            let row: Row<'_> = serde_json::from_str(&row).unwrap();
+            assert_eq!(row.observed(&wanted), None, "{id}");
         }
     }
 

@@ -2,10 +2,11 @@
 
 use super::super::{Op, Outcome};
 use super::Method;
-use super::record::{Row, born_as, database_id, encode};
+use super::record::{Row, born_as, database_id, encode, row_id};
 use super::write::refusal;
 use crate::model::Kind;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 
 /// Operations that fit one call. Each is known by its place among the operations that were asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,12 +49,10 @@ impl Batch {
     pub(super) fn confirmed(&self, answer: &Json) -> Option<Vec<(usize, i64)>> {
         match self {
             Self::Create(rows) => {
-                let ids: Vec<i64> = answer
-                    .as_array()?
-                    .iter()
-                    .map(Json::as_i64)
-                    .collect::<Option<_>>()?;
-                (ids.len() == rows.len())
+                let ids = answer.as_array()?.iter().map(row_id);
+                let ids: Vec<i64> = ids.collect::<Option<_>>()?;
+                let different: BTreeSet<i64> = ids.iter().copied().collect();
+                (ids.len() == rows.len() && different.len() == rows.len())
                     .then(|| rows.iter().map(|(place, _)| *place).zip(ids).collect())
             }
             Self::Write(_, targets) => (answer == &json!(true)).then(|| targets.clone()),
@@ -172,6 +171,11 @@ mod tests {
         for odd in [
             json!([7]),
             json!([7, "8"]),
+            // One record for two creates, and ids that no record can have.
+            json!([7, 7]),
+            json!([7, 0]),
+            json!([-7, 8]),
+            json!([7, 2_147_483_648_i64]),
             json!(true),
             json!(null),
             json!([]),

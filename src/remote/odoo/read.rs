@@ -5,7 +5,7 @@ use super::super::reply::Reply;
 use super::super::{
     Account, Cursor, ErrorKind, Feed, Fetched, Lookup, Page, PageRequest, RemoteError, Shape,
 };
-use super::record::{Reading, Row, TIME, database_id};
+use super::record::{Reading, Row, TIME, database_id, row_id, time};
 use super::schema::Form;
 use super::verdict::{Verdict, verdict};
 use super::{Method, Odoo, PAGE, path};
@@ -62,6 +62,9 @@ impl Odoo {
         let Some(installed) = rows.first() else {
             return Err(reply.error(ErrorKind::Garbled, "a database without countries"));
         };
+        if time(&installed.create_date).is_none() {
+            return Err(reply.error(ErrorKind::Garbled, "a country that was never made"));
+        }
         let digits: String = installed
             .create_date
             .chars()
@@ -196,7 +199,7 @@ impl Odoo {
             match verdict(&reply) {
                 None => {
                     let rows: Vec<Row> = reply.json()?;
-                    hidden.extend(rows.iter().filter_map(|row| row.get("id")?.as_i64()));
+                    hidden.extend(rows.iter().filter_map(|row| row_id(row.get("id")?)));
                 }
                 Some(Verdict::NoRight(_)) if batch.len() == 1 => hidden.extend(batch),
                 Some(Verdict::NoRight(_)) => {

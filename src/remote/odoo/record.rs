@@ -4,7 +4,7 @@ use super::super::reply::Reply;
 use super::super::{ErrorKind, RemoteError};
 use super::schema::{Definitions, Form};
 use crate::model::{COMPANY, Changes, Image, Kind, Observed, Presence, RecordId, Value, Version};
-use chrono::NaiveDateTime;
+use chrono::{Datelike as _, NaiveDateTime};
 use serde_json::{Map, Value as Json, json};
 
 /// How Odoo writes a point in time, in UTC.
@@ -70,7 +70,7 @@ impl<'a> Reading<'a> {
 
     /// The record that a row shows; `None` where what makes it one is missing or of another type.
     fn observed(&self, row: &Row) -> Option<(i64, Observed)> {
-        let id = row.get("id")?.as_i64()?;
+        let id = row_id(row.get("id")?)?;
         let presence = if row.get("active")?.as_bool()? {
             Presence::Live
         } else {
@@ -103,12 +103,15 @@ impl<'a> Reading<'a> {
 fn version(write_date: &Json) -> Option<Version> {
     match write_date {
         Json::Bool(false) => Some(Version::default()),
-        Json::String(text) => {
-            let time = NaiveDateTime::parse_from_str(text, TIME).ok()?;
-            Some(Version::from(time.and_utc()))
-        }
+        Json::String(text) => Some(Version::from(time(text)?.and_utc())),
         _ => None,
     }
+}
+
+/// A point in time of a year of four digits, which is all that a database can have.
+pub(super) fn time(text: &str) -> Option<NaiveDateTime> {
+    let time = NaiveDateTime::parse_from_str(text, TIME).ok()?;
+    (0..=9999).contains(&time.year()).then_some(time)
 }
 
 /// The nearest company above; `None` where the row does not say.
@@ -118,7 +121,7 @@ fn company(row: &Row) -> Option<Value> {
     if nothing(parent) || nothing(name) {
         return Some(Value::Empty);
     }
-    let id = entity.get(0)?.as_i64()?;
+    let id = row_id(entity.get(0)?)?;
     Some(Value::text(id.to_string()))
 }
 
@@ -183,6 +186,12 @@ pub(super) fn born_as(kind: Kind, mut values: Row) -> Row {
 /// An id that the database can have: the database's `integer` (32 bits), from 1 on. It faults on others.
 pub(super) fn database_id(text: &str) -> Option<i64> {
     text.parse::<i32>().ok().filter(|id| *id > 0).map(i64::from)
+}
+
+/// The same in an answer. A record with another id could never be asked for again.
+pub(super) fn row_id(json: &Json) -> Option<i64> {
+    let id = i32::try_from(json.as_i64()?).ok()?;
+    (id > 0).then(|| i64::from(id))
 }
 
 #[cfg(test)]
@@ -278,9 +287,14 @@ mod tests {
         assert!(read(&good).is_some());
         for (key, wrong) in [
             ("id", json!("7")),
+            ("id", json!(0)),
+            ("id", json!(-7)),
+            ("id", json!(2_147_483_648_i64)),
             ("active", json!(null)),
             ("active", json!("t")),
             ("write_date", json!("yesterday")),
+            ("write_date", json!("-262143-01-01 00:00:00")),
+            ("write_date", json!("+12026-11-22 10:42:55")),
             ("write_date", json!(7)),
         ] {
             let mut row = good.clone();
