@@ -35,6 +35,13 @@ pub struct Tariff {
     pub scope: fn(&[u8]) -> Option<Scope>,
 }
 
+impl Tariff {
+    /// The day's quota, as far as it is known before the account says so.
+    fn quota(&self) -> Option<f64> {
+        self.limits.daily.and_then(|daily| daily.calls)
+    }
+}
+
 /// What one header says of an allowance.
 pub(super) fn reading(headers: &HeaderMap, name: &str) -> Reading {
     let value = headers.get(name);
@@ -67,6 +74,8 @@ pub struct Spending {
     pub others: f64,
     /// Of the day's quota, this is left; nothing where there is none or it is not known.
     pub left_today: Option<f64>,
+    /// What we allow ourselves of a whole day's quota; nothing where there is none or it is not known.
+    pub allowed_in_a_day: Option<f64>,
 }
 
 /// Why a call is not admitted.
@@ -85,6 +94,8 @@ struct State {
     waited: Duration,
     /// The quota was said to be spent until then.
     told: Option<Moment>,
+    /// The account's calls in a day, where it has said so.
+    quota: Option<f64>,
 }
 
 /// The budget of one account.
@@ -109,6 +120,7 @@ impl Budget {
                 by: BTreeMap::new(),
                 waited: Duration::ZERO,
                 told: None,
+                quota: None,
             }),
             begun: (Moment::from_millis(time), monotonic()),
         }
@@ -208,6 +220,10 @@ impl Budget {
             window: snapshot.window,
             others: snapshot.others,
             left_today: snapshot.left_today,
+            allowed_in_a_day: state.quota.or(self.tariff.quota()).map(|quota| {
+                let portion = self.tariff.portion;
+                quota * portion.share.min(1.0 - portion.reserve)
+            }),
         }
     }
 
@@ -271,6 +287,7 @@ impl Admission<'_> {
             let (budget, now) = (self.budget, self.budget.now());
             let headers = (budget.tariff.headers)(headers);
             let mut state = budget.lock();
+            state.quota = headers.day_limit.number().or(state.quota);
             state.governor.answered(permit, &headers, now);
             budget.tell_warnings(&mut state);
         }
