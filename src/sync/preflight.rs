@@ -59,7 +59,7 @@ pub fn compare(mapping: &Mapping, schemas: Pair<&Schema>) -> Vec<Finding> {
     }
     for field in &mapping.fields {
         for side in Side::BOTH {
-            table(mapping, field, side, *schemas.of(side), &mut findings);
+            table(mapping, field, side, schemas.of(side), &mut findings);
             if field.direction.writes(side) {
                 writable(mapping, field, side, schemas, &mut findings);
             }
