@@ -630,12 +630,12 @@ fn an_empty_or_torn_file_is_answered_in_full() {
         1 |
           | ^"]]
     .assert_eq(&shown(""));
-    expect![[r#"
+    expect![[r"
         error: string values must be quoted, expected literal string
          --> sync.toml:2:8
           |
         2 | kind = hubspot
-          |        ^^^^^^^"#]]
+          |        ^^^^^^^"]]
     .assert_eq(&shown(
         "[crm]\nkind = hubspot\ntoken = \"x\n[freshdesk\nurl = 'a'\nurl = 'b'\n",
     ));
