@@ -262,7 +262,7 @@ fn plan() -> SavedPlan {
             crm: "crm:1".to_owned(),
             desk: "freshdesk:x".to_owned(),
         },
-        mapping: "abc".to_owned(),
+        config: "abc".to_owned(),
         records: vec![seen("7"), seen("9")],
         writes: vec![create(9), update, delete, ticket],
     }

@@ -42,6 +42,36 @@ fn a_promise_without_a_test_is_not_made() {
         assert!(code.contains(&format!("fn {name}(")), "no test `{name}`");
     }
     for promise in promises.split("\n- ").skip(1) {
-        assert!(!named(promise).is_empty(), "nothing proves: {promise}");
+        for sentence in sentences(promise) {
+            assert!(!named(&sentence).is_empty(), "nothing proves: {sentence}");
+        }
     }
+}
+
+/// The sentences of a promise, without its title where that is a sentence of its own.
+fn sentences(promise: &str) -> Vec<String> {
+    let words: Vec<&str> = promise.split_whitespace().collect();
+    let text = words.join(" ");
+    let text = match text.split_once(".** ") {
+        Some((title, rest)) if title.starts_with("**") => rest,
+        _ => &text,
+    };
+    // Within backticks and names no stop is followed by a blank.
+    let all = text.split(". ").map(str::trim);
+    all.filter(|it| !it.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_sentence_that_nothing_proves_does_not_hide_behind_its_neighbour() {
+    let promise = "**Kept.** It is so (`a_test_that_proves_it`). That too.\n  And this (`a_test_of_its_own`).";
+    let found = sentences(promise);
+    assert_eq!(
+        found,
+        [
+            "It is so (`a_test_that_proves_it`)",
+            "That too",
+            "And this (`a_test_of_its_own`)."
+        ]
+    );
+    assert!(named(&found[1]).is_empty());
 }

@@ -1,12 +1,15 @@
 //! `approve` and `discard`: a person's answers to what is held. They are written down beside a running
 //! daemon, and the next cycle carries them out.
 
+mod stands;
+
 use super::exit::{Exit, Failure};
 use super::open::Source;
 use super::output::Output;
 use crate::model::Side;
-use crate::store::{Answer, Answers, HoldView};
+use crate::store::{Answer, Answers, HoldView, Report};
 use clap::ValueEnum;
+use stands::stands;
 use std::fmt;
 use std::path::Path;
 
@@ -70,9 +73,13 @@ pub(super) async fn discard(named: Option<&Path>, arguments: &Dismissal) -> Resu
 async fn give(named: Option<&Path>, ids: &[i64], answer: Answer) -> Result<Exit, Failure> {
     let config = Source::read(named)?.config_for_reading()?;
     let mut state = Answers::open(&config.state_path).await?;
+    let mut known = Report::open(&config.state_path).await?;
     let mut holds = Vec::with_capacity(ids.len());
     for id in ids {
         let hold = state.hold(*id).await?.ok_or(Unanswered::Gone(*id))?;
+        if !stands(&mut known, &config, &hold).await? {
+            return Err(Unanswered::Gone(*id).into());
+        }
         may(&hold, answer)?;
         holds.push(hold);
     }

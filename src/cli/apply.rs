@@ -55,9 +55,9 @@ pub(super) async fn apply(named: Option<&Path>, arguments: &Arguments) -> Result
     let source = Source::read(named)?;
     let config = source.config()?;
     log(&config)?;
-    if plan.mapping != config.digest() {
+    if plan.config != config.plan_digest() {
         return Err(Failure::Usage(format!(
-            "{} was made with another mapping than {} has now; make a new one with `deskbridge plan -o FILE`",
+            "{} was made with other mappings, ticket rules or guards than {} has now; make a new one with `deskbridge plan -o FILE`",
             arguments.file.display(),
             source.path.display(),
         )));

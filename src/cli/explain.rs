@@ -3,6 +3,7 @@
 
 mod barred;
 mod field;
+mod past;
 mod show;
 mod verdict;
 
@@ -96,7 +97,11 @@ pub(super) async fn explain(named: Option<&Path>, arguments: &Arguments) -> Resu
         ..Explained::default()
     };
     match &record {
-        Named::Ticket(id) => explained.tickets = tickets(&mut state, id).await?,
+        Named::Ticket(id) => {
+            let field = arguments.field.as_deref();
+            let field = field.map(field::of_ticket).transpose()?;
+            explained.tickets = tickets(&mut state, id, field).await?;
+        }
         Named::Record(wanted) => {
             let wish = arguments.field.as_deref();
             let doubted = explained.doubt.is_some();
@@ -166,17 +171,20 @@ async fn one(
     let holds = state.holds_of(&rows).await?;
     let mut outlook = verdict::outlook(state, story, mapping, doubted).await?;
     barred::hold_up(state, story, &holds, &mut outlook).await?;
+    let past = state.past(story, WRITES).await?;
+    past::apart(&past, &mut outlook);
     let Outlook {
         next,
         mut why,
         merged,
         held,
+        ..
     } = outlook;
-    let past = state.past(story, WRITES).await?;
+    why.extend(past::our_deletes(&past, story));
     let parked = state.parked_of(&rows).await?;
     why.extend(verdict::waits(state, &rows, &parked, &holds).await?);
     let mut fields = mapping.map_or_else(Vec::new, |mapping| {
-        field::fields(mapping, story, &merged, &past)
+        field::fields(mapping, story, &merged, past::writes(&past))
     });
     for it in &mut fields {
         if let Some(why) = held.get(&it.field) {
@@ -229,7 +237,11 @@ fn side_about(story: &Story, mapping: Option<&Mapping>, side: Side) -> Option<Si
     })
 }
 
-async fn tickets(state: &mut Report, id: &str) -> Result<Vec<TicketAbout>, Failure> {
+async fn tickets(
+    state: &mut Report,
+    id: &str,
+    field: Option<&str>,
+) -> Result<Vec<TicketAbout>, Failure> {
     let mut about = Vec::new();
     for ticket in state.tickets_of(TicketsWanted::Id(id), 1).await? {
         let mut rows = Vec::new();
@@ -243,9 +255,11 @@ async fn tickets(state: &mut Report, id: &str) -> Result<Vec<TicketAbout>, Failu
             }
         }
         let past = state.ticket_past(id, WRITES).await?;
+        let mut writes: Vec<Write> = past.iter().flat_map(field::writes).collect();
+        writes.retain(|it| field.is_none_or(|field| it.field == field));
         about.push(TicketAbout {
             standings: state.standings_of(&rows).await?,
-            writes: past.iter().flat_map(field::writes).collect(),
+            writes,
             ticket,
         });
     }

@@ -3,6 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::open::Source;
 use super::output::{Output, harmless};
+use super::paste;
 use crate::store::{HoldView, Report};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -31,7 +32,7 @@ struct Waiting<'a> {
 /// The command that approves a hold.
 fn answer(hold: &HoldView) -> Option<String> {
     hold.approvable
-        .then(|| format!("deskbridge approve {}", hold.id))
+        .then(|| paste::command(&format!("approve {}", hold.id)))
 }
 
 /// A hold as the contract has it: one over a whole class leaves the ids out.
@@ -91,7 +92,8 @@ fn commands(hold: &HoldView) -> String {
         (Some(command), _) => format!("{command}, or "),
         (None, _) => String::new(),
     };
-    format!("{approve}deskbridge discard {id}")
+    let discard = paste::command(&format!("discard {id}"));
+    format!("{approve}{discard}")
 }
 
 /// One hold on one line.

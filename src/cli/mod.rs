@@ -13,6 +13,7 @@ mod forget;
 mod holds;
 mod open;
 mod output;
+mod paste;
 mod plan;
 mod record;
 mod revert;
@@ -107,6 +108,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error).into(),
     };
+    paste::called_with(arguments.config.as_deref());
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -117,7 +119,11 @@ pub fn main() -> ExitCode {
         Err(failure) if failure.is_closed_pipe() => Exit::Done,
         Err(failure) => {
             // Nobody is left to tell where stderr is closed.
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "error: {}",
+                paste::ready(&failure.to_string())
+            );
             failure.exit()
         }
     };

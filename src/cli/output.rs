@@ -1,6 +1,7 @@
 //! What goes to stdout: results, and nothing else.
 
 use super::exit::Failure;
+use super::paste;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufWriter, Stdout, Write as _};
@@ -14,9 +15,10 @@ impl Output {
         Self(BufWriter::new(io::stdout()))
     }
 
-    /// One line of text.
+    /// One line of text; commands in it are made ready to be pasted.
     pub(super) fn line(&mut self, text: impl fmt::Display) -> Result<(), Failure> {
-        writeln!(self.0, "{text}").map_err(unwritable)
+        let text = text.to_string();
+        writeln!(self.0, "{}", paste::ready(&text)).map_err(unwritable)
     }
 
     /// Text as it is.

@@ -11,9 +11,12 @@ use super::open::{Source, Systems, log};
 use super::output::Output;
 use super::watch::{Picture, attended};
 use crate::config::Config;
+use crate::mapping::Mapping;
 use crate::model::{Pair, Side};
 use crate::remote::Connector;
 use crate::store::{HoldView, Report, Store, StoreError};
+use crate::sync::afford;
+use crate::sync::apply::Looks;
 use crate::sync::rehearsal::Rehearsal;
 use crate::sync::{CycleOutcome, CycleReport};
 use scratch::Scratch;
@@ -47,6 +50,53 @@ struct Cost {
     /// Whether any side has a limit.
     #[serde(skip)]
     limited: bool,
+    /// Where a side has a quota a day: how it stands.
+    #[serde(skip)]
+    quotas: Pair<Option<Quota>>,
+    #[serde(skip)]
+    rehearsals: Pair<Arc<Rehearsal>>,
+}
+
+/// A side's quota a day, against what a plan takes.
+#[derive(Debug, Clone, Copy)]
+struct Quota {
+    /// Calls that are left today.
+    today: f64,
+    /// Calls that are ours in a whole day.
+    a_day: f64,
+    /// On how many days the plan's calls are made, today included; nothing where there is no end.
+    days: Option<u64>,
+}
+
+impl Cost {
+    /// On how many days it is done; nothing where no side has a quota a day, or there is no end.
+    fn days(&self) -> Option<u64> {
+        let sides = Side::BOTH.into_iter();
+        let known = sides.filter_map(|side| *self.quotas.of(side));
+        known.map(|quota| quota.days).max().flatten()
+    }
+
+    /// What `apply` takes, and for how many minutes: the looks at each record, and the writes.
+    fn of_apply(&self, looks: &Looks) -> (Pair<BTreeMap<&'static str, u64>>, f64) {
+        let mut all: Pair<BTreeMap<&'static str, u64>> = Pair::default();
+        let mut minutes = 0.0_f64;
+        for side in Side::BOTH {
+            let rehearsal = self.rehearsals.of(side);
+            let calls = all.of_mut(side);
+            *calls = looks.calls(side, |kind| rehearsal.look(kind));
+            for (endpoint, writes) in rehearsal.writes() {
+                *calls.entry(endpoint).or_default() += writes;
+            }
+            if let Some(takes) = rehearsal.forecast(calls) {
+                minutes = minutes.max(takes.as_secs_f64() / 60.0);
+            }
+        }
+        (all, tenths(minutes))
+    }
+}
+
+fn tenths(minutes: f64) -> f64 {
+    (minutes * 10.0).ceil() / 10.0
 }
 
 /// What a cycle would come to.
@@ -56,6 +106,8 @@ struct Planned {
     cost: Cost,
     /// What is held over many records since before.
     before: Vec<HoldView>,
+    /// What it was planned with.
+    mappings: Vec<Mapping>,
 }
 
 pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -69,6 +121,7 @@ pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<
         report,
         cost,
         before,
+        mappings: config.mappings().cloned().collect(),
     };
     let report = &planned.report;
     if report.outcome == CycleOutcome::Stopped {
@@ -139,13 +192,14 @@ async fn rehearse(
     let cycle = engine.cycle(false);
     let report = attended(cycle, stop, || picture.draw(&progress)).await??;
     engine.store.close().await?;
-    let cost = cost(&report, &rehearsals);
+    let cost = cost(&report, rehearsals);
     Ok((report, cost))
 }
 
-fn cost(report: &CycleReport, rehearsals: &Pair<Arc<Rehearsal>>) -> Cost {
+fn cost(report: &CycleReport, rehearsals: Pair<Arc<Rehearsal>>) -> Cost {
     let mut calls = report.endpoints.clone();
     let (mut minutes, mut limited) = (0.0_f64, false);
+    let mut quotas = Pair::default();
     for side in Side::BOTH {
         let rehearsal = rehearsals.of(side);
         for (endpoint, writes) in rehearsal.writes() {
@@ -155,10 +209,25 @@ fn cost(report: &CycleReport, rehearsals: &Pair<Arc<Rehearsal>>) -> Cost {
             minutes = minutes.max(takes.as_secs_f64() / 60.0);
             limited = true;
         }
+        *quotas.of_mut(side) = quota(&**rehearsal, calls.of(side).values().sum());
     }
     Cost {
         calls,
-        minutes: (minutes * 10.0).ceil() / 10.0,
+        minutes: tenths(minutes),
         limited,
+        quotas,
+        rehearsals,
     }
+}
+
+/// How a side's quota a day stands against so many calls; nothing where it has none.
+fn quota(connector: &dyn Connector, calls: u64) -> Option<Quota> {
+    let spending = connector.spending();
+    let (left, a_day) = (spending.left_today?, spending.allowed_in_a_day?);
+    let today = left.clamp(0.0, a_day.max(0.0));
+    Some(Quota {
+        today,
+        a_day,
+        days: afford::days(calls, today, a_day),
+    })
 }

@@ -74,7 +74,7 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
     let plan = SavedPlan {
         made_at: engine.clock.now(),
         accounts,
-        mapping: config.digest(),
+        config: config.plan_digest(),
         records,
         writes,
     };

@@ -26,6 +26,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Status {
     accounts: Pair<Option<String>>,
+    /// Why the state is not acted upon before everything was read; null where it is.
+    doubt: Option<String>,
     last_cycle: Option<Json>,
     records: BTreeMap<&'static str, RecordCounts>,
     tickets: TicketCounts,
@@ -64,6 +66,7 @@ async fn read(state: &mut Report) -> Result<Status, Failure> {
     }
     Ok(Status {
         accounts: state.accounts().await?,
+        doubt: state.doubt().await?,
         last_cycle: state.last_cycle().await?,
         records,
         tickets: state.tickets().await?,
@@ -84,6 +87,12 @@ async fn text(status: &Status, state: &mut Report, out: &mut Output) -> Result<(
         "freshdesk  {}",
         account(&status.accounts.desk)
     ))?;
+    if let Some(doubt) = &status.doubt {
+        let doubt = harmless(doubt);
+        out.line(format_args!(
+            "\n{doubt}: everything is read before anything is written"
+        ))?;
+    }
     match &status.last_cycle {
         None => out.line("\nno cycle has ended yet")?,
         Some(cycle) => out.line(format_args!("\n{}", last_cycle(cycle)))?,

@@ -1,6 +1,7 @@
 //! Stands beside a long piece of work: draws how far it is on a terminal, and passes on signals.
 
 use super::exit::Failure;
+use super::paste;
 use crate::model::Side;
 use crate::supervise::signals;
 use crate::sync::Progress;
@@ -48,7 +49,7 @@ pub(super) async fn attended<T>(
 /// One line for the person at the terminal.
 pub(super) fn say(text: &str) {
     // Nobody is left to tell where stderr is closed.
-    let _ = writeln!(std::io::stderr(), "deskbridge: {text}");
+    let _ = writeln!(std::io::stderr(), "deskbridge: {}", paste::ready(text));
 }
 
 /// How far a cycle is, drawn on stderr where that is a terminal.

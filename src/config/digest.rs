@@ -1,4 +1,5 @@
-//! A fingerprint of what the mappings mean, so that a changed mapping is recognised.
+//! Fingerprints of what the file means, so that a change is recognised: of the mappings, and of everything
+//! that decides what a plan has.
 
 use super::Config;
 use crate::mapping::{ConflictPolicy, DeletePolicy, Direction, Field, Lens, Mapping, Scope};
@@ -14,6 +15,18 @@ impl Config {
         let companies = self.companies.as_ref().map(meaning);
         let text = json!([meaning(&self.contacts), companies]).to_string();
         fingerprint(&text)
+    }
+
+    /// 32 hexadecimal digits that are the same as long as the same records lead to the same plan: beside
+    /// [`Config::digest`] the ticket rules, the support summary and the guards. When something is done,
+    /// how it is logged, where the state and the systems are and with which keys counts for nothing. Only
+    /// for comparison with another one by the same version of this program.
+    #[must_use]
+    pub fn plan_digest(&self) -> String {
+        let rules = format!("{:?}", self.ticket_rules);
+        let summary = format!("{:?}", self.support_summary);
+        let guards = format!("{:?}", self.guards);
+        fingerprint(&json!([self.digest(), rules, summary, guards]).to_string())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The file of a saved plan: exactly the writes that a person approves, and what they were decided on.
 //!
-//! It is JSON: a version, a checksum over the bytes of the plan, and the plan, a row a line. What each
+//! It is JSON: the format's version, the program's, a checksum over that and the bytes of the plan, and the
+//! plan, a row a line. What each
 //! record showed is in it as a fingerprint; values stand in it where they are written, and nowhere else.
 
 use super::FieldChange;
@@ -11,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// The version of the format that this program writes, and the only one that it reads.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+
+/// The version of this program. Another one may decide otherwise, or mean something else by a row.
+const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 
 /// What every such file begins with.
 const BEGINNING: &str = "{\"deskbridge_plan\":";
@@ -24,8 +28,8 @@ pub struct SavedPlan {
     pub made_at: DateTime<Utc>,
     /// The accounts that it was made for.
     pub accounts: Pair<String>,
-    /// The digest of the mappings that it was made with.
-    pub mapping: String,
+    /// The digest of everything in the configuration that decides what it has.
+    pub config: String,
     /// The records that it was decided on, each once.
     pub records: Vec<Seen>,
     /// The writes, in the order in which they are made.
@@ -138,11 +142,16 @@ pub enum FileError {
         "the plan is cut off, its end is missing; make a new one with `deskbridge plan -o FILE`"
     )]
     Torn,
-    /// Another version of this program wrote it.
+    /// It is in another format than this version of the program reads.
     #[error(
-        "the plan has format version {0}, this deskbridge knows version {VERSION} only; make a new one with this version"
+        "the plan was made by another version of deskbridge (format {0}, this one reads {VERSION}); make a new one with `deskbridge plan -o FILE`"
     )]
-    Version(u64),
+    Format(u64),
+    /// Another version of this program made it.
+    #[error(
+        "the plan was made by deskbridge {0}, and this is deskbridge {PROGRAM}, which might decide otherwise; make a new one with `deskbridge plan -o FILE`"
+    )]
+    Program(String),
     /// It is not what was written.
     #[error(
         "the plan was changed since it was made: what nobody planned is not carried out; make a new one with `deskbridge plan -o FILE`"
@@ -157,6 +166,7 @@ struct Head {
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
+    made_by: String,
     checksum: String,
     #[serde(borrow)]
     plan: &'a RawValue,
@@ -170,16 +180,16 @@ impl SavedPlan {
     /// None that a plan can lead to; serialisation has the type for it.
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
         let plan = format!(
-            "{{\"made_at\":{},\"accounts\":{},\"mapping\":{},\n\"records\":{},\n\"writes\":{}}}",
+            "{{\"made_at\":{},\"accounts\":{},\"config\":{},\n\"records\":{},\n\"writes\":{}}}",
             serde_json::to_string(&self.made_at)?,
             serde_json::to_string(&self.accounts)?,
-            serde_json::to_string(&self.mapping)?,
+            serde_json::to_string(&self.config)?,
             lines(&self.records)?,
             lines(&self.writes)?,
         );
-        let checksum = fingerprint(&plan);
+        let checksum = sum(PROGRAM, &plan);
         Ok(format!(
-            "{BEGINNING}{VERSION},\"checksum\":\"{checksum}\",\"plan\":\n{plan}}}\n"
+            "{BEGINNING}{VERSION},\"made_by\":\"{PROGRAM}\",\"checksum\":\"{checksum}\",\"plan\":\n{plan}}}\n"
         ))
     }
 
@@ -201,14 +211,22 @@ impl SavedPlan {
             }
         })?;
         if head.deskbridge_plan != VERSION {
-            return Err(FileError::Version(head.deskbridge_plan));
+            return Err(FileError::Format(head.deskbridge_plan));
         }
         let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|_| FileError::Edited)?;
-        if fingerprint(envelope.plan.get()) != envelope.checksum {
+        if sum(&envelope.made_by, envelope.plan.get()) != envelope.checksum {
             return Err(FileError::Edited);
+        }
+        if envelope.made_by != PROGRAM {
+            return Err(FileError::Program(envelope.made_by));
         }
         serde_json::from_str(envelope.plan.get()).map_err(|_| FileError::NotAPlan)
     }
+}
+
+/// The checksum of a plan that the program of version `made_by` made.
+fn sum(made_by: &str, plan: &str) -> String {
+    fingerprint(&format!("{made_by}\n{plan}"))
 }
 
 /// A list of JSON, a member a line.

@@ -27,6 +27,8 @@ pub struct Merged {
     pub agreed: Pair<Image>,
     /// Fields that nothing is done about, and why.
     pub notices: Vec<Notice>,
+    /// Fields that a person wants left as they are, different as they may be.
+    pub kept: Vec<String>,
 }
 
 /// A field that nothing is done about.
@@ -70,6 +72,23 @@ pub fn merge(mapping: &Mapping, pair: &PairState) -> Merged {
         }
     }
     out
+}
+
+/// The fields on which the two sides differ and nothing is to be done, since neither has changed since
+/// they were last compared: a person has said so, or they could differ from the beginning.
+#[must_use]
+pub fn apart<'a>(mapping: &'a Mapping, pair: &PairState) -> Vec<&'a str> {
+    let differ = |field: &&Field| {
+        let sides = Side::BOTH.map(|side| field.read(side, pair.images.of(side)));
+        match sides {
+            [Some(crm), Some(desk)] => {
+                is_still(field, pair) && !equal(field, pair, &Pair { crm, desk })
+            }
+            _ => false,
+        }
+    };
+    let fields = mapping.fields.iter().filter(differ);
+    fields.map(|field| field.name.as_str()).collect()
 }
 
 /// Whether both sides show just what they showed when they last agreed. Then nothing has to be done,

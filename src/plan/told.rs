@@ -78,6 +78,7 @@ pub fn leave_be(
 
 /// From now on each side is measured against what it shows of `field`.
 fn keep(mapping: &Mapping, pair: &PairState, field: &str, merged: &mut Merged) {
+    merged.kept.push(field.to_owned());
     for field in mapping.fields.iter().filter(|it| it.name == field) {
         for side in Side::BOTH {
             for name in field.names(side) {

@@ -66,6 +66,8 @@ pub enum Rule {
     Summary,
     /// A person takes back what this run has written.
     Reverted(i64),
+    /// A person has discarded the change: nothing is written, and both sides keep what they have.
+    Kept,
 }
 
 impl fmt::Display for Rule {
@@ -86,6 +88,7 @@ impl fmt::Display for Rule {
             Self::Standing(rule) => write!(f, "ticket rule `{rule}`"),
             Self::Summary => f.write_str("support summary"),
             Self::Reverted(run) => write!(f, "takes back run {run}"),
+            Self::Kept => f.write_str("a person has discarded the change"),
             Self::Ended(rule) => write!(f, "ticket rule `{rule}`: the standing has ended"),
         }
     }

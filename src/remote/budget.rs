@@ -69,6 +69,8 @@ pub struct Spending {
     pub left_today: Option<f64>,
     /// Our calls of this day; nothing where there is no daily quota.
     pub today: Option<Today>,
+    /// What we allow ourselves of a whole day's quota; nothing where there is none or it is not known.
+    pub allowed_in_a_day: Option<f64>,
 }
 
 /// What was sent and learned so far, for another client of the same account to go on from.
@@ -248,6 +250,10 @@ impl Budget {
             others: snapshot.others,
             left_today: snapshot.left_today,
             today: state.governor.today(now),
+            allowed_in_a_day: state.governor.quota_a_day().map(|quota| {
+                let portion = self.tariff.portion;
+                quota * portion.share.min(1.0 - portion.reserve)
+            }),
         }
     }
 

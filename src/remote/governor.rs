@@ -192,6 +192,12 @@ impl Governor {
         }
     }
 
+    /// The account's calls in a day, where they are known.
+    #[must_use]
+    pub fn quota_a_day(&self) -> Option<f64> {
+        self.day.as_ref().and_then(Day::quota)
+    }
+
     /// Our calls of this day; nothing where there is no daily quota.
     pub fn today(&mut self, now: Moment) -> Option<Today> {
         self.day.as_mut().map(|day| day.today(now))

@@ -115,9 +115,41 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     /// `sort` is a sample of them.
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize);
 
+    /// What a look at a record of `kind` costs before an approved write: for forecasts.
+    fn look(&self, kind: Kind) -> Look {
+        Look::single(kind)
+    }
+
     /// Its tickets, where it has any.
     fn helpdesk(&self) -> Option<&dyn Helpdesk> {
         None
+    }
+}
+
+/// What it costs to look at records once more, by endpoint class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// To read records by their ids: where the calls count.
+    pub read: &'static str,
+    /// How many records a call reads, at least 1.
+    pub per_call: u64,
+    /// To look for a record under a key that nobody has: the calls of each class.
+    pub find: Vec<(&'static str, u64)>,
+}
+
+impl Look {
+    /// A call for each.
+    #[must_use]
+    pub fn single(kind: Kind) -> Self {
+        let read = match kind {
+            Kind::Contact => "contacts.read",
+            Kind::Company => "companies.read",
+        };
+        Self {
+            read,
+            per_call: 1,
+            find: vec![(read, 1)],
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::generation::advance;
 use super::guard::{self, GuardedRow};
+use super::kept::{self, Kept};
 use super::relink::{self, Relinked};
 use super::rows::{bulk, stamp, write};
 use super::{Store, StoreError, Verb};
@@ -122,6 +123,8 @@ pub struct Adoption {
     pub dropped: Vec<LinkId>,
     /// Links that take the place of dropped ones.
     pub relinked: Vec<Relinked>,
+    /// Fields on which both sides are left to differ, since a person said so.
+    pub kept: Vec<Kept>,
     /// Bases that move without a write.
     pub bases: Vec<NewBase>,
     /// Records that are planned.
@@ -182,6 +185,8 @@ impl Store {
         let numbers: Vec<i64> = (first..self.next_journal).collect();
         let notes = self.next_journal;
         self.next_journal += i64::try_from(plan.relinked.len()).unwrap_or(0);
+        let kept = self.next_journal;
+        self.next_journal += i64::try_from(plan.kept.len()).unwrap_or(0);
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let waits = Waits::look(&mut tx).await?;
         drop_links(&mut tx, &plan.dropped).await?;
@@ -197,6 +202,7 @@ impl Store {
         intend(&mut tx, cycle, now, plan, &numbers).await?;
         relink::reconsider(&mut tx, &plan.shadowing).await?;
         relink::journal(&mut tx, (cycle, now), notes, &plan.relinked).await?;
+        kept::journal(&mut tx, (cycle, now), kept, &plan.kept).await?;
         let grown = if sends { advance(&mut tx).await? } else { None };
         tx.commit().await?;
         if sends {

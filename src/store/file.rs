@@ -1,6 +1,6 @@
 //! The state's file: who may open it, and whether it is whole.
 
-use super::StoreError;
+use super::{StoreError, rights};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -107,9 +107,13 @@ pub(super) fn damage(path: &Path, error: sqlx::Error) -> StoreError {
             path: path.to_owned(),
             detail: "not a database, or torn".to_owned(),
         },
-        Some("14") => StoreError::Unopenable {
-            path: path.to_owned(),
-            source: io::Error::other("cannot be opened; check the directory and its rights"),
+        // To read takes a log beside the file, too.
+        Some("8" | "14" | "520" | "776" | "1288" | "1544") => match rights::writable(path) {
+            Err(refused) => refused,
+            Ok(()) => StoreError::Unopenable {
+                path: path.to_owned(),
+                source: io::Error::other("cannot be opened; check the directory and its rights"),
+            },
         },
         _ => error.into(),
     }

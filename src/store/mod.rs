@@ -16,6 +16,7 @@ mod first;
 mod flap;
 mod generation;
 mod guard;
+mod kept;
 mod keys;
 mod lookup;
 mod meta;
@@ -26,6 +27,7 @@ mod relink;
 mod report;
 mod retention;
 mod revert;
+mod rights;
 mod rows;
 mod spent;
 mod standings;
@@ -41,6 +43,7 @@ pub use drift::{Drift, Stand};
 pub use finish::{Finish, Stored, Verb};
 pub use flap::PastWrites;
 pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, WaitingClass};
+pub use kept::Kept;
 pub use lookup::GRACE;
 pub use meta::{CallsToday, CycleEnd};
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
@@ -111,6 +114,20 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// We may not write it.
+    #[error(
+        "{path} cannot be written ({why}): the state and its directory must be writable by whoever runs deskbridge, which is {user} now; it belongs to {owner}"
+    )]
+    ReadOnly {
+        /// The file or directory.
+        path: PathBuf,
+        /// In the system's words.
+        why: String,
+        /// Who we are.
+        user: String,
+        /// Whose it is.
+        owner: String,
+    },
     /// It belongs to other accounts.
     #[error(
         "the state belongs to the account {known}, but the credentials lead to {found}; use the state of that account, or another `state.path`"
@@ -179,6 +196,7 @@ impl Store {
         // Under whichever name: a link to it is the same state.
         let real = path.canonicalize();
         let path = real.as_deref().unwrap_or(path);
+        rights::writable(path)?;
         let lock = lock(path)?;
         let generation = Generation::new(Beside::look(path), Some(path.to_owned()));
         Self::with(path, Some(lock), generation).await

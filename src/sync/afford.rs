@@ -50,12 +50,12 @@ pub fn judge(needs: &Pair<Need>, rhythm: Rhythm) -> (Vec<String>, Vec<Finding>) 
 }
 
 fn sentence(side: Side, need: &Need, rhythm: Rhythm) -> String {
-    let polls: u64 = need.poll.values().sum();
-    let listing: u64 = need.listing.values().sum();
+    let polls = counted(need.poll.values().sum(), "call");
+    let listing = counted(need.listing.values().sum(), "call");
+    let records = counted(need.records, "record");
     let Some((allowed, window)) = need.allowed else {
         return format!(
-            "{side} names no limit: a look for changes is {polls} calls, a reading of {} records {listing}",
-            need.records
+            "{side} names no limit: a look for changes is {polls}, a reading of {records} {listing}"
         );
     };
     let looks = need.poll_takes.map_or(0.0, |takes| {
@@ -63,13 +63,38 @@ fn sentence(side: Side, need: &Need, rhythm: Rhythm) -> String {
     });
     let reading = need.listing_takes.unwrap_or_default() * rhythm.listing_part;
     format!(
-        "{side}: {allowed:.0} calls in {} are ours; a look for changes is {polls} calls, {looks:.0} % of what \
-         `schedule.poll` = {} has; a reading of {} records is {listing} calls, about {} at a quarter of the pace",
+        "{side}: {allowed:.0} calls in {} are ours; a look for changes is {polls}, {looks:.0} % of what \
+         `schedule.poll` = {} has; a reading of {records} is {listing}, about {} at a quarter of the pace",
         words(window),
         words(rhythm.poll),
-        need.records,
         words(reading),
     )
+}
+
+/// On how many days so many calls are made, today included, where `today` are left of this one and `a_day`
+/// are ours of each that follows. Nothing where there is no end to it.
+#[must_use]
+pub fn days(calls: u64, today: f64, a_day: f64) -> Option<u64> {
+    #[expect(clippy::cast_precision_loss, reason = "no plan has 2^52 calls")]
+    let rest = calls as f64 - today.clamp(0.0, a_day.max(0.0)).floor();
+    if rest <= 0.0 {
+        return Some(1);
+    }
+    if a_day < 1.0 {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number above zero"
+    )]
+    let more = (rest / a_day.floor()).ceil() as u64;
+    Some(1 + more)
+}
+
+/// `3 calls`, `1 call`.
+fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn poll(side: Side, need: &Need, rhythm: Rhythm) -> Option<Finding> {
@@ -91,10 +116,10 @@ fn listing(side: Side, need: &Need, rhythm: Rhythm) -> Option<Finding> {
     (takes > rhythm.reconcile).then(|| Finding {
         error: false,
         message: format!(
-            "`schedule.reconcile` = {} cannot be kept: reading {} records takes {} at the calls that {side} \
+            "`schedule.reconcile` = {} cannot be kept: reading {} takes {} at the calls that {side} \
              allows, beside everything else",
             words(rhythm.reconcile),
-            need.records,
+            counted(need.records, "record"),
             words(takes),
         ),
     })
@@ -134,6 +159,45 @@ mod tests {
             listing_takes: Some(Duration::from_secs(listing_takes)),
             records: 200_000,
             allowed: Some((160.0, Duration::from_mins(1))),
+        }
+    }
+
+    #[test]
+    fn a_plan_that_is_more_than_the_days_quota_is_not_said_to_end_today() {
+        for (calls, today, a_day, expected) in [
+            (0, 0.0, 0.0, Some(1)),
+            (100, 100.0, 1_000.0, Some(1)),
+            (101, 100.0, 1_000.0, Some(2)),
+            (1_100, 100.0, 1_000.0, Some(2)),
+            (1_101, 100.0, 1_000.0, Some(3)),
+            (50, 0.0, 1_000.0, Some(2)),
+            // What is left of the account's is not all ours.
+            (950, 1_000.0, 900.0, Some(2)),
+            (1, 0.0, 0.0, None),
+        ] {
+            assert_eq!(
+                days(calls, today, a_day),
+                expected,
+                "{calls} {today} {a_day}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_call_is_called_one_call() {
+        let mut one = need(8, 8);
+        one.poll = [("contacts.list", 1)].into();
+        (one.listing, one.records) = ([("contacts.list", 1)].into(), 1);
+        let needs = Pair {
+            crm: Need::default(),
+            desk: one,
+        };
+        let (sentences, _) = judge(&needs, RHYTHM);
+        for said in [
+            "a look for changes is 1 call,",
+            "a reading of 1 record is 1 call,",
+        ] {
+            assert!(sentences[1].contains(said), "{sentences:?}");
         }
     }
 

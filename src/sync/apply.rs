@@ -10,9 +10,11 @@
 //! be taken back like any other.
 
 mod check;
+mod cost;
 mod job;
 mod stands;
 
+pub use cost::Looks;
 pub(super) use job::unsaid;
 
 use super::observe::Observation;

@@ -14,7 +14,8 @@ use crate::plan::{
 };
 use crate::remote::Op;
 use crate::store::{
-    Adoption, Answer, Intent, NewBase, NewLink, NoticeRow, Outboxed, PairRow, Said, Standing, Verb,
+    Adoption, Answer, Intent, Kept, NewBase, NewLink, NoticeRow, Outboxed, PairRow, Said, Standing,
+    Verb,
 };
 use held::{as_told, conflict_hold, delete_hold, deleted};
 use std::collections::HashMap;
@@ -249,6 +250,14 @@ pub(super) fn try_now(
 fn take(kind: Kind, row: PairRow, merged: Merged, failed: &Failed, out: &mut Decided) {
     for notice in merged.notices {
         note(kind, &row, notice, &mut out.adoption);
+    }
+    if !merged.kept.is_empty() {
+        out.adoption.kept.push(Kept {
+            link: row.state.link,
+            kind,
+            rows: row.rows,
+            fields: merged.kept,
+        });
     }
     let mut state = row.state;
     let Pair { crm, desk } = merged.agreed;

@@ -1,7 +1,9 @@
 //! Whether the accounts have what the mappings name: before the first write, not after it.
 
+mod asked;
 mod support;
 
+pub use asked::conditions;
 pub use support::summary;
 
 use crate::mapping::{Field, Lens, Mapping};
@@ -57,13 +59,52 @@ pub fn compare(mapping: &Mapping, schemas: Pair<&Schema>) -> Vec<Finding> {
     }
     for field in &mapping.fields {
         for side in Side::BOTH {
+            table(mapping, field, side, schemas.of(side), &mut findings);
             if field.direction.writes(side) {
                 writable(mapping, field, side, schemas, &mut findings);
             }
         }
     }
+    for side in Side::BOTH {
+        findings.extend(asked::scope(mapping, side, schemas.of(side)));
+    }
     required(mapping, schemas, &mut findings);
     findings
+}
+
+/// Words of a table that a side's field does not have: where it is written they are refused, and where
+/// it is only read they never come.
+fn table(
+    mapping: &Mapping,
+    field: &Field,
+    side: Side,
+    schema: &Schema,
+    findings: &mut Vec<Finding>,
+) {
+    let Lens::Values(table) = &field.lens else {
+        return;
+    };
+    for name in field.names(side) {
+        let Some(Shape::Choice(choices)) = schema.fields.get(name).map(|info| &info.shape) else {
+            continue;
+        };
+        let mut words: Vec<&String> = match side {
+            Side::Crm => table.0.keys().collect(),
+            Side::Desk => table.0.values().collect(),
+        };
+        words.sort_unstable();
+        words.dedup();
+        for word in words.into_iter().filter(|word| !choices.contains(word)) {
+            let hint = hint(word, choices);
+            let kind = mapping.kind;
+            findings.push(Finding {
+                error: true,
+                message: format!(
+                    "`{word}` is no choice of the {kind} field `{name}` in {side}{hint}"
+                ),
+            });
+        }
+    }
 }
 
 fn writable(
@@ -83,22 +124,6 @@ fn writable(
                 error: true,
                 message: format!("the {kind} field `{name}` can only be read in {side}; give it direction = \"{}\"", towards(side.other())),
             });
-        }
-        if let (Shape::Choice(choices), Lens::Values(table)) = (&info.shape, &field.lens) {
-            let words = table.0.iter().map(|(crm, desk)| match side {
-                Side::Crm => crm,
-                Side::Desk => desk,
-            });
-            for word in words.filter(|word| !choices.contains(word)) {
-                let hint = nearest(word, choices.iter().map(String::as_str))
-                    .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                findings.push(Finding {
-                    error: true,
-                    message: format!(
-                        "`{word}` is no choice of the {kind} field `{name}` in {side}{hint}"
-                    ),
-                });
-            }
         }
         fits(mapping, field, side, name, schemas, findings);
     }
@@ -208,6 +233,12 @@ const fn towards(side: Side) -> &'static str {
         Side::Crm => "to_crm",
         Side::Desk => "to_freshdesk",
     }
+}
+
+/// The choice that was probably meant, as the end of a sentence; nothing where none is near.
+fn hint(word: &str, choices: &[String]) -> String {
+    nearest(word, choices.iter().map(String::as_str))
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
 /// The one of `words` that is nearest to `word`, if any is near.

@@ -8,8 +8,8 @@ mod desk;
 
 use crate::model::{Kind, Observed, Presence, RecordId, Side, TicketChange, Version};
 use crate::remote::{
-    Account, Caps, Connector, Cursor, Fetched, Helpdesk, Lookup, Op, Outcome, Page, PageRequest,
-    RemoteError, Schema, Spending,
+    Account, Caps, Connector, Cursor, Fetched, Helpdesk, Look, Lookup, Op, Outcome, Page,
+    PageRequest, RemoteError, Schema, Spending,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -153,6 +153,10 @@ impl Connector for Rehearsal {
 
     fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
         self.real.forecast(calls)
+    }
+
+    fn look(&self, kind: Kind) -> Look {
+        self.real.look(kind)
     }
 
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize) {

@@ -6,7 +6,9 @@ use crate::world::program::{
 };
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::Options as DeskOptions;
-use deskbridge::sandbox::hubspot::{HubspotSim, Kind as CrmKind, Options as CrmOptions, Seed};
+use deskbridge::sandbox::hubspot::{
+    HubspotSim, Kind as CrmKind, Limits as CrmLimits, Options as CrmOptions, Seed,
+};
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -438,4 +440,60 @@ async fn a_sync_between_systems_of_which_one_fails_says_which() {
             .starts_with("freshdesk: ")
     );
     assert_eq!(world.desk.contacts().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_says_what_its_apply_takes_and_it_takes_that() {
+    let world = World::new().await;
+    people(&world, 0..20);
+    write_config(&world);
+    let text = said(&output(&world, &["plan"]));
+    assert!(
+        text.contains("`apply` of it looks at each record once more: about 1 call of crm, 100 calls of freshdesk"),
+        "{text}"
+    );
+    let plan = parsed(&output(&world, &["plan", "--json", "-o", "plan"]));
+    assert_eq!(plan["days"], Json::Null, "{plan:#}");
+    let calls = |side: &str| {
+        let calls = plan["apply"]["calls"][side].as_object().unwrap();
+        calls.values().map(|it| it.as_u64().unwrap()).sum::<u64>()
+    };
+    let done = parsed(&output(&world, &["apply", "plan", "--yes", "--json"]));
+    assert_eq!(done["calls"]["crm"], calls("crm"), "{plan:#}\n{done:#}");
+    assert_eq!(done["calls"]["freshdesk"], calls("freshdesk"), "{plan:#}");
+    let nothing = said(&output(&world, &["plan"]));
+    assert!(!nothing.contains("`apply`"), "{nothing}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_the_days_quota_does_not_let_end_today_says_when_it_ends() {
+    let limits = CrmLimits::Custom {
+        ten_seconds: 1_000,
+        searches: 1_000,
+        daily: 60,
+    };
+    let crm = CrmOptions {
+        limits,
+        ..CrmOptions::default()
+    };
+    let world = World::with(crm, DeskOptions::default()).await;
+    // Nine calls of the CRM make them, in batches.
+    for number in 0..900 {
+        let email = format!("c{number}@example.com");
+        world.desk_contact(&json!({"name": "C", "email": email}));
+    }
+    write_config(&world);
+    // Each plan takes some of the day.
+    let mut days = Vec::new();
+    while days.last() != Some(&json!(2)) {
+        let plan = output(&world, &["plan", "--json"]);
+        assert_eq!(code(&plan), 0, "{days:?}: {}", said(&plan));
+        days.push(parsed(&plan)["days"].clone());
+    }
+    assert_eq!(days[0], 1, "{days:?}");
+    let text = said(&output(&world, &["plan"]));
+    assert!(
+        text.contains("so that it ends on day 2 from now, today included"),
+        "{text}"
+    );
 }

@@ -285,3 +285,109 @@ fn without_a_state_there_is_nothing_to_answer() {
     let output = output.env_remove("STATE_DIRECTORY").output().unwrap();
     assert_eq!(code(&output), 73, "{}", said(&output));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_suggested_leads_to_the_file_that_the_person_named() {
+    let world = guarded().await;
+    people(&world, 0..9);
+    let toml = world.dir.path().join("sync.toml");
+    let named = world.dir.path().join("our crm.toml");
+    fs::rename(toml, named).unwrap();
+    let run = |arguments: &[&str]| {
+        let all: Vec<&str> = ["-c", "our crm.toml"]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        output(&world, &all)
+    };
+    let synced = run(&["sync"]);
+    assert_eq!(code(&synced), 79, "{}", said(&synced));
+    let see = "see `deskbridge -c 'our crm.toml' holds`";
+    assert!(said(&synced).contains(see), "{}", said(&synced));
+    let id = parsed(&run(&["holds", "--json"]))[0]["id"].to_string();
+    let approve = format!("deskbridge -c 'our crm.toml' approve {id}");
+    let discard = format!("deskbridge -c 'our crm.toml' discard {id}");
+    assert_eq!(parsed(&run(&["holds", "--json"]))[0]["answer"], approve);
+    for arguments in [&["holds"][..], &["explain", "c1@acme.test"]] {
+        let told = said(&run(arguments));
+        assert!(told.contains(&approve), "{told}");
+        assert!(told.contains(&discard), "{told}");
+    }
+    let gone = run(&["approve", "4711"]);
+    assert_eq!(code(&gone), 64);
+    let lists = "`deskbridge -c 'our crm.toml' holds` lists what waits";
+    assert!(said(&gone).contains(lists), "{}", said(&gone));
+    let planned = run(&["plan", "-o", "a plan"]);
+    let apply = "`deskbridge -c 'our crm.toml' apply 'a plan'`";
+    assert!(said(&planned).contains(apply), "{}", said(&planned));
+    // And it works as it is, in a shell.
+    let pasted = approve.strip_prefix("deskbridge ").unwrap();
+    let program = env!("CARGO_BIN_EXE_deskbridge");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &format!("{program} {pasted}")]);
+    let approved = shell.current_dir(world.dir.path()).output().unwrap();
+    assert_eq!(code(&approved), 0, "{}", said(&approved));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_what_is_settled_is_no_success() {
+    let mut world = World::new().await;
+    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    write_config(&world);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let there = world.desk_by_email("ada@acme.test").id;
+    world.crm_edit(ada, &[("phone", "+2")]);
+    let edit = json!({"phone": "+3"});
+    world.desk.edit_contact(there, &edit).unwrap();
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let id = holds(&world).first().unwrap()["id"].to_string();
+    // A person may change their mind until it is carried out.
+    for side in ["crm", "freshdesk"] {
+        let taken = output(&world, &["approve", &id, "--take", side]);
+        assert_eq!(code(&taken), 0, "{}", said(&taken));
+    }
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    for late in [
+        &["approve", &id, "--take", "crm"][..],
+        &["approve", &id],
+        &["discard", &id],
+    ] {
+        let again = output(&world, late);
+        assert_eq!(code(&again), 64, "{late:?}: {}", said(&again));
+        assert!(
+            said(&again).contains("its cause is gone"),
+            "{}",
+            said(&again)
+        );
+    }
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
+    assert_eq!(row.properties["phone"], "+3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_what_an_applied_plan_has_written_is_no_success() {
+    let world = guarded().await;
+    people(&world, 0..9);
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let id = holds(&world).first().unwrap()["id"].to_string();
+    assert_eq!(code(&output(&world, &["plan", "-o", "a.plan"])), 0);
+    let applied = output(&world, &["apply", "a.plan", "--yes"]);
+    assert_eq!(
+        (code(&applied), world.desk_count()),
+        (0, 9),
+        "{}",
+        said(&applied)
+    );
+    for late in ["approve", "discard"] {
+        let again = output(&world, &[late, &id]);
+        assert_eq!(code(&again), 64, "{late}: {}", said(&again));
+    }
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+}

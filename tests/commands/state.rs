@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -388,4 +388,95 @@ async fn a_long_journal_is_pruned_in_parts_and_ticket_counts_survive_it() {
         1
     );
     assert_eq!(stage.priority(ticket), crate::world::stage::URGENT);
+}
+
+/// Runs the program as a user who owns nothing here, where we may become one; else as ourselves, from
+/// whom the rights are taken.
+fn as_a_stranger(world: &World, arguments: &[&str]) -> std::process::Output {
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65_534;
+    let directory = world.dir.path();
+    let program = directory.join("program");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_deskbridge"), &program).unwrap();
+    }
+    let mut command = std::process::Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .env("HUBSPOT_TOKEN", "pat-sandbox")
+        .env("FRESHDESK_API_KEY", "freshdesk-sandbox-key")
+        .env("TMPDIR", "/tmp")
+        .env_remove("RUST_LOG")
+        .env_remove("STATE_DIRECTORY");
+    let root = fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
+    if root {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    tokio::task::block_in_place(|| command.output().unwrap())
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_we_may_not_write_is_named_with_who_would_have_to() {
+    let world = synced().await;
+    let (directory, state) = (world.dir.path(), world.state());
+    for entry in fs::read_dir(directory).unwrap() {
+        set_mode(&entry.unwrap().path(), 0o666);
+    }
+    let check = |arguments: &[&str], path: &Path| {
+        let told = as_a_stranger(&world, arguments);
+        assert_eq!(code(&told), 73, "{arguments:?}: {}", said(&told));
+        let words = format!("{} cannot be written (permission denied)", path.display());
+        assert!(
+            said(&told).contains(&words),
+            "{arguments:?}: {}",
+            said(&told)
+        );
+        for part in [
+            "must be writable by whoever runs deskbridge, which is ",
+            "it belongs to ",
+        ] {
+            assert!(said(&told).contains(part), "{}", said(&told));
+        }
+        assert!(!said(&told).contains("1544"), "{}", said(&told));
+    };
+    // The directory: SQLite keeps its log there.
+    as_a_stranger(&world, &["--version"]);
+    set_mode(&directory.join("program"), 0o555);
+    set_mode(directory, 0o555);
+    for arguments in [
+        &["sync"][..],
+        &["run"],
+        &["approve", "1"],
+        &["forget", "crm:1", "--yes"],
+    ] {
+        check(arguments, directory);
+    }
+    set_mode(directory, 0o777);
+    set_mode(&state, 0o444);
+    for arguments in [&["sync"][..], &["approve", "1"]] {
+        check(arguments, &state);
+    }
+    set_mode(&state, 0o666);
+    set_mode(directory, 0o755);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_of_a_state_in_doubt_says_so() {
+    let world = synced().await;
+    let calm = output(&world, &["status"]);
+    assert!(!said(&calm).contains("before anything"), "{}", said(&calm));
+    assert!(parsed(&output(&world, &["status", "--json"]))["doubt"].is_null());
+    world
+        .execute("UPDATE generation SET doubt = 'the state was copied or moved here'")
+        .await;
+    let told = output(&world, &["status"]);
+    let line = "the state was copied or moved here: everything is read before anything is written";
+    assert!(said(&told).contains(line), "{}", said(&told));
+    let json = parsed(&output(&world, &["status", "--json"]));
+    assert_eq!(json["doubt"], "the state was copied or moved here");
 }

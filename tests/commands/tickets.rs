@@ -367,3 +367,48 @@ async fn held_tickets_are_named_in_every_cycle() {
         assert_eq!(tickets.count(), 1, "{log}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_word_that_the_crm_can_never_show_is_found_before_nobody_becomes_a_vip_by_it() {
+    let rules = r#"
+[[ticket_rule]]
+name     = "big"
+when     = { record = "contact", any = [
+  { field = "customer_tier", in = ["VIP", "vipp"] },
+  { field = "customer_tier", at_least = 3 },
+] }
+priority = "high"
+
+[[ticket_rule]]
+name     = "stage"
+when     = { record = "contact", field = "lifecyclestage", in = ["custommer"] }
+priority = "high"
+"#;
+    let mut world = World::new().await;
+    world.remap("vip = \"VIP\", standard", "vipp = \"VIP\", standard");
+    let scope = "\n[contacts.scope]\ncrm = { field = \"customer_tier\", in = [\"Standard\"] }\n";
+    world.mapping.push_str(scope);
+    world.mapping.push_str(rules);
+    write_config(&world);
+    let check = output(&world, &["check", "--online"]);
+    assert_eq!(code(&check), 78, "{}", said(&check));
+    for line in [
+        "error: ticket rule `big`: `vipp` is no choice of the contact field `customer_tier` in crm; did you mean `vip`?",
+        "error: ticket rule `big`: `at_least` compares numbers, and no choice of the contact field `customer_tier` in crm is one; name them with `in = […]`",
+        "error: ticket rule `stage`: `custommer` is no choice of the contact field `lifecyclestage` in crm; did you mean `customer`?",
+        "error: `vipp` is no choice of the contact field `customer_tier` in crm; did you mean `vip`?",
+        "error: scope: `Standard` is no choice of the contact field `customer_tier` in crm; did you mean `standard`?",
+    ] {
+        assert!(
+            said(&check).contains(line),
+            "no {line:?} in\n{}",
+            said(&check)
+        );
+    }
+    // Rules compare without regard to letter case.
+    assert!(
+        !said(&check).contains("`VIP` is no choice"),
+        "{}",
+        said(&check)
+    );
+}

@@ -298,6 +298,21 @@ async fn a_vip_and_their_ticket_say_which_rule_did_what() {
         text.contains("priority urgent instead of low, by vip"),
         "{text}"
     );
+    // One field of it, and none that no rule sets.
+    let name = format!("ticket:{ticket}");
+    let told = parsed(&output(&stage.world, &["explain", &name, "tags", "--json"]));
+    let writes = told["tickets"][0]["writes"].as_array().unwrap();
+    assert!(
+        !writes.is_empty() && writes.iter().all(|it| it["field"] == "tags"),
+        "{told:#}"
+    );
+    let wrong = output(&stage.world, &["explain", &name, "shoe_size"]);
+    assert_eq!(code(&wrong), 64, "{}", said(&wrong));
+    assert!(
+        said(&wrong).contains("priority, status"),
+        "{}",
+        said(&wrong)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -411,4 +426,86 @@ async fn a_state_in_doubt_promises_no_deletion() {
         .execute("UPDATE generation SET doubt = 'it is an older copy'")
         .await;
     assert_eq!(action(explained(&world, "ada@acme.test")), "hold");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_were_left_to_differ_are_not_called_in_step() {
+    let mut world = World::new().await;
+    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    write_config(&world);
+    let ada = world.crm_contact(&[ADA, &[("phone", "+1")]].concat());
+    let sync = |expected: i32| {
+        let synced = output(&world, &["sync"]);
+        assert_eq!(code(&synced), expected, "{}", said(&synced));
+    };
+    sync(0);
+    let there = world.desk_by_email("ada@acme.test").id;
+    world.crm_edit(ada, &[("phone", "+2")]);
+    let edit = json!({"phone": "+3"});
+    world.desk.edit_contact(there, &edit).unwrap();
+    sync(79);
+    let id = world.holds().await[0].id.to_string();
+    let discarded = output(&world, &["discard", &id]);
+    assert_eq!(code(&discarded), 0, "{}", said(&discarded));
+    sync(0);
+    let told = explained(&world, "ada@acme.test");
+    let (codes, words) = why(&told);
+    assert_eq!(codes, ["apart"], "{words}");
+    for part in [
+        "`phone`",
+        "differ",
+        "cycle 3",
+        "as a person said (`discard`)",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    let phone = field(&told, "phone");
+    assert!(
+        phone["why"].as_str().unwrap().contains("discard"),
+        "{phone}"
+    );
+    assert_eq!(phone["writes"].as_array().unwrap().len(), 1, "{phone}");
+    let text = said(&output(&world, &["explain", "ada@acme.test"]));
+    assert!(!text.contains("in step"), "{text}");
+    assert_eq!(
+        parsed(&output(&world, &["plan", "--json"]))["changes"],
+        json!([])
+    );
+    // The next edit goes across, and then they are.
+    world.crm_edit(ada, &[("phone", "+4"), ("jobtitle", "Duke")]);
+    sync(0);
+    assert_eq!(why(&explained(&world, "ada@acme.test")).0, [""; 0]);
+    let reverted = output(&world, &["revert", "4", "--field", "job_title", "--yes"]);
+    assert_eq!(code(&reverted), 0, "{}", said(&reverted));
+    let told = explained(&world, "ada@acme.test");
+    let (codes, words) = why(&told);
+    assert_eq!(codes, ["apart"], "{words}");
+    for part in ["`job_title`", "cycle 5", "took back run 4 (`revert`)"] {
+        assert!(words.contains(part), "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_we_have_deleted_says_that_it_was_us() {
+    let remap = ("delete   = \"hold\"", "delete   = \"propagate\"");
+    let (world, clock, mut engine, ids) = world_of(&[ADA], &[remap]).await;
+    let there = world.desk_by_email("ada@acme.test").id;
+    clock.advance(TimeDelta::minutes(61));
+    world
+        .crm
+        .portal()
+        .archive(CrmKind::Contact, ids[0])
+        .unwrap();
+    assert_eq!(cycle(&mut engine).await.deleted, 1);
+    let last = cycle(&mut engine).await;
+    let (codes, words) = why(&explained(&world, &format!("freshdesk:{there}")));
+    assert!(codes.contains(&"gone".to_owned()), "{words}");
+    let ours = "deskbridge itself has put it into the trash of freshdesk, at 20";
+    assert!(words.contains(ours), "{words}");
+    assert!(
+        words.contains(&format!("in cycle {}", last.id - 1)),
+        "{words}"
+    );
+    let (_, words) = why(&explained(&world, &format!("crm:{}", ids[0])));
+    assert!(!words.contains("deskbridge itself"), "{words}");
 }

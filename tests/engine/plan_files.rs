@@ -260,8 +260,8 @@ async fn what_is_no_plan_or_not_the_plan_that_was_made_writes_nothing() {
             "changed since it was made",
         ),
         (
-            text.replacen("deskbridge_plan\":1", "deskbridge_plan\":7", 1),
-            "format version 7",
+            text.replacen("deskbridge_plan\":2", "deskbridge_plan\":7", 1),
+            "another version of deskbridge (format 7",
         ),
     ] {
         assert_ne!(wrong, text);
@@ -277,19 +277,31 @@ async fn what_is_no_plan_or_not_the_plan_that_was_made_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plan_of_another_mapping_or_of_other_accounts_is_refused() {
-    let mut scene = Scene::new().await;
+async fn a_plan_of_another_configuration_or_of_other_accounts_is_refused() {
+    let mut scene = Scene::with(VIP).await;
     scene.plan();
     let toml = scene.world.mapping.clone();
-    scene
-        .world
-        .remap("create   = \"both\"", "create   = \"none\"");
-    write_config(&scene.world);
-    scene.refused(64, "another mapping");
-    scene.world.mapping = toml;
+    for (from, to) in [
+        ("create   = \"both\"", "create   = \"none\""),
+        ("delete   = \"hold\"", "delete   = \"ignore\""),
+        ("in = [\"vip\"]", "in = [\"standard\"]"),
+        ("[\"open\", \"pending\"]", "[\"open\"]"),
+        ("priority = \"urgent\"", "priority = \"high\""),
+        (
+            "[companies]",
+            "[guards]\ncreates = { count = 9, percent = 20 }\n[companies]",
+        ),
+    ] {
+        scene.world.remap(from, to);
+        write_config(&scene.world);
+        scene.refused(64, "other mappings, ticket rules or guards");
+        scene.world.mapping.clone_from(&toml);
+    }
+    // When, where and how loudly it is done decides no row.
+    scene.world.mapping.push_str("\n[log]\nlevel = \"warn\"\n");
     write_config(&scene.world);
 
-    let other = Scene::new().await;
+    let other = Scene::with(VIP).await;
     other.put(&scene.file());
     other.refused(73, "the plan was made for the account");
     // The state of other accounts is refused as ever.

@@ -109,7 +109,7 @@ fn plan_of(undoing: &mut Undoing) -> SavedPlan {
     SavedPlan {
         made_at: chrono::DateTime::UNIX_EPOCH,
         accounts: Pair::default(),
-        mapping: String::new(),
+        config: String::new(),
         records: std::mem::take(&mut undoing.records),
         writes: std::mem::take(&mut undoing.writes),
     }

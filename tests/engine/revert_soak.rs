@@ -153,7 +153,7 @@ impl Soak {
         let plan = SavedPlan {
             made_at: chrono::DateTime::UNIX_EPOCH,
             accounts: Pair::default(),
-            mapping: String::new(),
+            config: String::new(),
             records: undoing.records,
             writes: undoing.writes,
         };

@@ -43,7 +43,8 @@ fn change(change: FieldChange) -> FieldChange {
             | Rule::Standing(_)
             | Rule::Ended(_)
             | Rule::Summary
-            | Rule::Reverted(_)) => rule,
+            | Rule::Reverted(_)
+            | Rule::Kept) => rule,
         },
         ..change
     }
@@ -70,6 +71,7 @@ fn merged(merged: Merged) -> Merged {
         changes: merged.changes.swap().map(turn),
         agreed: merged.agreed.swap(),
         notices: merged.notices.into_iter().map(notice).collect(),
+        kept: merged.kept,
     }
 }
 

@@ -92,6 +92,7 @@ async fn examine(config: &Config, connectors: &Pair<Arc<dyn Connector>>) -> Onli
             findings.extend(preflight::summary(kind, summary.of(kind), &crm));
         }
         let sound = findings.iter().all(|finding| !finding.error);
+        findings.extend(preflight::conditions(kind, &config.ticket_rules, &crm));
         online.findings.extend(findings.into_iter().map(Said::from));
         // A field that is not there would be refused, and say nothing about rights.
         if sound {

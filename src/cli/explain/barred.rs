@@ -2,6 +2,7 @@
 
 use super::verdict::{Outlook, are};
 use crate::cli::exit::Failure;
+use crate::cli::paste;
 use crate::model::Side;
 use crate::plan::{Class, FieldChange, clears};
 use crate::store::{Answer, HoldView, Report, Story};
@@ -102,10 +103,11 @@ async fn bars(state: &mut Report, story: &Story) -> Result<Vec<Bar>, Failure> {
 
 fn waiting(class: Class, hold: &HoldView) -> String {
     let (id, word) = (hold.id, class.word());
-    format!(
+    let text = format!(
         "held for a person since {}, together with every other {word} of its kind (number {id}): {}; `deskbridge approve {id}` lets them through, `deskbridge discard {id}` leaves them",
         hold.since, hold.reason
-    )
+    );
+    paste::ready(&text).into_owned()
 }
 
 fn class_of(change: &FieldChange, target: Side) -> Class {

@@ -77,14 +77,30 @@ pub(super) fn named<'a>(mapping: &'a Mapping, name: &str) -> Result<&'a str, Fai
     )))
 }
 
+/// What rules do to a ticket.
+const OF_TICKETS: [&str; 7] = [
+    "priority", "status", "type", "group", "agent", "tags", "note",
+];
+
+/// The field of a ticket that is called so.
+pub(super) fn of_ticket(name: &str) -> Result<&str, Failure> {
+    if OF_TICKETS.contains(&name) {
+        return Ok(name);
+    }
+    Err(Failure::Usage(format!(
+        "no rule sets a field `{name}` of a ticket; these are: {}",
+        OF_TICKETS.join(", ")
+    )))
+}
+
 /// All mapped fields.
-pub(super) fn fields(
+pub(super) fn fields<'a>(
     mapping: &Mapping,
     story: &Story,
     merged: &Merged,
-    past: &[Past],
+    past: impl Iterator<Item = &'a Past>,
 ) -> Vec<FieldAbout> {
-    let writes: Vec<Write> = past.iter().flat_map(writes).collect();
+    let writes: Vec<Write> = past.flat_map(writes).collect();
     let about = |field: &Field| {
         let of = |side: Side, base: bool| {
             let record = story.records.of(side).as_ref();

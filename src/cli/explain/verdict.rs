@@ -5,7 +5,7 @@ use crate::cli::output::counted;
 use crate::mapping::Mapping;
 use crate::model::{COMPANY, Pair, Presence, Side};
 use crate::plan::{
-    DeleteReason, FieldChange, Merged, PairVerdict, Verdict, decide, first_fields, identify,
+    DeleteReason, FieldChange, Merged, PairVerdict, Verdict, apart, decide, first_fields, identify,
 };
 use crate::store::{Fate, HoldView, Parked, RecordView, Report, Story};
 use serde::Serialize;
@@ -18,8 +18,10 @@ pub(super) struct Outlook {
     pub(super) why: Vec<Why>,
     /// What is written, as far as nothing holds it up.
     pub(super) merged: Merged,
-    /// Fields whose change waits for a person, with what they are told.
+    /// Fields whose change waits for a person, or that were left to differ, with what people are told.
     pub(super) held: BTreeMap<String, String>,
+    /// Fields on which both sides differ without anything to be done.
+    pub(super) apart: Vec<String>,
 }
 
 /// Something that the next cycle does.
@@ -37,7 +39,7 @@ pub(super) struct Next {
 #[derive(Debug, Serialize)]
 pub(super) struct Why {
     /// One word: `out_of_scope`, `shadowed`, `detached`, `single`, `gone`, `held`, `failed`, `refused`,
-    /// `in_doubt`, `cannot_cross`, `waits_for_company`, `unmapped`.
+    /// `in_doubt`, `cannot_cross`, `waits_for_company`, `unmapped`, `apart`.
     pub(super) code: &'static str,
     /// In words.
     pub(super) text: String,
@@ -95,7 +97,13 @@ fn pair(mapping: &Mapping, story: &Story, doubted: bool, out: &mut Outlook) {
         desk: !doubted,
     };
     match decide(mapping, &pair, undoable) {
-        PairVerdict::Merge(merged) => merge(merged, out),
+        PairVerdict::Merge(merged) => {
+            out.apart = apart(mapping, &pair)
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
+            merge(merged, out);
+        }
         PairVerdict::OutOfScope => {
             for side in Side::BOTH {
                 if mapping.in_scope(side, pair.images.of(side)) == Some(false) {

@@ -2,6 +2,7 @@
 
 use crate::cli::exit::Failure;
 use crate::cli::output::counted;
+use crate::cli::paste;
 use crate::cli::watch::say;
 use crate::config::Config;
 use crate::model::{Kind, Pair, Presence, RecordId, Side};
@@ -60,7 +61,7 @@ pub(super) async fn save(
             crm: accounts.crm.unwrap_or_default(),
             desk: accounts.desk.unwrap_or_default(),
         },
-        mapping: config.digest(),
+        config: config.plan_digest(),
         records: records(touched, &writes, config, state).await?,
         writes,
     };
@@ -69,7 +70,7 @@ pub(super) async fn save(
         .map_err(|error| Failure::machine("writing the plan")(error.into()))?;
     put(path, &text).map_err(Failure::machine("writing the plan"))?;
     let saved = counted(plan.writes.len() as u64, "write");
-    let path = path.display();
+    let path = paste::quoted(&path.to_string_lossy());
     say(&format!(
         "{saved} saved: `deskbridge apply {path}` carries them out"
     ));

@@ -5,15 +5,16 @@ mod ticket;
 
 pub(in crate::cli) use planned::planned;
 
-use super::Planned;
+use super::{Cost, Planned};
 use crate::cli::exit::Failure;
 use crate::cli::output::{Output, counted, harmless};
 use crate::model::{Side, Value};
-use crate::plan::FieldChange;
+use crate::plan::{Deed, FieldChange, Subject};
 use crate::store::{HoldView, JournalView, LinkView, Report};
+use crate::sync::apply::Looks;
 use chrono::SecondsFormat;
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
 /// Rows that are held in memory at a time.
@@ -59,12 +60,16 @@ struct Field {
 
 /// How many rows of which action.
 #[derive(Debug, Default)]
-pub(super) struct Counts(BTreeMap<String, u64>);
+pub(super) struct Counts {
+    by: BTreeMap<String, u64>,
+    /// What `apply` would have to look at.
+    looks: Looks,
+}
 
 impl Counts {
     /// Whether a cycle would change anything.
     pub(super) fn any(&self) -> bool {
-        !self.0.is_empty()
+        !self.by.is_empty()
     }
 }
 
@@ -87,6 +92,11 @@ pub(super) async fn json(
     out.part(&cost.calls)?;
     out.raw(", \"minutes\": ")?;
     out.part(&cost.minutes)?;
+    out.raw(", \"days\": ")?;
+    out.part(&cost.days())?;
+    let (calls, minutes) = cost.of_apply(&counts.looks);
+    out.raw(", \"apply\": ")?;
+    out.part(&json!({"calls": calls, "minutes": minutes}))?;
     out.raw("}\n")?;
     Ok(counts)
 }
@@ -101,7 +111,7 @@ pub(super) async fn text(
     let counts = each(state, planned, |change| row(change, out)).await?;
     if counts.any() {
         let said: Vec<String> = counts
-            .0
+            .by
             .iter()
             .map(|(action, number)| counted(*number, action))
             .collect();
@@ -109,14 +119,14 @@ pub(super) async fn text(
     } else {
         out.line("nothing to write")?;
     }
-    if counts.0.contains_key("hold") {
+    if counts.by.contains_key("hold") {
         out.line(
             "a cycle writes nothing of what is held before it is answered (`deskbridge holds`)",
         )?;
     }
     let waiting = report
         .held
-        .saturating_sub(counts.0.get("hold").copied().unwrap_or(0));
+        .saturating_sub(counts.by.get("hold").copied().unwrap_or(0));
     if waiting > 0 {
         out.line(format_args!(
             "{waiting} held since before: see `deskbridge holds`"
@@ -137,7 +147,57 @@ pub(super) async fn text(
             "about {minutes} min at the slower account's limit"
         ))?;
     }
+    over_days(cost, out)?;
+    applied(cost, &counts, out)?;
     Ok(counts)
+}
+
+/// Says where a quota a day does not let it end today.
+fn over_days(cost: &Cost, out: &mut Output) -> Result<(), Failure> {
+    for side in Side::BOTH {
+        let Some(quota) = cost.quotas.of(side) else {
+            continue;
+        };
+        let (today, a_day) = (quota.today.floor(), quota.a_day.floor());
+        match quota.days {
+            Some(1) => {}
+            Some(days) => out.line(format_args!(
+                "{side}: {today} calls are left of today's quota and {a_day} a day are ours, so that it ends on day {days} from now, today included"
+            ))?,
+            None => out.line(format_args!(
+                "{side}: nothing of the day's quota is ours, so that it does not end"
+            ))?,
+        }
+    }
+    Ok(())
+}
+
+/// What `apply` of the plan takes: more than a cycle, since each record is looked at once more.
+fn applied(cost: &Cost, counts: &Counts, out: &mut Output) -> Result<(), Failure> {
+    if counts.looks == Looks::default() {
+        return Ok(());
+    }
+    let (calls, minutes) = cost.of_apply(&counts.looks);
+    let of = |side: Side| counted(calls.of(side).values().sum(), "call");
+    let lasts = if cost.limited {
+        format!(", about {minutes} min")
+    } else {
+        String::new()
+    };
+    out.line(format_args!(
+        "`apply` of it looks at each record once more: about {} of crm, {} of freshdesk{lasts}",
+        of(Side::Crm),
+        of(Side::Desk),
+    ))
+}
+
+/// How many of the keys of a new record have a value; nothing of what is no create.
+fn keys(write: &JournalView, planned: &Planned) -> u64 {
+    let mappings = planned.mappings.iter();
+    let mapping = mappings.filter(|it| it.kind.word() == write.kind);
+    let keys = mapping.flat_map(|it| &it.keys);
+    let has = |name: &str| write.fields.iter().any(|it| it.set.get(name).is_some());
+    keys.filter(|key| has(key.name(write.side))).count() as u64
 }
 
 /// Hands each row to `show`, page by page, and counts them.
@@ -148,8 +208,9 @@ async fn each(
 ) -> Result<Counts, Failure> {
     let report = &planned.report;
     let mut counts = Counts::default();
+    let mut looks = Looks::default();
     let mut take = |change: &Change| {
-        *counts.0.entry(change.counts_as().to_owned()).or_default() += 1;
+        *counts.by.entry(change.counts_as().to_owned()).or_default() += 1;
         show(change)
     };
     let mut after = 0;
@@ -168,6 +229,10 @@ async fn each(
         let page = state.journal(report.id, after, PAGE).await?;
         for (_, write) in &page {
             take(&written(write))?;
+            let known = Subject::read(&write.kind).zip(Deed::read(&write.action));
+            if let Some((record, action)) = known {
+                looks.add(record, action, write.side, keys(write, planned));
+            }
         }
         match page.last() {
             Some((last, _)) => after = *last,
@@ -193,6 +258,7 @@ async fn each(
     for hold in before {
         take(&held(hold))?;
     }
+    counts.looks = looks;
     Ok(counts)
 }
 

@@ -72,12 +72,8 @@ pub fn compile_with(
 fn read(source: &str) -> Result<(Raw, Diagnostics), Diagnostics> {
     let (document, errors) = DeTable::parse_recoverable(source);
     let mut found = Diagnostics::default();
-    for error in &errors {
-        found.push(syntax(error));
-    }
     if !errors.is_empty() {
-        found.sort();
-        return Err(found);
+        return Err(unreadable(&errors));
     }
     let mut unknown = Vec::new();
     let raw = serde_ignored::deserialize(Deserializer::from(document.clone()), |path| {
@@ -95,9 +91,30 @@ fn read(source: &str) -> Result<(Raw, Diagnostics), Diagnostics> {
     Ok((raw, found))
 }
 
+/// What keeps a file from being TOML. After a slip in its syntax the parser guesses, and whatever it says
+/// of the rest is about the guess: the first one is all there is to mend. Keys that stand twice are no
+/// guess where nothing else is wrong.
+fn unreadable(errors: &[Error]) -> Diagnostics {
+    let twice = |error: &&Error| error.message().contains(TWICE);
+    let slips = errors.iter().filter(|error| !twice(error));
+    let first = slips.min_by_key(|error| error.span().map_or(0, |span| span.start));
+    if let Some(first) = first {
+        return Diagnostics::from(syntax(first));
+    }
+    let mut found = Diagnostics::default();
+    for error in errors {
+        found.push(syntax(error));
+    }
+    found.sort();
+    found
+}
+
+/// What the parser says of a key that stands twice.
+const TWICE: &str = "duplicate key";
+
 fn syntax(error: &Error) -> Diagnostic {
     let diagnostic = Diagnostic::error(error.span().unwrap_or_default(), error.message());
-    if error.message().contains("duplicate key") {
+    if error.message().contains(TWICE) {
         return diagnostic.help("each key stands once; a table that comes again is written [[ ]]");
     }
     diagnostic

@@ -15,7 +15,7 @@ fn plan() -> SavedPlan {
             crm: "crm:1".to_owned(),
             desk: "freshdesk:x".to_owned(),
         },
-        mapping: "abc".to_owned(),
+        config: "abc".to_owned(),
         records: vec![Seen::new(Side::Crm, Kind::Contact, id, at, &image, &reads)],
         writes: vec![PlannedWrite {
             record: Subject::Contact,
@@ -58,9 +58,9 @@ fn nothing_that_was_cut_or_changed_on_the_way_is_carried_out() {
         ("\"abc\"", "\"abd\"", FileError::Edited),
         (",\n\"writes\"", ", \"writes\"", FileError::Edited),
         (
-            "deskbridge_plan\":1",
             "deskbridge_plan\":2",
-            FileError::Version(2),
+            "deskbridge_plan\":1",
+            FileError::Format(1),
         ),
         ("\"plan\":", "\"plans\":", FileError::Edited),
     ] {
@@ -80,6 +80,28 @@ fn nothing_that_was_cut_or_changed_on_the_way_is_carried_out() {
         let found = SavedPlan::from_text(nonsense);
         assert_eq!(found, Err(FileError::NotAPlan), "{nonsense:?}");
     }
+}
+
+#[test]
+fn a_plan_of_another_version_is_refused_and_it_says_what_to_do() {
+    let text = plan().to_text().unwrap();
+    let body = text.split_once("\"plan\":\n").unwrap().1;
+    let body = body.strip_suffix("}\n").unwrap();
+    let checksum = sum("0.0.9", body);
+    let older = format!(
+        "{BEGINNING}{VERSION},\"made_by\":\"0.0.9\",\"checksum\":\"{checksum}\",\"plan\":\n{body}}}\n"
+    );
+    let refused = SavedPlan::from_text(&older).unwrap_err();
+    assert_eq!(refused, FileError::Program("0.0.9".to_owned()));
+    let said = refused.to_string();
+    assert!(said.contains("0.0.9") && said.contains(PROGRAM), "{said}");
+    assert!(said.contains("`deskbridge plan -o FILE`"), "{said}");
+    // Nobody makes it another version's by hand.
+    let forged = text.replacen(PROGRAM, "9.9.9", 1);
+    assert_eq!(SavedPlan::from_text(&forged), Err(FileError::Edited));
+    // The first format had no version of the program.
+    let first = "{\"deskbridge_plan\":1,\"checksum\":\"x\",\"plan\":\n{}}\n";
+    assert_eq!(SavedPlan::from_text(first), Err(FileError::Format(1)));
 }
 
 #[test]

@@ -23,8 +23,8 @@ use super::governor::{Class, Headers, Limits, Portion};
 use super::http::{Auth, Call, Http, Settings};
 use super::reply::Reply;
 use super::{
-    Account, Caps, Connector, Cursor, ErrorKind, Fetched, Helpdesk, Ledger, Lookup, Op, Outcome,
-    Page, PageRequest, RemoteError, Schema, Spending, Tariff, Today,
+    Account, Caps, Connector, Cursor, ErrorKind, Fetched, Helpdesk, Ledger, Look, Lookup, Op,
+    Outcome, Page, PageRequest, RemoteError, Schema, Spending, Tariff, Today,
 };
 use crate::model::{Kind, RecordId, Side};
 pub use plan::{CONTACTS_LIST, Plan, TICKETS_CREATE, TICKETS_LIST, TICKETS_UPDATE};
@@ -231,6 +231,20 @@ impl Connector for Freshdesk {
 
     fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
         self.http.forecast(calls)
+    }
+
+    /// An address that nobody has is looked for among live, deleted and blocked contacts, and among the
+    /// agents.
+    fn look(&self, kind: Kind) -> Look {
+        let endpoints = Endpoints::of(kind);
+        Look {
+            read: endpoints.view,
+            per_call: 1,
+            find: match kind {
+                Kind::Contact => vec![(endpoints.list, 3), ("agents.list", 1)],
+                Kind::Company => vec![(endpoints.autocomplete, 1)],
+            },
+        }
     }
 
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize) {

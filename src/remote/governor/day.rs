@@ -47,6 +47,10 @@ impl Day {
         }
     }
 
+    pub(super) const fn quota(&self) -> Option<f64> {
+        self.quota
+    }
+
     pub(super) fn lies_east(&mut self, minutes: i32) {
         self.offset = i64::from(minutes) * 60 * 1000;
     }

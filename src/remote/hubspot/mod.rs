@@ -22,8 +22,8 @@ use super::budget::reading;
 use super::governor::{Class, Daily, Headers, Limits, Portion, Rate, Reading, Scope};
 use super::http::{Auth, Http, Settings};
 use super::{
-    Account, Caps, Connector, Cursor, Fetched, Ledger, Lookup, Op, Outcome, Page, PageRequest,
-    RemoteError, Schema, Spending, Tariff, Today,
+    Account, Caps, Connector, Cursor, Fetched, Ledger, Look, Lookup, Op, Outcome, Page,
+    PageRequest, RemoteError, Schema, Spending, Tariff, Today,
 };
 use crate::model::{COMPANY, Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -169,6 +169,19 @@ impl Connector for Hubspot {
 
     fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
         self.http.forecast(calls)
+    }
+
+    fn look(&self, kind: Kind) -> Look {
+        let read = endpoint(kind, Verb::Read);
+        let find = match kind {
+            Kind::Contact => read,
+            Kind::Company => endpoint(kind, Verb::Search),
+        };
+        Look {
+            read,
+            per_call: BATCH as u64,
+            find: vec![(find, 1)],
+        }
     }
 
     /// A batch is one call. A changed company is one more for the links of the whole batch; where

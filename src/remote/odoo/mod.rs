@@ -27,8 +27,8 @@ mod write;
 use super::governor::{Class, Headers, Limits, Portion};
 use super::http::{Auth, Call, Http, Settings};
 use super::{
-    Account, Caps, Connector, Cursor, Fetched, Ledger, Lookup, Op, Outcome, Page, PageRequest,
-    RemoteError, Schema, Spending, Tariff, Today,
+    Account, Caps, Connector, Cursor, Fetched, Ledger, Look, Lookup, Op, Outcome, Page,
+    PageRequest, RemoteError, Schema, Spending, Tariff, Today,
 };
 use crate::model::{Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -259,6 +259,14 @@ impl Connector for Odoo {
     }
 
     /// Updates are reckoned at one call each: only equal ones share a call, and a sample cannot say.
+    fn look(&self, kind: Kind) -> Look {
+        Look {
+            read: Method::Read.endpoint(kind),
+            per_call: PAGE as u64,
+            find: vec![(Method::SearchRead.endpoint(kind), 1)],
+        }
+    }
+
     fn cost(&self, kind: Kind, sort: &Op, ops: usize) -> (&'static str, usize) {
         match sort {
             Op::Create { .. } => (Method::Create.endpoint(kind), ops.div_ceil(BATCH)),

@@ -4,7 +4,7 @@ use crate::model::Side;
 use crate::plan::Class;
 use crate::store::report::hold_of;
 use crate::store::rows::bulk;
-use crate::store::{HoldView, Store, StoreError, connect, damage};
+use crate::store::{HoldView, Store, StoreError, connect, damage, rights};
 use sqlx::{Connection as _, SqliteConnection};
 use std::collections::HashMap;
 use std::path::Path;
@@ -163,6 +163,7 @@ impl Answers {
         if !path.exists() {
             return Err(StoreError::Absent(path.to_owned()));
         }
+        rights::writable(path)?;
         let mut connection = connect(path, false).await?;
         let knows: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM pragma_table_info('guarded') WHERE name = 'answering')",
@@ -199,6 +200,9 @@ impl Answers {
         let mut answered = HashMap::new();
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for (id, answer) in answers {
+            if is_void(&mut tx, *id).await? {
+                return Ok(Err(*id));
+            }
             let written = sqlx::query("UPDATE hold SET answer = ?2 WHERE id = ?1")
                 .bind(id)
                 .bind(answer.word())
@@ -227,4 +231,21 @@ impl Answers {
     pub fn answered(&self, id: i64) -> u64 {
         self.answered.get(&id).copied().unwrap_or(0)
     }
+}
+
+/// Whether this hold is over a class of records' changes of which none waits any more: an approved plan has
+/// written them, and the next cycle will find that out.
+async fn is_void(tx: &mut SqliteConnection, id: i64) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM hold AS h
+           WHERE h.id = ?1 AND h.record IS NULL AND h.whole = 1 AND h.class IN ('create', 'update', 'clear', 'delete')
+             AND NOT EXISTS (
+               SELECT 1 FROM guarded AS g JOIN record AS r ON r.id = g.record
+               WHERE g.kind = h.kind AND g.class = h.class AND g.answer IS NULL
+                 AND CASE g.class WHEN 'create' THEN r.link IS NULL AND r.presence = 'live'
+                                  ELSE r.link IS NOT NULL END))",
+    )
+    .bind(id)
+    .fetch_one(tx)
+    .await?)
 }

@@ -76,7 +76,8 @@ impl Report {
             .collect())
     }
 
-    /// The writes of a cycle (records that took another's place are among its links), in order, from journal number `after` on; at most `limit`, each with
+    /// The writes of a cycle (records that took another's place are among its links, and what was left as it
+    /// is was not written), in order, from journal number `after` on; at most `limit`, each with
     /// its number.
     ///
     /// # Errors
@@ -90,7 +91,7 @@ impl Report {
     ) -> Result<Vec<(i64, JournalView)>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, side, kind, action, crm_id, desk_id, fields, outcome FROM journal
-             WHERE cycle = ?1 AND id > ?2 AND action <> 'relink' ORDER BY id LIMIT ?3",
+             WHERE cycle = ?1 AND id > ?2 AND action NOT IN ('relink', 'keep') ORDER BY id LIMIT ?3",
         )
         .bind(cycle)
         .bind(after)

@@ -15,7 +15,7 @@ pub struct Past {
     pub cycle: i64,
     /// The side written.
     pub side: Side,
-    /// `create`, `update`, `delete`, `relink`, or what a rule did to a ticket.
+    /// `create`, `update`, `delete`, `relink`, `keep` (both sides were left to differ), or what a rule did to a ticket.
     pub action: String,
     /// What became of it; `None` where nobody knows yet.
     pub outcome: Option<String>,

@@ -43,7 +43,7 @@ fn raises(tickets: &[u64]) -> SavedPlan {
     SavedPlan {
         made_at: chrono::DateTime::UNIX_EPOCH,
         accounts: Pair::default(),
-        mapping: String::new(),
+        config: String::new(),
         records: Vec::new(),
         writes: tickets.iter().map(write).collect(),
     }
