@@ -24,6 +24,8 @@ pub struct Known {
 pub struct Index {
     records: HashMap<i64, Known>,
     postings: HashMap<(usize, String), Vec<i64>>,
+    /// Each of two that a deletion has parted, by the other one.
+    parted: HashMap<i64, i64>,
 }
 
 /// What a record was found to be.
@@ -35,6 +37,12 @@ pub enum Verdict {
         other: i64,
         /// Which key.
         key: usize,
+    },
+    /// The same as this record of the other side: a deletion has parted them, and what was deleted is
+    /// back.
+    Again {
+        /// The counterpart.
+        other: i64,
     },
     /// It shares this key with more than one record, or with one that is taken: left alone.
     Shadowed {
@@ -57,6 +65,13 @@ impl Index {
             self.postings.entry(key.clone()).or_default().push(record);
         }
         self.records.insert(record, known);
+    }
+
+    /// Two records were a pair until one of them was deleted; both are there, and neither has a
+    /// counterpart.
+    pub fn part(&mut self, record: i64, other: i64) {
+        self.parted.insert(record, other);
+        self.parted.insert(other, record);
     }
 
     /// The records that share key number `key` with `record`: on the other side, and on its own.
@@ -121,6 +136,11 @@ pub fn identify(index: &Index, record: i64) -> Verdict {
                 key,
                 with: vec![other],
             },
+        },
+        // Keys may have changed on one side while the other one was gone; who they were has not.
+        Verdict::New => match index.parted.get(&record) {
+            Some(other) if index.sees(*other) == Verdict::New => Verdict::Again { other: *other },
+            _ => Verdict::New,
         },
         verdict => verdict,
     }
@@ -194,6 +214,32 @@ mod tests {
         ]);
         assert_eq!(identify(&index, 1), Verdict::New);
         assert_eq!(identify(&index, 2), Verdict::New);
+    }
+
+    #[test]
+    fn who_comes_back_is_who_it_was_unless_keys_say_that_one_of_the_two_is_somebody_else() {
+        let parted = |records: &[Row<'_>]| {
+            let mut index = index(records);
+            index.part(1, 2);
+            [1, 2].map(|record| identify(&index, record))
+        };
+        let before = (1, Side::Crm, false, &[(0, "before")][..]);
+        let after = (2, Side::Desk, false, &[(0, "after")][..]);
+        let again = [2, 1].map(|other| Verdict::Again { other });
+        assert_eq!(parted(&[before, after]), again);
+        // Without any key on one side.
+        assert_eq!(parted(&[before, (2, Side::Desk, false, &[])]), again);
+        // The one that stayed is somebody else's by now.
+        let theirs = (3, Side::Crm, false, &[(0, "after")][..]);
+        let verdicts = parted(&[before, after, theirs]);
+        assert_eq!(verdicts, [Verdict::New, Verdict::Same { other: 3, key: 0 }]);
+        // Or somebody else's key is the one that came back's.
+        let theirs = (3, Side::Desk, true, &[(0, "before")][..]);
+        let verdicts = parted(&[before, after, theirs]);
+        assert!(
+            matches!(verdicts, [Verdict::Shadowed { .. }, Verdict::New]),
+            "{verdicts:?}"
+        );
     }
 
     #[test]

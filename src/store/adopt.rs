@@ -3,6 +3,7 @@
 use super::generation::advance;
 use super::guard::{self, GuardedRow};
 use super::kept::{self, Kept};
+use super::parted;
 use super::relink::{self, Relinked};
 use super::rows::{bulk, stamp, write};
 use super::{Store, StoreError, Verb};
@@ -121,6 +122,9 @@ pub struct Adoption {
     pub links: Vec<NewLink>,
     /// Links that are dropped.
     pub dropped: Vec<LinkId>,
+    /// `(deleted, survivor)`: records that were a pair until now, and are one again should the deleted
+    /// one come back.
+    pub parted: Vec<(i64, i64)>,
     /// Links that take the place of dropped ones.
     pub relinked: Vec<Relinked>,
     /// Fields on which both sides are left to differ, since a person said so.
@@ -191,6 +195,7 @@ impl Store {
         let waits = Waits::look(&mut tx).await?;
         drop_links(&mut tx, &plan.dropped).await?;
         make_links(&mut tx, cycle, now, &plan.links, waits).await?;
+        parted::part(&mut tx, &plan.parted).await?;
         update_rows(&mut tx, plan).await?;
         tick_off(&mut tx, plan, waits).await?;
         hold(&mut tx, now, plan, waits).await?;
@@ -217,7 +222,7 @@ impl Store {
 #[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "five questions, one answer each"
+    reason = "six questions, one answer each"
 )]
 struct Waits {
     guarded: bool,
@@ -225,13 +230,14 @@ struct Waits {
     notices: bool,
     writes: bool,
     standings: bool,
+    parted: bool,
 }
 
 impl Waits {
     async fn look(tx: &mut SqliteConnection) -> Result<Self, StoreError> {
-        let (guarded, holds, notices, writes, standings) = sqlx::query_as(
+        let (guarded, holds, notices, writes, standings, parted) = sqlx::query_as(
             "SELECT EXISTS (SELECT 1 FROM guarded), EXISTS (SELECT 1 FROM hold), EXISTS (SELECT 1 FROM notice), EXISTS (SELECT 1 FROM outbox),
-                    EXISTS (SELECT 1 FROM standing) OR EXISTS (SELECT 1 FROM ticket)",
+                    EXISTS (SELECT 1 FROM standing) OR EXISTS (SELECT 1 FROM ticket), EXISTS (SELECT 1 FROM parted)",
         )
         .fetch_one(tx)
         .await?;
@@ -241,6 +247,7 @@ impl Waits {
             notices,
             writes,
             standings,
+            parted,
         })
     }
 }
@@ -278,7 +285,7 @@ async fn make_links(
     }
     insert_links(tx, cycle, now, links).await?;
     let of_companies = links.iter().any(|link| link.kind == Kind::Company);
-    if waits.holds || waits.standings || of_companies {
+    if waits.holds || waits.standings || waits.parted || of_companies {
         let rows: Vec<_> = links
             .iter()
             .map(|it| (it.link, it.kind, it.rows.crm, it.rows.desk))
@@ -289,6 +296,9 @@ async fn make_links(
         }
         if waits.standings {
             super::standings::relinked(tx, &rows).await?;
+        }
+        if waits.parted {
+            parted::join(tx, &rows).await?;
         }
         if of_companies {
             release_contacts(tx, &rows).await?;

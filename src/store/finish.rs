@@ -315,6 +315,7 @@ async fn new_links(
         .collect();
     let rows = bulk(&rows)?;
     forget_duplicates(tx, &rows).await?;
+    super::parted::join(tx, &rows).await?;
     super::standings::relinked(tx, &rows).await?;
     if kind == Kind::Company {
         release_contacts(tx, &rows).await?;

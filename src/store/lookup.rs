@@ -2,7 +2,7 @@
 
 use super::rows::{bulk, presence};
 use super::{Fate, Store, StoreError};
-use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Value};
+use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Value, Version};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How far a server's clock and ours may be apart for what was made since a write was sent to be told
@@ -74,6 +74,27 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// The live record of this side and kind that was changed last, as far as we have seen, and when that was.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn changed_last(
+        &mut self,
+        side: Side,
+        kind: Kind,
+    ) -> Result<Option<(i64, RecordId, Version)>, StoreError> {
+        let row: Option<(i64, String, i64)> = sqlx::query_as(
+            "SELECT id, remote_id, version FROM record
+             WHERE side = ?1 AND kind = ?2 AND presence = 'live' ORDER BY version DESC, id LIMIT 1",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(row.map(|(row, id, version)| (row, RecordId(id), Version(version))))
     }
 
     /// How many things wait for a person.

@@ -22,6 +22,7 @@ mod lookup;
 mod meta;
 mod observe;
 mod outbox;
+mod parted;
 mod privacy;
 mod relink;
 mod report;

@@ -2,7 +2,7 @@
 
 use super::keys::{Keys, Posting, newest, postings, rekey, take_keys};
 use super::rows::{bulk, image_text, parse};
-use super::standings::unjudge;
+use super::standings::{away, unjudge};
 use super::upsert::{complete, upsert};
 use super::{Fate, Store, StoreError};
 use crate::model::{Kind, Observed, RecordId, Side};
@@ -326,6 +326,7 @@ impl Store {
         .bind(bulk(&fates)?)
         .execute(&mut *tx)
         .await?;
+        away(&mut tx, &ids).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -37,6 +37,8 @@ pub struct SentRow {
     pub attempts: u32,
     /// When it was sent.
     pub since: DateTime<Utc>,
+    /// When, by the server's clock, what it may have made was first looked for in vain, in milliseconds.
+    pub looked: Option<i64>,
     /// The record's id on its own side.
     pub id: RecordId,
 }
@@ -104,6 +106,18 @@ impl Store {
             .collect())
     }
 
+    /// Whether a counterpart of this record was being made, and nobody knows yet what became of that.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn is_create_in_doubt(&mut self, row: i64) -> Result<bool, StoreError> {
+        let found = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM outbox WHERE record = ?1 AND action = 'create' AND state = 'sent')",
+        );
+        Ok(found.bind(row).fetch_one(&mut self.connection).await?)
+    }
+
     /// Names in the journal what a create has made whose answer was lost, where that was found and
     /// linked since.
     ///
@@ -124,6 +138,22 @@ impl Store {
         Ok(())
     }
 
+    /// Remembers that what a write may have made was looked for in vain at this time by the server's
+    /// clock, in milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn looked(&mut self, sent: &SentRow, at: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE outbox SET looked = ?3 WHERE record = ?1 AND action = ?2")
+            .bind(sent.row)
+            .bind(&sent.action)
+            .bind(at)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// Writes that were sent and whose outcome is not known: after a crash, or when no answer came.
     ///
     /// # Errors
@@ -131,7 +161,7 @@ impl Store {
     /// Where the database fails.
     pub async fn sent(&mut self, limit: i64) -> Result<Vec<SentRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT o.record, o.action, o.side, o.kind, j.fields, o.journal, o.attempts, o.since, r.remote_id
+            "SELECT o.record, o.action, o.side, o.kind, j.fields, o.journal, o.attempts, o.since, o.looked, r.remote_id
              FROM outbox AS o JOIN record AS r ON r.id = o.record JOIN journal AS j ON j.id = o.journal WHERE o.state = 'sent'
              ORDER BY o.kind, o.record LIMIT ?1",
         )
@@ -155,7 +185,8 @@ impl Store {
                 since: DateTime::parse_from_rfc3339(row.get(7))
                     .map(|time| time.with_timezone(&Utc))
                     .unwrap_or_default(),
-                id: RecordId(row.get(8)),
+                looked: row.get(8),
+                id: RecordId(row.get(9)),
             })
             .collect())
     }

@@ -300,6 +300,7 @@ async fn take_out(tx: &mut SqliteConnection, who: &Remembered) -> Result<(), Sto
         "DELETE FROM standing WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM unjudged WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM support_written WHERE record IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM parted WHERE record IN (SELECT value FROM json_each(?1)) OR survivor IN (SELECT value FROM json_each(?1))",
         "DELETE FROM link WHERE crm IN (SELECT value FROM json_each(?1)) OR desk IN (SELECT value FROM json_each(?1))",
         "DELETE FROM record WHERE id IN (SELECT value FROM json_each(?1))",
     ] {

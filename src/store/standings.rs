@@ -25,6 +25,8 @@ pub struct Judged {
     pub holds: Vec<(i64, String)>,
     /// `(record, rule)`: it does not.
     pub ends: Vec<(i64, String)>,
+    /// Customers who are not there now, which says nothing about a standing.
+    pub away: Vec<i64>,
 }
 
 /// A customer whose tickets have to be read, since a standing of theirs has begun.
@@ -122,7 +124,8 @@ impl Store {
     }
 
     /// Writes down what was found out about `looked_at`. Tickets of those whose standing has begun or
-    /// ended are planned again. Returns how many standings have begun and how many have ended.
+    /// ended, or who may be back, are planned again. Returns how many standings have begun and how many
+    /// have ended.
     ///
     /// # Errors
     ///
@@ -149,8 +152,10 @@ impl Store {
         .bind(bulk(&judged.ends)?)
         .fetch_all(&mut *tx)
         .await?;
+        away(&mut tx, &bulk(&judged.away)?).await?;
         // Those that are remembered show nothing new when they are read.
-        let changed: Vec<i64> = begun.iter().chain(&ended).copied().collect();
+        let mut changed = unread(&mut tx, looked_at).await?;
+        changed.extend(&ended);
         replan(&mut tx, &changed).await?;
         sqlx::query("DELETE FROM unjudged WHERE record IN (SELECT value FROM json_each(?1))")
             .bind(bulk(looked_at)?)
@@ -160,8 +165,8 @@ impl Store {
         Ok((begun.len() as u64, ended.len() as u64))
     }
 
-    /// Customers whose tickets have to be read and who have a counterpart in Freshdesk, by record
-    /// above `after`; at most `limit`.
+    /// Customers whose tickets have to be read, who are there and have a counterpart in Freshdesk, by
+    /// record above `after`; at most `limit`.
     ///
     /// # Errors
     ///
@@ -170,7 +175,9 @@ impl Store {
         let rows: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT DISTINCT s.record, d.kind, d.remote_id FROM standing AS s
              JOIN link AS l ON l.crm = s.record JOIN record AS d ON d.id = l.desk AND d.presence = 'live'
-             WHERE s.phase = 'begun' AND s.record > ?1 ORDER BY s.record LIMIT ?2",
+             WHERE s.phase = 'begun' AND s.record > ?1
+               AND EXISTS (SELECT 1 FROM record AS c WHERE c.id = s.record AND c.presence = 'live')
+             ORDER BY s.record LIMIT ?2",
         )
         .bind(after)
         .bind(limit)
@@ -195,20 +202,28 @@ impl Store {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(DISTINCT s.record) FROM standing AS s
              JOIN link AS l ON l.crm = s.record JOIN record AS d ON d.id = l.desk AND d.presence = 'live'
-             WHERE s.phase = 'begun'",
+             WHERE s.phase = 'begun'
+               AND EXISTS (SELECT 1 FROM record AS c WHERE c.id = s.record AND c.presence = 'live')",
         )
         .fetch_one(&mut self.connection)
         .await?;
         Ok(count.unsigned_abs())
     }
 
-    /// A pass over all tickets begins: it reads those of everybody whose standing has begun.
+    /// A pass over all tickets begins: it reads those of everybody who is there and whose standing has
+    /// begun.
     ///
     /// # Errors
     ///
     /// Where the database fails.
     pub async fn sweep_begins(&mut self) -> Result<(), StoreError> {
-        self.phase("begun", "sweeping").await
+        sqlx::query(
+            "UPDATE standing SET phase = 'sweeping' WHERE phase = 'begun'
+               AND EXISTS (SELECT 1 FROM record AS c WHERE c.id = standing.record AND c.presence = 'live')",
+        )
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
     }
 
     /// That pass has read all tickets.
@@ -237,6 +252,29 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// These customers are not there. Of a ticket that is read meanwhile nobody can say whether their
+/// standing holds, and it is not remembered: all of theirs are read once they are back.
+pub(super) async fn away(tx: &mut SqliteConnection, records: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE standing SET phase = 'begun' WHERE record IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(records)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Those of these customers whose tickets have to be read: a standing has begun, or they were away.
+async fn unread(tx: &mut SqliteConnection, records: &[i64]) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT record FROM standing
+         WHERE phase = 'begun' AND record IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(bulk(records)?)
+    .fetch_all(tx)
+    .await?)
 }
 
 /// Tickets of these customers of the CRM are planned again.

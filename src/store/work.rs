@@ -1,5 +1,6 @@
 //! What is to be planned, in chunks, as the planner wants it.
 
+use super::parted::{Parted, parted};
 use super::rows::{bulk, parse};
 use super::{Store, StoreError};
 use crate::model::{Image, Kind, LinkId, Pair, Presence, RecordId, Side, Version};
@@ -189,7 +190,10 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn index(&mut self, kind: Kind, records: &[LooseRow]) -> Result<Index, StoreError> {
-        let asked = distinct(records.iter().map(|it| it.keys.as_slice()));
+        let rows: Vec<i64> = records.iter().map(|it| it.row).collect();
+        let parted = parted(&mut self.connection, &rows).await?;
+        let own = records.iter().map(|it| it.keys.as_slice());
+        let asked = distinct(own.chain(parted.iter().map(|(_, (.., keys))| keys.as_slice())));
         let mut near = sharing(&mut self.connection, kind, &asked).await?;
         // A counterpart may have further keys, by which it finds further records.
         let further = distinct(near.iter().map(|(.., keys)| keys.as_slice()));
@@ -197,16 +201,7 @@ impl Store {
         if further.iter().any(is_new) {
             near = sharing(&mut self.connection, kind, &further).await?;
         }
-        let mut index = Index::default();
-        for (record, side, linked, keys) in near {
-            let known = Known {
-                side,
-                linked: linked != 0,
-                keys,
-            };
-            index.insert(record, known);
-        }
-        Ok(index)
+        Ok(indexed(near, parted))
     }
 
     /// Up to `limit` linked pairs of `kind` that have to be planned, with links above `after`. One of
@@ -253,6 +248,29 @@ impl Store {
         }
         Ok(pairs)
     }
+}
+
+/// Records that share keys, and those whom a deletion has parted from some of them.
+pub(super) fn indexed(near: Vec<Keyed>, parted: Vec<Parted>) -> Index {
+    let mut index = Index::default();
+    for (record, other) in parted {
+        index.part(record, other.0);
+        // It may have no key by which it would be near.
+        insert(&mut index, other);
+    }
+    for keyed in near {
+        insert(&mut index, keyed);
+    }
+    index
+}
+
+fn insert(index: &mut Index, (record, side, linked, keys): Keyed) {
+    let known = Known {
+        side,
+        linked: linked != 0,
+        keys,
+    };
+    index.insert(record, known);
 }
 
 /// Every record that has one of these keys.

@@ -19,7 +19,7 @@ pub(super) use job::unsaid;
 
 use super::observe::Observation;
 use super::{CycleError, CycleOutcome, CycleReport, Engine, Tally};
-use crate::model::{COMPANY, Kind, RecordId, Side, Value};
+use crate::model::{COMPANY, Kind, Pair, RecordId, Side, Value};
 use crate::plan::{Customer, Deed, PlannedWrite, SavedPlan, Seen, Subject, made_in_thought};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -156,7 +156,7 @@ impl Engine {
             still: HashMap::new(),
             written: HashSet::new(),
         };
-        self.inquire(&mut run.tally).await?;
+        self.inquire(Pair::default(), &mut run.tally).await?;
         self.made_before(plan, &mut run).await?;
         // What a person has said since the plan was made counts, though no cycle has gone by.
         self.store.take_answers(false).await?;

@@ -39,9 +39,11 @@ impl Engine {
         for trouble in &observation.troubles {
             tally.trouble(trouble.clone());
         }
-        self.inquire(&mut tally).await?;
-        self.store.wake(started_at).await?;
+        self.inquire(observation.heard, &mut tally).await?;
+        // Before anything is marked for another try: that its pause is over is no news of a record, and would
+        // pass for some that the person who answered was not shown.
         self.store.take_answers(self.first_is_approved).await?;
+        self.store.wake(started_at).await?;
         if reconcile {
             self.audit().await?;
         }

@@ -181,11 +181,14 @@ pub(super) fn judged_pairs(
     out
 }
 
-/// The survivor of a deletion stays, and gets no new counterpart.
+/// The survivor of a deletion stays, and gets no new counterpart: only the one that it had, should that
+/// come back.
 fn unlink(kind: Kind, row: &PairRow, reason: DeleteReason, out: &mut Decided) {
     out.adoption.dropped.push(row.state.link);
     let why = deleted(kind, row, reason);
     let survivor = *row.rows.of(reason.side.other());
+    let gone = *row.rows.of(reason.side);
+    out.adoption.parted.push((gone, survivor));
     out.adoption
         .standings
         .push((survivor, Standing::Detached, why));

@@ -8,10 +8,12 @@ use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{Image, Kind, Pair, Presence, RecordId, Side, Value};
 use crate::plan::FieldChange;
-use crate::remote::{Connector, RemoteError};
-use crate::store::{Adoption, GRACE, NewBase, NewLink, PassKind, SentRow, StoreError, Verb};
+use crate::remote::{Caps, Connector, RemoteError};
+use crate::store::{
+    Adoption, GRACE, NewBase, NewLink, PassKind, SentRow, Standing, StoreError, Verb,
+};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many writes without an answer are looked at in one cycle.
@@ -25,9 +27,13 @@ enum Found {
     TooEarly,
 }
 
-/// Since when changes have to be read once more before a create without a key is taken for not made; what
-/// was read is taken out.
-struct Again(BTreeMap<(Side, Kind), DateTime<Utc>>);
+/// What has to be read once more before a create without a key is taken for not made.
+struct Again {
+    /// Since when changes are still to be read; what was read is taken out.
+    since: BTreeMap<(Side, Kind), DateTime<Utc>>,
+    /// What was read and has shown nobody, although somebody is known whom it ought to have shown.
+    silent: BTreeSet<(Side, Kind)>,
+}
 
 impl Again {
     fn for_all(sent: &[SentRow]) -> Self {
@@ -36,17 +42,26 @@ impl Again {
             let since = oldest.entry((row.side, row.kind)).or_insert(row.since);
             *since = row.since.min(*since);
         }
-        Self(oldest)
+        Self {
+            since: oldest,
+            silent: BTreeSet::new(),
+        }
     }
 }
 
 impl Engine {
-    /// Looks at every write whose outcome is not known.
+    /// Looks at every write whose outcome is not known. `heard` says when each side last answered since
+    /// the last write, by its own clock, in milliseconds: where it did not, nothing is concluded from
+    /// what is not found.
     ///
     /// # Errors
     ///
     /// Where the state fails.
-    pub(super) async fn inquire(&mut self, tally: &mut Tally) -> Result<(), CycleError> {
+    pub(super) async fn inquire(
+        &mut self,
+        heard: Pair<Option<i64>>,
+        tally: &mut Tally,
+    ) -> Result<(), CycleError> {
         let sent = self.store.sent(LIMIT).await?;
         let mut again = Again::for_all(&sent);
         for sent in sent {
@@ -54,7 +69,8 @@ impl Engine {
                 continue;
             }
             let found = if sent.action == Verb::Create.word() {
-                self.look_for_created(&sent, &mut again).await?
+                let heard = *heard.of(sent.side);
+                self.look_for_created(&sent, heard, &mut again).await?
             } else {
                 self.confirm(sent.side, sent.kind, &[(sent.row, sent.id.clone())])
                     .await?
@@ -85,6 +101,7 @@ impl Engine {
     async fn look_for_created(
         &mut self,
         sent: &SentRow,
+        heard: Option<i64>,
         again: &mut Again,
     ) -> Result<Result<Found, RemoteError>, CycleError> {
         let changes: Vec<FieldChange> =
@@ -134,7 +151,7 @@ impl Engine {
             return Ok(Ok(Found::Known));
         }
         let found = self
-            .sure_of_absence(sent, keyed, connector.as_ref())
+            .sure_of_absence(sent, keyed, heard, connector.as_ref())
             .await?;
         drop(connector);
         if keyed || matches!(found, Found::TooEarly) {
@@ -142,69 +159,84 @@ impl Engine {
         }
         // One look for changes that leaves somebody out would make them twice: so nobody is made again on
         // the word of a single one.
-        if let Some(error) = self.reread_changes(sent, again).await? {
-            return Ok(Err(error));
+        let read = self.reread_changes(sent, again).await?;
+        if matches!(read, Ok(Found::Known)) {
+            self.adopt_lookalike(sent, &changes, &fields).await?;
         }
-        self.adopt_lookalike(sent, &changes, &fields).await?;
-        Ok(Ok(Found::Known))
+        Ok(read)
     }
 
     /// Reads once more what has changed since the oldest of the creates whose answer is missing, once a
-    /// cycle. Returns what the system said where it failed.
+    /// cycle. The look goes back far enough to show somebody who is known to have changed: one that shows
+    /// nobody at all proves nothing, and it is too early to be sure.
     async fn reread_changes(
         &mut self,
         sent: &SentRow,
         again: &mut Again,
-    ) -> Result<Option<RemoteError>, CycleError> {
-        let Some(since) = again.0.get(&(sent.side, sent.kind)).copied() else {
-            return Ok(None);
+    ) -> Result<Result<Found, RemoteError>, CycleError> {
+        let (side, kind) = (sent.side, sent.kind);
+        if again.silent.contains(&(side, kind)) {
+            return Ok(Ok(Found::TooEarly));
+        }
+        let Some(since) = again.since.get(&(side, kind)).copied() else {
+            return Ok(Ok(Found::Known));
+        };
+        let overlap = self.connectors.of(side).caps().overlap;
+        let since = since - GRACE - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::zero());
+        let since = (since - *self.ahead.of(side)).timestamp_millis();
+        let witness = self.store.changed_last(side, kind).await?;
+        let since = match &witness {
+            Some((.., changed)) => since.min(changed.0),
+            None => since,
         };
         let mut observation = Observation::default();
-        let overlap = self.connectors.of(sent.side).caps().overlap;
-        let since = since - GRACE - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::zero());
-        let since = since - *self.ahead.of(sent.side);
-        let since = Some(since.timestamp_millis());
-        self.reread(sent.side, sent.kind, since, &mut observation)
+        self.reread(side, kind, Some(since), &mut observation)
             .await?;
-        let error = observation.troubles.pop().map(|trouble| trouble.error);
-        if error.is_none() {
-            again.0.remove(&(sent.side, sent.kind));
+        if let Some(trouble) = observation.troubles.pop() {
+            return Ok(Err(trouble.error));
         }
-        Ok(error)
+        again.since.remove(&(side, kind));
+        let silent = *observation.read.of(side) == 0;
+        let Some((row, id, _)) = witness.filter(|_| silent) else {
+            return Ok(Ok(Found::Known));
+        };
+        tracing::warn!(event = "changes_silent", %side, %kind,
+            "a look for changes shows nobody, not even who is known to have changed; it is not believed");
+        again.silent.insert((side, kind));
+        // Should that one be gone, the next look is measured by another.
+        let confirmed = self.confirm(side, kind, &[(row, id)]).await?;
+        Ok(confirmed.map(|()| Found::TooEarly))
     }
 
     /// Whether a look that found nothing proves that nothing was made: the index had time to show
-    /// it, and where there was no key to look for, a whole pass has gone by.
+    /// it, and where there was no key to look for, a whole pass has gone by. The server's clock tells,
+    /// from the first look on that was in vain: ours may have been set since the write was sent.
     async fn sure_of_absence(
         &mut self,
         sent: &SentRow,
         keyed: bool,
+        heard: Option<i64>,
         connector: &dyn Connector,
     ) -> Result<Found, CycleError> {
-        let lag = connector.caps().lookup_lag
-            + if keyed {
-                std::time::Duration::ZERO
-            } else {
-                connector.caps().overlap
-            };
-        let settled = sent.since + TimeDelta::from_std(lag).unwrap_or(TimeDelta::zero());
-        let read_since = self
-            .store
-            .pass(sent.side, sent.kind, PassKind::Changes)
-            .await?
-            .mark
-            // The mark is the server's time, and our clock may be behind it.
-            .is_some_and(|mark| mark > (settled + GRACE).timestamp_millis());
-        let sure = if keyed {
-            let now = self.clock.now();
-            // A request may be on its way for a while after it was given up. The helpdesk itself refuses a
-            // second record with the same key; a CRM may not.
-            let under_way =
-                sent.side == Side::Crm && (sent.since..sent.since + GRACE).contains(&now);
-            now >= settled && !under_way
-        } else {
-            read_since
+        let wait = time_to_show(sent.side, keyed, connector.caps());
+        if wait == 0 {
+            return Ok(Found::Known);
+        }
+        let Some(looked) = sent.looked else {
+            if let Some(heard) = heard {
+                self.store.looked(sent, heard).await?;
+            }
+            return Ok(Found::TooEarly);
         };
+        let read_to = if keyed {
+            heard
+        } else {
+            self.store
+                .pass(sent.side, sent.kind, PassKind::Changes)
+                .await?
+                .mark
+        };
+        let sure = read_to.is_some_and(|time| time >= looked.saturating_add(wait));
         Ok(if sure { Found::Known } else { Found::TooEarly })
     }
 
@@ -216,14 +248,23 @@ impl Engine {
         changes: &[FieldChange],
         id: &RecordId,
     ) -> Result<(), CycleError> {
-        let source = self.store.known(sent.side.other(), sent.kind, &sent.id);
-        if !matches!(source.await?, Some((_, None))) {
+        if self.has_counterpart(sent).await? {
             return Ok(());
         }
-        if let Some((heir, None)) = self.store.known(sent.side, sent.kind, id).await? {
+        // For whom a counterpart was being made, was there before: a merge has given them the key.
+        if let Some((heir, None)) = self.store.known(sent.side, sent.kind, id).await?
+            && !self.store.is_create_in_doubt(heir).await?
+        {
             self.adopt_created(sent, changes, heir).await?;
         }
         Ok(())
+    }
+
+    /// Whether the record that was to get a counterpart has got one by other ways: by its keys, or as the
+    /// heir of somebody who was merged into it.
+    async fn has_counterpart(&mut self, sent: &SentRow) -> Result<bool, CycleError> {
+        let source = self.store.known(sent.side.other(), sent.kind, &sent.id);
+        Ok(!matches!(source.await?, Some((_, None))))
     }
 
     /// A create without any key: an unlinked record that shows just what was sent is it.
@@ -239,10 +280,28 @@ impl Engine {
             .store
             .lookalike(sent.side, sent.kind, fields, since)
             .await?;
-        if let Some(heir) = heir {
+        let Some(heir) = heir else {
+            return Ok(false);
+        };
+        if self.has_counterpart(sent).await? {
+            self.set_aside(heir).await?;
+        } else {
             self.adopt_created(sent, changes, heir).await?;
         }
-        Ok(heir.is_some())
+        Ok(true)
+    }
+
+    /// Leaves alone what a create has made for somebody who has another counterpart by now: it cannot be
+    /// theirs any more, and as nobody's it would be made on the other side once again.
+    async fn set_aside(&mut self, made: i64) -> Result<(), CycleError> {
+        let why = "it was made for a record that has another counterpart by now".to_owned();
+        let adoption = Adoption {
+            standings: vec![(made, Standing::Detached, why)],
+            ..Adoption::default()
+        };
+        let now = self.clock.now();
+        self.store.adopt(0, now, &adoption).await?;
+        Ok(())
     }
 
     /// Links what a create has made. Both agreed on what was sent; what differs from that by now is
@@ -283,6 +342,20 @@ impl Engine {
         self.store.adopt(0, now, &adoption).await?;
         Ok(())
     }
+}
+
+/// How long after a look in vain it is open whether a create has made something, in milliseconds.
+fn time_to_show(side: Side, keyed: bool, caps: &Caps) -> i64 {
+    let mut wait = caps.lookup_lag;
+    if !keyed {
+        wait += caps.overlap;
+    }
+    // A request may be on its way for a while after it was given up. The helpdesk itself refuses a second
+    // record with the same key; a CRM may not.
+    if !keyed || side == Side::Crm {
+        wait += GRACE.to_std().unwrap_or_default();
+    }
+    i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What each side showed when a create was sent: the source its own values, the target what it was

@@ -41,6 +41,8 @@ pub struct Observation {
     pub read: crate::model::Pair<u64>,
     /// Records that are new or different.
     pub changed: crate::model::Pair<u64>,
+    /// When each side last answered, by its own clock, in milliseconds; nothing where it did not.
+    pub(super) heard: crate::model::Pair<Option<i64>>,
     /// Feeds that could not be read to their end.
     pub troubles: Vec<Trouble>,
     /// Listings that came to their end.
@@ -220,6 +222,11 @@ impl Engine {
             .map(|(page, fields)| page.ingest(fields))
             .collect();
         let brought = self.store.observe(&ingests).await?;
+        // A trash that there is none of is answered by the connector itself, and so by our own clock.
+        for page in pages.iter().filter(|page| page.feed != PassKind::Trash) {
+            let heard = observation.heard.of_mut(page.side);
+            *heard = (*heard).max(Some(page.answered_at));
+        }
         for page in pages.iter().filter(|page| page.feed == PassKind::Changes) {
             let ahead = self.looked_at - Version(page.started_at).time();
             *self.ahead.of_mut(page.side) = ahead.max(TimeDelta::zero());

@@ -430,6 +430,7 @@ impl Decided {
         let (mine, theirs) = (&mut self.adoption, other.adoption);
         mine.links.extend(theirs.links);
         mine.dropped.extend(theirs.dropped);
+        mine.parted.extend(theirs.parted);
         mine.relinked.extend(theirs.relinked);
         mine.bases.extend(theirs.bases);
         mine.planned.extend(theirs.planned);

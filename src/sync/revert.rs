@@ -11,7 +11,7 @@ pub(super) use settle::as_stored;
 
 use super::apply::Unwritten;
 use super::{CycleError, Engine, Tally, Trouble};
-use crate::model::{Kind, Presence, RecordId, Side, Ticket};
+use crate::model::{Kind, Pair, Presence, RecordId, Side, Ticket};
 use crate::plan::{
     Deed, FieldChange, LeftWhy, PlannedWrite, Rule, Seen, Step, Subject, revert_ticket,
 };
@@ -85,7 +85,7 @@ impl Engine {
     /// Where the state fails. What a system does wrong is in the result.
     pub async fn undo(&mut self, selection: &Selection) -> Result<Undoing, CycleError> {
         let mut tally = Tally::default();
-        self.inquire(&mut tally).await?;
+        self.inquire(Pair::default(), &mut tally).await?;
         let mut out = Undoing::default();
         let rows = self.meant(selection).await?;
         out.meant = rows.len();

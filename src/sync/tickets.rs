@@ -221,6 +221,7 @@ impl Engine {
             let mut judged = Judged::default();
             for customer in &customers {
                 let Some(image) = &customer.image else {
+                    judged.away.push(customer.row);
                     continue;
                 };
                 for rule in &self.rules.named {

@@ -2,7 +2,7 @@
 
 use crate::world::{World, attempt, cycle, quiet, reconcile};
 use chrono::TimeDelta;
-use deskbridge::model::Kind;
+use deskbridge::model::{Kind, Side};
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{Options as DeskOptions, Quirks, Standing};
@@ -112,6 +112,42 @@ async fn an_ignored_deletion_leaves_the_survivor_alone_and_makes_no_new_counterp
     world.desk.restore_contact(there).unwrap();
     let report = cycle(&mut engine).await;
     assert_eq!((report.linked, report.created), (1, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn who_is_back_after_an_ignored_deletion_is_not_doubled_whatever_the_address_is_by_now() {
+    for side in Side::BOTH {
+        let (world, clock, mut engine, ada, there) = pair("ignore").await;
+        let crm = world.crm.portal();
+        match side {
+            Side::Crm => crm.archive(CrmKind::Contact, ada).unwrap(),
+            Side::Desk => world.desk.delete_contact(there).unwrap(),
+        }
+        cycle(&mut engine).await;
+        clock.advance(TimeDelta::minutes(1));
+        match side {
+            Side::Crm => {
+                let address = json!({"email": "ada@new.test"});
+                world.desk.edit_contact(there, &address).unwrap();
+            }
+            Side::Desk => world.crm_edit(ada, &[("email", "ada@new.test")]),
+        }
+        quiet(&mut engine).await;
+        clock.advance(TimeDelta::minutes(1));
+        match side {
+            Side::Crm => crm.restore(CrmKind::Contact, ada).unwrap(),
+            Side::Desk => world.desk.restore_contact(there).unwrap(),
+        }
+        let report = cycle(&mut engine).await;
+        assert_eq!((report.linked, report.created), (1, 0), "{side} {report:?}");
+        let count = (world.desk_count(), crm.count(CrmKind::Contact));
+        assert_eq!(count, (2, 2), "{side}");
+        let in_desk = world.desk.contact(there).unwrap().email;
+        let in_crm = world.crm_row(ada).properties["email"].clone();
+        assert_eq!(in_desk, Some(in_crm), "{side}");
+        clock.advance(TimeDelta::minutes(1));
+        quiet(&mut engine).await;
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::world::program::{code, output, parsed, write_config};
 use crate::world::{World, attempt, cycle, reconcile};
 use chrono::TimeDelta;
 use deskbridge::store::Answer;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 #[tokio::test]
 async fn an_approval_is_spent_with_its_write_however_soon_the_next_flood_comes() {
@@ -39,6 +39,34 @@ async fn an_edit_after_a_discard_and_before_the_next_cycle_is_neither_lost_nor_w
     let bosses = bosses.filter(|it| it.job_title.as_deref() == Some("boss"));
     assert_eq!(bosses.count(), 1);
     office.rests().await;
+}
+
+#[tokio::test]
+async fn an_approved_change_is_made_though_another_field_of_its_contact_is_refused_time_and_again()
+{
+    for answer in [Answer::Approve, Answer::Discard] {
+        let mut office = Office::new().await;
+        let there = office.world.desk_by_email("c0@acme.test").id;
+        // The CRM refuses the address that an agent gives to one of three whose phones are emptied.
+        let taken = json!({"email": "taken@acme.test"});
+        office.world.crm_contact(&[("email", "taken@acme.test")]);
+        office.world.desk.edit_contact(there, &taken).unwrap();
+        office.edit(0..3, &[("phone", "")]);
+        let report = office.turn().await;
+        assert_eq!((report.failed, report.held), (1, 1), "{report:?}");
+        let hold = office.only_hold().await;
+        assert_eq!((hold.class.as_str(), hold.count), ("clear", 3), "{hold:?}");
+        // The address is due to be tried again when the answer is carried out.
+        office.clock.advance(TimeDelta::minutes(30));
+        office.give(hold.id, answer).await;
+        let report = office.turn().await;
+        assert_eq!((report.failed, report.held), (1, 0), "{report:?}");
+        let emptied = if answer == Answer::Approve { 3 } else { 0 };
+        assert_eq!(office.showing("+1"), 10 - emptied);
+        office.rests().await;
+        assert_eq!(office.world.parked().await.len(), 1);
+        assert_eq!(office.waiting().await, 0);
+    }
 }
 
 async fn certificate(world: &World) -> Json {

@@ -324,3 +324,37 @@ async fn who_is_taken_out_of_a_merge_again_is_linked_again_and_not_doubled() {
         assert_eq!(world.desk_count(), 2, "{policy}");
     }
 }
+
+#[tokio::test]
+async fn who_is_put_into_a_company_that_the_crm_has_just_merged_away_is_in_its_heir_on_both_sides()
+{
+    let (world, clock) = World::timed().await;
+    let company =
+        |name: &str, domain: &str| world.crm_company(&[("name", name), ("domain", domain)]);
+    let acme = company("Acme", "acme.example");
+    let other = company("Other", "other.example");
+    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let ada_there = world.desk_by_email("ada@acme.test").id;
+    let companies = world.desk.companies();
+    let there = |name: &str| companies.iter().find(|it| it.name == name).unwrap().id;
+    clock.advance(TimeDelta::minutes(61));
+    world
+        .crm
+        .portal()
+        .merge(CrmKind::Company, acme, other)
+        .unwrap();
+    // Nobody has noticed when an agent moves her there.
+    world
+        .desk
+        .edit_contact(ada_there, &json!({"company_id": there("Other")}))
+        .unwrap();
+    cycle(&mut engine).await;
+    assert_eq!(world.crm_row(ada).companies, [acme]);
+    clock.advance(TimeDelta::minutes(10));
+    reconcile(&mut engine).await;
+    assert_eq!(world.crm_row(ada).companies, [acme]);
+    let now = world.desk.contact(ada_there).unwrap();
+    assert_eq!(now.company_id, Some(there("Acme")));
+}

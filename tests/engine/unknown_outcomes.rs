@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use deskbridge::model::{Kind, Side};
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
+use deskbridge::sandbox::freshdesk::Options as DeskOptions;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use deskbridge::store::StoreError;
 use deskbridge::sync::Engine;
@@ -122,6 +123,35 @@ async fn a_company_is_not_made_twice_in_a_crm_whose_search_does_not_show_it_yet(
 }
 
 #[tokio::test]
+async fn a_company_is_not_made_twice_because_our_clock_was_set_before_a_search_shows_it() {
+    // Our clock is put forward: from the right time, and to it.
+    for behind in [0, 60] {
+        let (world, clock) = World::timed().await;
+        world
+            .crm
+            .portal()
+            .set_search_lag(Duration::from_mins(3), Duration::ZERO);
+        world.desk.add_company(&json!({"name": "Acme"})).unwrap();
+        let ours = SimClock::manual(clock.now() - TimeDelta::minutes(behind));
+        let mut engine = world.timed_engine(&ours).await;
+        let faults = &world.crm.backstage().faults;
+        let create = "/crm/v3/objects/companies/batch/create";
+        faults.inject("POST", create, Fault::DropAfter, 1);
+        attempt(&mut engine).await;
+        ours.advance(TimeDelta::minutes(60));
+        for _ in 0..8 {
+            for clock in [&clock, &ours] {
+                clock.advance(TimeDelta::minutes(1));
+            }
+            attempt(&mut engine).await;
+        }
+        let companies = world.crm.portal().rows(CrmKind::Company);
+        assert_eq!(companies.len(), 1, "{behind} {companies:?}");
+        assert_eq!(world.parked().await, [], "{behind}");
+    }
+}
+
+#[tokio::test]
 async fn a_person_without_any_address_is_not_made_twice_either() {
     join_all(MISHAPS.map(|fault| async move {
         let (world, clock) = World::timed().await;
@@ -143,6 +173,136 @@ async fn a_person_without_any_address_is_not_made_twice_either() {
         assert_eq!(world.parked().await, [], "{fault:?}");
     }))
     .await;
+}
+
+/// Creates of which nobody knows whether they were carried out.
+const DOUBTS: &str = "SELECT count(*) FROM outbox WHERE state = 'sent' AND action = 'create'";
+
+/// Somebody without an address.
+fn walk_in(world: &World) -> u64 {
+    world.crm_contact(&[
+        ("firstname", "Walk"),
+        ("lastname", "In"),
+        ("phone", "+49 30 5"),
+    ])
+}
+
+#[tokio::test]
+async fn who_is_merged_with_somebody_just_made_keeps_their_own_counterpart_and_cycles_go_on() {
+    let (mut world, clock) = World::timed().await;
+    let (both, one_way) = ("create   = \"both\"", "create   = \"freshdesk\"");
+    // Bea is known first, so that what became of her create is looked at first.
+    world.remap(both, one_way);
+    world.desk_contact(&json!({"name": "Bea Mill", "email": "bea@acme.test"}));
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    drop(engine);
+    world.remap(one_way, both);
+    let walk_in = walk_in(&world);
+    let mut engine = world.timed_engine(&clock).await;
+    let crm = &world.crm.backstage().faults;
+    let made = "/crm/v3/objects/contacts/batch/create";
+    crm.inject("POST", made, Fault::DropAfter, 1);
+    let desk = &world.desk.backstage().faults;
+    desk.inject("POST", "/api/v2/contacts", Fault::DropAfter, 1);
+    attempt(&mut engine).await;
+    assert_eq!(world.count(DOUBTS).await, 2);
+    // Before anybody has looked, Bea is merged into the walk-in, who has her address from then on.
+    let portal = world.crm.portal();
+    let bea = portal.contact_by_email("bea@acme.test").unwrap();
+    portal.merge(CrmKind::Contact, walk_in, bea).unwrap();
+    settle(&mut engine, &clock).await;
+    assert_eq!(portal.count(CrmKind::Contact), 1, "made again");
+    let contacts = world.desk.contacts();
+    assert_eq!(contacts.len(), 2, "{contacts:?}");
+    let theirs = contacts.iter().find(|it| it.email.is_none()).unwrap().id;
+    clock.advance(TimeDelta::minutes(1));
+    let job = json!({"job_title": "Boss"});
+    world.desk.edit_contact(theirs, &job).unwrap();
+    cycle(&mut engine).await;
+    assert_eq!(world.crm_row(walk_in).properties["jobtitle"], "Boss");
+}
+
+#[tokio::test]
+async fn a_create_that_arrives_when_its_contact_has_another_counterpart_stops_no_cycle() {
+    let (world, clock) = World::timed().await;
+    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(61));
+    let walk_in = walk_in(&world);
+    let faults = &world.desk.backstage().faults;
+    faults.inject("POST", "/api/v2/contacts", Fault::DropBefore, 1);
+    attempt(&mut engine).await;
+    assert_eq!(world.count(DOUBTS).await, 1);
+    let portal = world.crm.portal();
+    portal.merge(CrmKind::Contact, walk_in, ada).unwrap();
+    for _ in 0..2 {
+        clock.advance(TimeDelta::seconds(20));
+        engine.cycle(true).await.unwrap();
+    }
+    let heirs = "SELECT count(*) FROM journal WHERE action = 'relink'";
+    assert_eq!(world.count(heirs).await, 1, "Ada's counterpart is theirs");
+    // Only now the request arrives.
+    let late = world.desk_contact(&json!({"name": "Walk In", "phone": "+49 30 5"}));
+    settle(&mut engine, &clock).await;
+    let job = json!({"job_title": "Boss"});
+    world.desk.edit_contact(late, &job).unwrap();
+    settle(&mut engine, &clock).await;
+    assert_eq!(portal.count(CrmKind::Contact), 1, "made again");
+    assert_eq!(world.desk_count(), 2);
+    let ada_there = world.desk_by_email("ada@acme.test").id;
+    world.crm_edit(walk_in, &[("jobtitle", "Guest")]);
+    clock.advance(TimeDelta::minutes(1));
+    cycle(&mut engine).await;
+    let there = world.desk.contact(ada_there).unwrap();
+    assert_eq!(there.job_title.as_deref(), Some("Guest"));
+}
+
+/// Ada, who is in Freshdesk alone, and a caller without an address, who is in the CRM alone.
+fn ada_and_a_caller(world: &World) -> u64 {
+    world.crm_contact(&[
+        ("firstname", "Call"),
+        ("lastname", "Er"),
+        ("phone", "+49 30 6"),
+    ]);
+    world.desk_contact(&json!({"name": "Ada King", "email": "ada@acme.test"}))
+}
+
+#[tokio::test]
+async fn a_person_without_any_address_is_not_made_twice_while_looks_for_changes_show_nobody() {
+    let (world, clock) = World::timed().await;
+    ada_and_a_caller(&world);
+    let (mut engine, liar) = world.lying_engine(&clock).await;
+    let faults = &world.desk.backstage().faults;
+    faults.inject("POST", "/api/v2/contacts", Fault::DropAfter, 1);
+    attempt(&mut engine).await;
+    liar.hush(true);
+    for _ in 0..3 {
+        clock.advance(TimeDelta::minutes(7));
+        attempt(&mut engine).await;
+        assert_eq!(world.desk_count(), 2, "{:?}", world.desk.contacts());
+    }
+    liar.hush(false);
+    settle(&mut engine, &clock).await;
+    assert_eq!(world.desk_count(), 2, "{:?}", world.desk.contacts());
+    assert_eq!(world.crm.portal().count(CrmKind::Contact), 2);
+    assert_eq!(world.parked().await, []);
+}
+
+#[tokio::test]
+async fn a_person_without_any_address_arrives_although_nobody_who_could_be_shown_is_left() {
+    let (world, clock) = World::timed().await;
+    let ada = ada_and_a_caller(&world);
+    let mut engine = world.timed_engine(&clock).await;
+    let faults = &world.desk.backstage().faults;
+    faults.inject("POST", "/api/v2/contacts", Fault::DropBefore, 1);
+    attempt(&mut engine).await;
+    // Nobody has told us: the trash is looked into once an hour.
+    world.desk.delete_contact(ada).unwrap();
+    settle(&mut engine, &clock).await;
+    assert_eq!(world.desk_count(), 1, "{:?}", world.desk.contacts());
+    assert_eq!(world.parked().await, []);
 }
 
 #[tokio::test]
@@ -207,6 +367,37 @@ async fn an_agents_edit_after_an_unanswered_update_is_not_overwritten() {
     );
 }
 
+#[tokio::test]
+async fn a_create_without_an_answer_takes_nobody_who_only_has_the_address_as_well() {
+    let (world, clock) = World::timed().await;
+    let bob = world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    world.desk_contact(&json!({
+        "name": "Ada", "email": "ada@acme.test", "other_emails": ["bob@acme.test"]
+    }));
+    let mut engine = world.timed_engine(&clock).await;
+    let desk = &world.desk.backstage().faults;
+    desk.inject("POST", "/api/v2/contacts", Fault::DropAfter, 1);
+    let crm = &world.crm.backstage().faults;
+    let path = "/crm/v3/objects/contacts/batch/create";
+    crm.inject("POST", path, Fault::DropAfter, 1);
+    attempt(&mut engine).await;
+    settle(&mut engine, &clock).await;
+    let row = world.crm_row(bob);
+    assert_eq!(row.properties["email"], "bob@acme.test");
+    assert_eq!(row.properties["firstname"], "Bob");
+    let portal = world.crm.portal();
+    assert!(portal.contact_by_email("ada@acme.test").is_some());
+    assert_eq!(portal.count(CrmKind::Contact), 2);
+    assert_eq!(world.desk_count(), 1);
+    // That he cannot be made is said, and nothing else is left open.
+    let parked = world.parked().await;
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    assert_eq!(
+        (parked[0].action.as_str(), parked[0].state.as_str()),
+        ("create", "refused")
+    );
+}
+
 /// Starts a cycle that dies at its first write of contacts to `side`.
 async fn die(world: &World, side: Side, applied: bool) {
     let (mut engine, hooked) = world.hooked_engine(side, Kind::Contact).await;
@@ -226,7 +417,8 @@ async fn die(world: &World, side: Side, applied: bool) {
 async fn a_process_that_dies_while_it_creates_leaves_no_doubles_behind() {
     for side in Side::BOTH {
         for applied in [false, true] {
-            let world = World::new().await;
+            let clock = SimClock::real();
+            let world = World::at(&clock, DeskOptions::default()).await;
             for n in 0..3 {
                 let email = format!("a{n}@acme.test");
                 world.crm_contact(&[("email", &email), ("firstname", "A"), ("phone", "+1")]);
@@ -245,10 +437,9 @@ async fn a_process_that_dies_while_it_creates_leaves_no_doubles_behind() {
                 attempt(&mut engine).await;
             }
             if !applied {
-                // Six minutes later, when an empty look-up of the CRM proves something.
+                // Seven minutes later, when an empty look-up of the CRM proves something.
                 drop(engine);
-                let clock = SimClock::real();
-                clock.advance(TimeDelta::minutes(6));
+                clock.advance(TimeDelta::minutes(7));
                 engine = world.timed_engine(&clock).await;
                 cycle(&mut engine).await;
             }

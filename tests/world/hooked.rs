@@ -48,6 +48,7 @@ pub(crate) struct Hooked {
     tickets: Mutex<Option<(TicketCall, Hook)>>,
     denied: Mutex<Option<u64>>,
     lie: AtomicBool,
+    hushed: AtomicBool,
     paused: AtomicBool,
 }
 
@@ -72,6 +73,7 @@ impl Hooked {
             tickets: Mutex::new(None),
             denied: Mutex::new(None),
             lie: AtomicBool::new(false),
+            hushed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
         }
     }
@@ -118,6 +120,11 @@ impl Hooked {
         self.lie.store(true, Ordering::Relaxed);
     }
 
+    /// Whether looks for what has changed of `kind` show nobody from now on.
+    pub(crate) fn hush(&self, hushed: bool) {
+        self.hushed.store(hushed, Ordering::Relaxed);
+    }
+
     /// From now on no page of `kind` is read: there are no more calls of this sort for minutes.
     pub(crate) fn pause(&self) {
         self.paused.store(true, Ordering::Relaxed);
@@ -162,11 +169,13 @@ impl Connector for Hooked {
             });
         }
         let mut page = self.real.page(request, cursor).await;
-        let lies = matches!(request.feed, Feed::All) && request.kind == self.kind;
-        if lies
-            && self.lie.swap(false, Ordering::Relaxed)
-            && let Ok(page) = &mut page
-        {
+        let lies = request.kind == self.kind
+            && match request.feed {
+                Feed::All => self.lie.swap(false, Ordering::Relaxed),
+                Feed::Changes(_) => self.hushed.load(Ordering::Relaxed),
+                Feed::Trash(_) => false,
+            };
+        if lies && let Ok(page) = &mut page {
             page.records.clear();
             page.next = None;
         }

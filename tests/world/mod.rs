@@ -143,11 +143,16 @@ impl World {
     /// The same, with a Freshdesk of this sort.
     pub async fn timed_with(desk: DeskOptions) -> (Self, SimClock) {
         let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
+        (Self::at(&clock, desk).await, clock)
+    }
+
+    /// A world whose two systems have this clock.
+    pub async fn at(clock: &SimClock, desk: DeskOptions) -> Self {
         let backstage = || Backstage {
             clock: clock.clone(),
             ..Backstage::default()
         };
-        let world = Self::with(
+        Self::with(
             CrmOptions {
                 backstage: backstage(),
                 ..CrmOptions::default()
@@ -157,8 +162,7 @@ impl World {
                 ..desk
             },
         )
-        .await;
-        (world, clock)
+        .await
     }
 
     pub async fn with(crm: CrmOptions, desk: DeskOptions) -> Self {

@@ -219,6 +219,14 @@ async fn loose(
                 format!("it is linked with {with}, which has the same `{key}`"),
             );
         }
+        Verdict::Again { other } => {
+            let with = name(state, other).await?;
+            out.next(
+                "link",
+                None,
+                format!("it is linked with {with} again: they were a pair until one was deleted"),
+            );
+        }
         Verdict::Shadowed { key, with } => {
             let mut names = Vec::new();
             for row in with {

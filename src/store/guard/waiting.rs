@@ -128,7 +128,8 @@ async fn take_over(tx: &mut SqliteConnection, first: bool) -> Result<(), StoreEr
 
 impl Store {
     /// Takes over the answers that were given since the last cycle, and forgets those that are
-    /// carried out. Where `first`, holds that came of a first sync count as approved.
+    /// carried out. Where `first`, holds that came of a first sync count as approved. Of a record that is
+    /// marked for planning there is news: so this comes before [`Store::wake`].
     ///
     /// # Errors
     ///

@@ -2,7 +2,8 @@
 
 use super::Report;
 use crate::model::{COMPANY, Image, Kind, LinkId, Pair, Presence, RecordId, Side, Version};
-use crate::plan::{Index, Known, PairState};
+use crate::plan::{Index, PairState};
+use crate::store::parted::parted;
 use crate::store::rows::{presence, side as side_of};
 use crate::store::{Fate, StoreError, work};
 use serde::Serialize;
@@ -286,23 +287,16 @@ impl Report {
     ///
     /// Where the database fails.
     pub async fn index(&mut self, record: &RecordView) -> Result<Index, StoreError> {
-        let keys: Vec<(usize, &str)> = flat(&record.keys);
-        let mut near = work::sharing(&mut self.connection, record.kind, &keys).await?;
+        let parted = parted(&mut self.connection, &[record.row]).await?;
+        let others = parted.iter().flat_map(|(_, (.., keys))| keys);
+        let keys: Vec<(usize, String)> = record.keys.iter().chain(others).cloned().collect();
+        let mut near = work::sharing(&mut self.connection, record.kind, &flat(&keys)).await?;
         let further: Vec<(usize, String)> =
             near.iter().flat_map(|(.., keys)| keys.clone()).collect();
         if !further.is_empty() {
             near = work::sharing(&mut self.connection, record.kind, &flat(&further)).await?;
         }
-        let mut index = Index::default();
-        for (row, side, linked, keys) in near {
-            let known = Known {
-                side,
-                linked: linked != 0,
-                keys,
-            };
-            index.insert(row, known);
-        }
-        Ok(index)
+        Ok(work::indexed(near, parted))
     }
 }
 

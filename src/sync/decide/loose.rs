@@ -8,6 +8,9 @@ use crate::remote::Op;
 use crate::store::{Answer, LooseRow, PairRow, Said, Standing, Verb};
 use std::collections::HashSet;
 
+/// How those are said to have been found whom a deletion had parted.
+const AGAIN: &str = "its return";
+
 /// What the records without a counterpart lead to.
 #[derive(Debug, Default)]
 pub struct LooseDecided {
@@ -56,14 +59,15 @@ fn loose_one(
     match verdict {
         Verdict::Same { other, key } => {
             taken.insert(other);
-            let (crm, desk) = match row.side {
-                Side::Crm => (row.row, other),
-                Side::Desk => (other, row.row),
-            };
             let found = mapping.keys.get(key).map_or("", |key| key.crm.as_str());
-            out.same.push((crm, desk, found.to_owned()));
-            let create = Verb::Create.word();
-            out.decided.adoption.settled.push((other, create));
+            out.join(row, other, found);
+        }
+        Verdict::Again { other } => {
+            taken.insert(other);
+            // One that left the scope meanwhile may have been met before: the two leave it as a pair.
+            let standings = &mut out.decided.adoption.standings;
+            standings.retain(|(left, ..)| *left != other);
+            out.join(row, other, AGAIN);
         }
         Verdict::Shadowed { key, with } => {
             let name = mapping.keys.get(key).map_or("", |key| key.name(row.side));
@@ -80,6 +84,16 @@ fn loose_one(
 }
 
 impl LooseDecided {
+    fn join(&mut self, row: &LooseRow, other: i64, found: &str) {
+        let (crm, desk) = match row.side {
+            Side::Crm => (row.row, other),
+            Side::Desk => (other, row.row),
+        };
+        self.same.push((crm, desk, found.to_owned()));
+        let create = Verb::Create.word();
+        self.decided.adoption.settled.push((other, create));
+    }
+
     fn leave(&mut self, row: &LooseRow, standing: Standing, why: String) {
         self.decided
             .adoption

@@ -64,6 +64,8 @@ pub(super) struct ReadPage {
     pub(super) tick_off: bool,
     pub(super) since: Option<i64>,
     pub(super) started_at: i64,
+    /// When it was answered, by the server's clock, in milliseconds.
+    pub(super) answered_at: i64,
     pub(super) sightings: Vec<Sighting>,
     pub(super) next: Option<String>,
 }
@@ -170,6 +172,7 @@ async fn read(
             tick_off: pass.tick_off,
             since,
             started_at,
+            answered_at: now,
             sightings,
             next,
         });

@@ -1,6 +1,8 @@
 //! Whose tickets: companies, contacts that move, merge, or are linked only later.
 
 use crate::world::stage::{HIGH, LOW, MEDIUM, Stage, URGENT, VIP};
+use chrono::TimeDelta;
+use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use serde_json::json;
 
 const ENTERPRISE: &str = r#"
@@ -176,16 +178,43 @@ async fn a_standing_that_begins_while_the_daemon_is_off_is_found_after_a_day() {
     stage.vip();
     let old = stage.ticket(2, LOW);
     stage.turn().await;
-    stage.clock.advance(chrono::TimeDelta::hours(26));
+    stage.clock.advance(TimeDelta::hours(26));
     let new = stage
         .world
         .desk
         .ticket_arrives(stage.ada_desk, "Help")
         .unwrap();
     stage.edit(old, &json!({"priority": LOW}));
-    stage.clock.advance(chrono::TimeDelta::hours(26));
+    stage.clock.advance(TimeDelta::hours(26));
     stage.restart().await;
     stage.turn().await;
     assert_eq!((stage.priority(new), stage.priority(old)), (URGENT, LOW));
+    stage.rests().await;
+}
+
+#[tokio::test]
+async fn a_vip_who_comes_back_out_of_the_archive_is_served_first_with_what_she_asked_meanwhile() {
+    let mut stage = Stage::new(VIP).await;
+    // Somebody else, too: an account that shows nobody proves nothing.
+    stage.person("bob", "standard");
+    stage.vip();
+    let before = stage.ticket(2, LOW);
+    stage.turn().await;
+    let ada = stage.ada;
+    let archived = stage.world.crm.portal().archive(CrmKind::Contact, ada);
+    archived.unwrap();
+    stage.clock.advance(TimeDelta::minutes(1));
+    crate::world::reconcile(&mut stage.engine).await;
+    let meanwhile = stage.world.desk.ticket_arrives(stage.ada_desk, "Help");
+    let meanwhile = meanwhile.unwrap();
+    stage.turn().await;
+    let shown = (stage.priority(before), stage.priority(meanwhile));
+    assert_eq!(shown, (URGENT, LOW), "whether she is a VIP is not known");
+    let restored = stage.world.crm.portal().restore(CrmKind::Contact, ada);
+    restored.unwrap();
+    stage.turn().await;
+    let shown = (stage.priority(before), stage.priority(meanwhile));
+    assert_eq!(shown, (URGENT, URGENT));
+    assert_eq!(stage.notes(before), 1, "posted again");
     stage.rests().await;
 }
