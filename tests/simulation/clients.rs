@@ -46,10 +46,31 @@ fn open(state: &mut State) {
         1
     };
     for _ in 0..many {
-        let now = state.now;
-        let id = state.tickets.open(&requester.to_string(), None, now);
-        state.tell(|| format!("{requester} opens ticket {id}"));
+        write(state, requester);
     }
+}
+
+/// This contact of Freshdesk opens a ticket.
+pub(crate) fn write(state: &mut State, requester: u64) -> u64 {
+    let now = state.now;
+    let id = state.tickets.open(&requester.to_string(), None, now);
+    let lapses = is_to_lapse(state, requester);
+    if let Some(filed) = state.tickets.all.get_mut(&id) {
+        filed.lapsed = lapses;
+    }
+    state.tell(|| format!("{requester} opens ticket {id}"));
+    id
+}
+
+/// Whether this contact of Freshdesk is no VIP any more, and the engine may not know yet: for the engine the
+/// standing ends only after the ticket came.
+fn is_to_lapse(state: &State, contact: u64) -> bool {
+    let Some(id) = same_in_crm(state, contact).filter(|id| state.vips.contains(id)) else {
+        return false;
+    };
+    let customer = &state.accounts.crm.contacts[&id];
+    let edit = customer.edits.get("customer_tier");
+    customer.text("customer_tier") != "vip" && edit.is_some_and(|it| !it.known)
 }
 
 /// The tier of somebody who writes tickets changes.

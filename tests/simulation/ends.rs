@@ -1,7 +1,7 @@
 //! How records end: deleted, merged, made something else; and come back.
 
 use crate::clients;
-use crate::people::{any, any_side, reference};
+use crate::people::{any, any_side, note, reference};
 use crate::systems::State;
 use crate::systems::account::{Record, Standing};
 use crate::systems::connector::lag;
@@ -59,25 +59,37 @@ fn restore(state: &mut State, side: Side, kind: Kind) {
     }
 }
 
-/// Somebody merges two records: the survivor takes over what it lacks, and all addresses.
+/// Somebody merges two records.
 fn merge(state: &mut State, side: Side, kind: Kind) {
     let (one, two) = (any(state, side, kind), any(state, side, kind));
     let (Some(survivor), Some(loser)) = (one, two) else {
         return;
     };
-    if survivor == loser {
-        return;
+    if survivor != loser {
+        merge_into(state, side, kind, (loser, survivor));
     }
+}
+
+/// The survivor of a merge takes over what it lacks, and all addresses.
+pub(crate) fn merge_into(state: &mut State, side: Side, kind: Kind, (loser, survivor): (u64, u64)) {
     state.tell(|| format!("somebody merges {side} {kind} {loser} into {survivor}"));
     let (now, lag) = (state.now, lag(state, side));
     let account = state.accounts.of_mut(side);
     account.stand(kind, loser, now, Standing::MergedInto(survivor));
     let fields = account.of(kind)[&loser].fields.clone();
+    // What somebody has emptied there is filled again.
+    let before = &account.of(kind)[&survivor];
+    let filled = before.edits.keys();
+    let filled = filled.filter(|it| !before.fields.contains_key(*it) && fields.contains_key(*it));
+    let filled: Vec<String> = filled.cloned().collect();
     account.change(kind, survivor, now + lag, now / 1000 * 1000, |record| {
         take_over(record, &fields, side);
     });
     if kind == Kind::Company {
         account.leave(loser, now);
+    }
+    for field in &filled {
+        note(state, side, kind, survivor, field);
     }
     honour(state, side, kind, survivor);
     if side == Side::Desk {

@@ -222,7 +222,9 @@ fn employ(state: &mut State) {
     let side = any_side(state);
     let company = any(state, side, Kind::Company).filter(|_| state.random.random_bool(0.9));
     let value = company.map_or(Value::Empty, |id| Value::text(id.to_string()));
-    if let Some(id) = any(state, side, Kind::Contact) {
+    let contact = any(state, side, Kind::Contact);
+    // The company is one of the values by which it is found again.
+    if let Some(id) = contact.filter(|id| !is_lost(state, side, *id)) {
         set(state, side, Kind::Contact, id, COMPANY, value);
     }
 }
@@ -247,7 +249,8 @@ fn behind(state: &mut State, side: Side) -> i64 {
     }
 }
 
-fn note(state: &mut State, side: Side, kind: Kind, id: u64, field: &str) {
+/// Remembers what a field shows now as the last thing that a person did to it.
+pub(crate) fn note(state: &mut State, side: Side, kind: Kind, id: u64, field: &str) {
     let (cycle, within) = (state.cycle, state.busy);
     let records = state.accounts.of_mut(side).of_mut(kind);
     if let Some(record) = records.get_mut(&id) {

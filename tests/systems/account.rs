@@ -99,12 +99,27 @@ impl Account {
     fn lay(&self, on: &mut BTreeMap<String, Value>, fields: &BTreeMap<String, Value>) {
         for (field, value) in fields {
             let value = self.traits.rewrite.of(field, value);
+            let value = self.heir_of(field, value);
             if value.is_empty() {
                 on.remove(field);
             } else {
                 on.insert(field.clone(), value);
             }
         }
+    }
+
+    /// A company that was merged away stands for the one that it was merged into, where the system
+    /// knows which that is: nobody can be put into one that is not there.
+    fn heir_of(&self, field: &str, value: Value) -> Value {
+        let asked = value.as_text().and_then(|id| id.parse::<u64>().ok());
+        let Some(mut id) = asked.filter(|_| field == COMPANY && self.traits.names_heir) else {
+            return value;
+        };
+        let standing = |id: u64| self.companies.get(&id).map(|it| it.standing);
+        while let Some(Standing::MergedInto(heir)) = standing(id) {
+            id = heir;
+        }
+        Value::text(id.to_string())
     }
 
     /// A new record; `lag` is how long it takes to show in searches.
@@ -156,7 +171,10 @@ impl Account {
         };
         let (mut laid, before) = (record.fields.clone(), record.version);
         self.lay(&mut laid, fields);
-        if laid == record.fields {
+        // Whoever is put into a company that was merged away is touched, also where they are in its heir.
+        let company = fields.get(COMPANY).filter(|it| !it.is_empty());
+        let moved = company.is_some_and(|asked| laid.get(COMPANY) != Some(asked));
+        if laid == record.fields && !moved {
             return Ok(());
         }
         if let Some(refusal) = self.taken(kind, &laid, Some(id)) {
@@ -288,14 +306,13 @@ impl Account {
         record.show(fields, entry.as_ref())
     }
 
-    /// The ids of those that have this value, as a look-up sees them.
+    /// The ids of those that show this value, as a look-up sees them.
     pub fn find(&self, kind: Kind, field: &str, value: &str, now: i64) -> Vec<u64> {
         let current = self.traits.index_lag == 0 || field == "email";
         let records = self.of(kind).values();
         let records = records.filter(|it| {
             it.is_live() || (it.standing == Standing::Trashed && self.side == Side::Desk)
         });
-        let others = |it: &&Record| current && field == "email" && it.has(field, value);
         let is = |known: Option<&Value>| match known {
             Some(Value::Text(text)) => text.eq_ignore_ascii_case(value),
             Some(Value::List(members)) => members.iter().any(|it| it.eq_ignore_ascii_case(value)),
@@ -308,9 +325,13 @@ impl Account {
                 is(it.indexed(now).and_then(|entry| entry.fields.get(field)))
             }
         };
-        records
-            .filter(|it| has(it) || others(it))
-            .map(|it| it.id)
-            .collect()
+        records.filter(has).map(|it| it.id).collect()
+    }
+
+    /// The ids of those that have this address beside the one that they show.
+    pub fn find_beside(&self, kind: Kind, field: &str, value: &str) -> Vec<u64> {
+        let records = self.of(kind).values();
+        let beside = |it: &&Record| field == "email" && it.is_live() && it.has_beside(value);
+        records.filter(beside).map(|it| it.id).collect()
     }
 }

@@ -5,7 +5,7 @@ use super::connector::{System, lag};
 use super::faults::happens;
 use super::witness::Write;
 use super::{State, time};
-use deskbridge::model::{Image, Kind, Observed, RecordId, Side};
+use deskbridge::model::{COMPANY, Image, Kind, Observed, RecordId, Side};
 use deskbridge::remote::{Cursor, Feed, Fetched, Op, Outcome, Page, PageRequest};
 
 impl System {
@@ -172,7 +172,14 @@ fn stored(
     if !heard {
         return account.of(kind)[&id].view(fields, None);
     }
-    let stored = account.show(kind, id, fields, false, now);
+    let mut stored = account.show(kind, id, fields, false, now);
+    // Of the company an answer says what was asked for; where that was merged away, only a read shows
+    // what became of it.
+    if let Op::Create { fields: sent } | Op::Update { fields: sent, .. } = op
+        && let (Some(company), Some(_)) = (sent.get(COMPANY), stored.image.get(COMPANY))
+    {
+        stored.image.set(COMPANY, company.clone());
+    }
     if let (Op::Create { .. }, Some(made)) = (op, account.of_mut(kind).get_mut(&id)) {
         made.seen = false;
     }

@@ -251,16 +251,24 @@ impl Connector for System {
             let account = state.accounts.of_mut(self.side);
             let search = field != "email";
             let found = account.find(kind, field, value, now);
-            let found = found
-                .into_iter()
-                .map(|id| account.show(kind, id, fields, search, now))
-                .collect();
+            // Who only has the address as well is no match, here as with the real connectors.
+            let also = if found.is_empty() {
+                account.find_beside(kind, field, value)
+            } else {
+                Vec::new()
+            };
+            let mut show = |ids: Vec<u64>| -> Vec<Observed> {
+                let ids = ids.into_iter();
+                ids.map(|id| account.show(kind, id, fields, search, now))
+                    .collect()
+            };
+            let (found, also) = (show(found), show(also));
             let taken_by_other = account.of(kind).values().any(|it| {
                 it.standing == Standing::Converted && it.text(field).eq_ignore_ascii_case(value)
             });
             let lookup = Lookup {
                 found,
-                also: Vec::new(),
+                also,
                 taken_by_other,
             };
             state.tell(|| format!("{name} -> {lookup:?}"));

@@ -202,8 +202,10 @@ impl Filed {
                 format!("ticket {id}: {from}, a person's word, was overruled by {to}")
             })
         });
+        // The rule raises to urgent. What is less is given back, also where it is more than what a
+        // person has set meanwhile.
         self.raised = match self.raised {
-            _ if to < from => None,
+            _ if to != Priority::Urgent => None,
             Some(before) => Some(before),
             None => Some(from),
         };

@@ -78,13 +78,16 @@ impl Record {
 
     /// Whether it has this value, an address also as one of its others.
     pub(super) fn has(&self, field: &str, value: &str) -> bool {
-        let other = match self.fields.get(OTHERS) {
-            Some(Value::List(others)) if field == "email" => {
-                others.iter().any(|it| it.eq_ignore_ascii_case(value))
-            }
-            _ => false,
-        };
+        let other = field == "email" && self.has_beside(value);
         other || self.text(field).eq_ignore_ascii_case(value)
+    }
+
+    /// Whether this address is one of its others.
+    pub(super) fn has_beside(&self, address: &str) -> bool {
+        match self.fields.get(OTHERS) {
+            Some(Value::List(others)) => others.iter().any(|it| it.eq_ignore_ascii_case(address)),
+            _ => false,
+        }
     }
 
     /// What a search shows at this time, if anything.

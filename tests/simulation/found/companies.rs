@@ -113,3 +113,30 @@ fn who_is_in_a_company_that_the_crm_has_merged_away_is_said_to_wait_for_its_coun
         );
     });
 }
+
+#[test]
+fn who_is_put_into_a_company_that_the_crm_has_just_merged_away_is_in_its_heir_on_both_sides() {
+    run(async {
+        let mut both = (0, 0);
+        let fill = |state: &mut State| both = employed(state);
+        let mut scene = Scene::new(Traits::searching(), "crm", fill).await;
+        scene.turn(false).await;
+        {
+            let state = &mut scene.systems.state();
+            let now = state.now;
+            let crm = &mut state.accounts.crm;
+            let acme = *crm.companies.keys().next().unwrap();
+            let other = *crm.companies.keys().next_back().unwrap();
+            crm.stand(Kind::Company, other, now, Standing::MergedInto(acme));
+            // Nobody has noticed when an agent moves them there.
+            let other = *state.accounts.desk.companies.keys().next_back().unwrap();
+            let other = Value::text(other.to_string());
+            set(state, Side::Desk, Kind::Contact, both.1, COMPANY, other);
+        }
+        scene.turn(false).await;
+        assert_eq!(company(&scene.systems.state(), Side::Crm, both.0), "Acme");
+        scene.turn(false).await;
+        assert_eq!(company(&scene.systems.state(), Side::Desk, both.1), "Acme");
+        assert_eq!(company(&scene.systems.state(), Side::Crm, both.0), "Acme");
+    });
+}

@@ -1,7 +1,8 @@
-//! What lives have brought to light about requests that arrive when they were given up.
+//! What lives have brought to light about requests that arrive when they were given up, and changes that
+//! searches show late.
 
 use super::{Scene, contact, pair, run};
-use crate::clients::RULE;
+use crate::clients::{self, RULE};
 use crate::people::set;
 use crate::systems::State;
 use crate::systems::faults::{Failure, Faults};
@@ -166,5 +167,51 @@ fn a_note_that_arrives_after_we_have_looked_for_it_is_not_posted_twice() {
             .map(|it| it.notes.len())
             .collect();
         assert_eq!(notes, [1]);
+    });
+}
+
+/// The tier of a contact of the CRM changes, and searches show it so many seconds later.
+fn promote(state: &mut State, contact: u64, tier: &str, seconds: i64) {
+    let (side, kind) = (Side::Crm, Kind::Contact);
+    set(state, side, kind, contact, "customer_tier", tier.into());
+    let from = state.now + seconds * SECOND;
+    let record = state.accounts.crm.contacts.get_mut(&contact).unwrap();
+    record.index.last_mut().unwrap().from = from;
+}
+
+#[test]
+fn a_standing_that_was_seen_to_end_after_a_ticket_came_begins_anew_for_that_ticket_too() {
+    run(async {
+        let mut both = (0, 0);
+        let fill = |state: &mut State| both = pair(state);
+        let mut scene = Scene::new(Traits::searching(), "crm", fill).await;
+        scene.place.toml += &RULE.replace("{ON_END}", "keep");
+        let mut scene = scene.reopened().await;
+        scene.after(600).await;
+        promote(&mut scene.systems.state(), both.0, "vip", 0);
+        scene.after(600).await;
+        let ticket = {
+            let state = &mut scene.systems.state();
+            promote(state, both.0, "standard", 90);
+            clients::write(state, both.1)
+        };
+        let shown = |scene: &Scene| {
+            let state = scene.systems.state();
+            state.tickets.all[&ticket].ticket.image.priority
+        };
+        scene.after(60).await;
+        assert_eq!(shown(&scene), Priority::Urgent, "she seems to be a VIP");
+        scene.after(120).await;
+        {
+            // The standing is over: what somebody sets now is what the next one finds.
+            let state = &mut scene.systems.state();
+            state.touch_ticket(ticket, |it| it.image.priority = Priority::High);
+            assert!(!state.tickets.all[&ticket].unclear);
+            promote(state, both.0, "vip", 0);
+        }
+        scene.after(600).await;
+        assert_eq!(shown(&scene), Priority::Urgent);
+        let crimes = scene.systems.state().witness.crimes.clone();
+        assert_eq!(crimes, [""; 0]);
     });
 }

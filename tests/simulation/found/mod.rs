@@ -2,6 +2,7 @@
 
 mod companies;
 mod late;
+mod tickets;
 
 use crate::people::set;
 use crate::systems::faults::{Failure, Faults, Moment};
@@ -297,6 +298,56 @@ fn a_contact_whose_address_changes_while_a_create_is_in_doubt_is_made_once() {
 }
 
 #[test]
+fn somebody_whose_create_is_in_doubt_takes_nobody_who_only_has_their_address_as_well() {
+    run(async {
+        let mut ada = 0;
+        let fill = |state: &mut State| {
+            let bob = [("email", "bob@x.test"), ("lastname", "Bob")];
+            contact(state, Side::Crm, &bob);
+            let hers = [("email", "ada@x.test"), ("name", "King")];
+            ada = contact(state, Side::Desk, &hers);
+            let others = Value::list(vec!["bob@x.test".to_owned()]);
+            let now = state.now;
+            let account = &mut state.accounts.desk;
+            account.change(Kind::Contact, ada, now, now, |record| {
+                record.fields.insert(OTHERS.to_owned(), others);
+            });
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        // Four lists, then Ada's create; Bob's is under way by then.
+        scene.systems.state().faults.death = Some(Moment::After(5));
+        scene.systems.state().now += 10 * MINUTE;
+        let ended = cycle(&scene.systems, &mut scene.engine, false).await;
+        assert!(
+            ended.is_none() && scene.count(Side::Crm) == 2,
+            "it died of the create"
+        );
+        let mut scene = scene.reopened().await;
+        for _ in 0..3 {
+            scene.turn(false).await;
+        }
+        let phone = Value::from("+7");
+        set(
+            &mut scene.systems.state(),
+            Side::Desk,
+            Kind::Contact,
+            ada,
+            "phone",
+            phone,
+        );
+        scene.turn(false).await;
+        assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (2, 1));
+        // He is the first one there.
+        assert_eq!(scene.value(Side::Crm, "email"), "bob@x.test");
+        assert_eq!(scene.value(Side::Crm, "phone"), "");
+        let state = scene.systems.state();
+        let mut hers = state.accounts.crm.contacts.values();
+        let hers = hers.find(|it| it.text("email") == "ada@x.test").unwrap();
+        assert_eq!(hers.text("phone"), "+7");
+    });
+}
+
+#[test]
 fn a_contact_without_an_address_is_made_once_when_a_field_leaves_the_mapping_meanwhile() {
     run(async {
         let fill = |state: &mut State| {
@@ -390,5 +441,26 @@ fn a_contact_without_an_address_is_made_once_when_our_clock_is_behind_and_the_ne
             scene.turn(false).await;
         }
         assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (1, 1));
+    });
+}
+
+#[test]
+fn what_somebody_emptied_and_a_merge_filled_again_is_no_lost_edit() {
+    run(async {
+        let (mut ada, mut bob) = (0, 0);
+        let fill = |state: &mut State| {
+            ada = pair(state).1;
+            let his = [("email", "bob@x.test"), ("name", "Bob"), ("phone", "+2")];
+            bob = contact(state, Side::Desk, &his);
+        };
+        let scene = Scene::new(Traits::own(), "crm", fill).await;
+        let state = &mut scene.systems.state();
+        for phone in ["+1".into(), Value::Empty] {
+            set(state, Side::Desk, Kind::Contact, ada, "phone", phone);
+        }
+        crate::ends::merge_into(state, Side::Desk, Kind::Contact, (bob, ada));
+        let hers = &state.accounts.desk.contacts[&ada];
+        assert_eq!(hers.text("phone"), "+2");
+        assert_eq!(hers.edits["phone"].value, Value::from("+2"));
     });
 }
