@@ -333,7 +333,7 @@ fn a_plan_that_was_mistyped_and_has_the_checksum_of_that_is_refused_or_a_whole_p
     let payload = rest.trim_end().strip_suffix('}').unwrap();
     let (before, _) = head.split_once("\"checksum\":").unwrap();
     let forged = |payload: &str| {
-        let checksum = fingerprint(payload);
+        let checksum = fingerprint(&format!("{}\n{payload}", env!("CARGO_PKG_VERSION")));
         format!("{before}\"checksum\":\"{checksum}\",\"plan\":\n{payload}}}\n")
     };
     assert_eq!(forged(payload), whole);

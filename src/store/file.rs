@@ -26,13 +26,14 @@ pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
         return Err(damaged("it ends in the middle of a page"));
     }
     let mut connection = connect(path, true).await?;
-    // The check reads the whole file once: what it keeps of it is of no use later.
+    // The check reads the whole file once: what it keeps of it is of no use later. Indexes are compared
+    // with their tables: a record that one of them has lost would be taken for new, and made twice.
     let fault = |error| damage(path, error);
     sqlx::query("PRAGMA cache_size = -256")
         .execute(&mut connection)
         .await
         .map_err(fault)?;
-    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+    let verdict: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
         .fetch_one(&mut connection)
         .await
         .map_err(fault)?;

@@ -530,6 +530,29 @@ async fn a_second_instance_or_a_foreign_or_damaged_state_is_refused_before_anyth
 }
 
 #[tokio::test]
+async fn a_state_of_which_an_index_has_lost_records_is_refused_before_it_makes_them_twice() {
+    let world = World::new().await;
+    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let mut engine = world.engine().await;
+    cycle(&mut engine).await;
+    engine.store.close().await.unwrap();
+    // The index says one thing and its table another, as after a write that the disk has lost.
+    world
+        .execute(
+            "PRAGMA writable_schema = ON;
+             UPDATE sqlite_master SET sql = 'CREATE INDEX journal_link ON journal (cycle)' WHERE name = 'journal_link';
+             UPDATE sqlite_master SET sql = 'CREATE INDEX journal_cycle ON journal (link)' WHERE name = 'journal_cycle'",
+        )
+        .await;
+    let opened = deskbridge::store::Store::open(&world.state()).await;
+    assert!(
+        matches!(opened, Err(StoreError::Damaged { .. })),
+        "{opened:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_state_restored_from_yesterday_makes_nobody_twice_and_keeps_todays_edits() {
     let (world, clock) = World::timed().await;
     let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);

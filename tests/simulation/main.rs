@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How many lives `cargo test` itself goes through.
 const SEEDS: u64 = 60;
 /// Every so many lives, one is lived twice, and is the same one the second time.
-const TWICE: u64 = 5;
+const TWICE: u64 = 10;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 /// `plan` with this payload, as if it had been saved so.
 fn forged(plan: &str, payload: &str) -> String {
     let (head, _) = plan.split_once("\"checksum\":").unwrap();
-    let checksum = fingerprint(payload);
+    let checksum = fingerprint(&format!("{}\n{payload}", env!("CARGO_PKG_VERSION")));
     format!("{head}\"checksum\":\"{checksum}\",\"plan\":\n{payload}}}\n")
 }
 
