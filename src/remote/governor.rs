@@ -326,9 +326,13 @@ impl Governor {
         Some(ours.min(ceiling.unwrap_or(ours)).max(1.0))
     }
 
-    /// What is left for us of a window that is reset as a whole; nothing where none is known.
+    /// What is left for us of a window that is reset as a whole; nothing where none is known, or nobody
+    /// takes part of it: then an even pace is better for single calls.
     fn left(&self, lane: Lane, at: Duration) -> Option<Left> {
         let limit = self.total.limit?;
+        if !self.resets.are_shared((limit * LEAST).max(2.0)) {
+            return None;
+        }
         let length = self.total.length();
         let span = self.resets.span(length, at)?;
         let ours = self.total.ours_later(span.earliest);

@@ -71,7 +71,7 @@ impl Helpdesk for System {
         self.systems
             .state()
             .tickets
-            .doubt(std::slice::from_ref(&ticket.id));
+            .ask(std::slice::from_ref(&ticket.id), change);
         let request = || Request::Ticket(ticket.id.clone(), change.clone());
         let done = self
             .change("change a ticket", 1, request, |state, most, heard| {
@@ -109,7 +109,7 @@ impl Helpdesk for System {
         ids: &[RecordId],
         change: &TicketChange,
     ) -> Result<Job, RemoteError> {
-        self.systems.state().tickets.doubt(ids);
+        self.systems.state().tickets.ask(ids, change);
         let request = || Request::Tickets(ids.to_vec(), change.clone());
         self.change("change tickets", ids.len(), request, |state, most, _| {
             state.tell(|| format!("change tickets {ids:?} {change:?}"));

@@ -48,6 +48,10 @@ pub struct Filed {
     doubt: bool,
     /// Whether the cycle that is under way has seen it.
     seen: bool,
+    /// Whose it was when an answer last showed it.
+    shown_of: RecordId,
+    /// Whose it was shown to be when we last asked for it to be raised.
+    raised_for: Option<RecordId>,
 }
 
 /// A bulk job.
@@ -96,6 +100,8 @@ impl Tickets {
             mute: false,
             doubt: false,
             seen: false,
+            shown_of: RecordId::from(requester),
+            raised_for: None,
         };
         self.all.insert(id, filed);
         id
@@ -105,8 +111,22 @@ impl Tickets {
         self.all.get_mut(&id.0.parse().ok()?)
     }
 
-    /// A change of these is about to be asked for: nobody knows until they are looked at.
-    pub fn doubt(&mut self, ids: &[RecordId]) {
+    /// A change of these is about to be asked for. Whoever asks knows whose they are from the last
+    /// answer that has shown them.
+    pub fn ask(&mut self, ids: &[RecordId], change: &TicketChange) {
+        self.doubt(ids);
+        if change.priority != Some(Priority::Urgent) {
+            return;
+        }
+        for id in ids {
+            if let Some(filed) = self.get(id) {
+                filed.raised_for = Some(filed.shown_of.clone());
+            }
+        }
+    }
+
+    /// A change of these is on its way: nobody knows until they are looked at.
+    fn doubt(&mut self, ids: &[RecordId]) {
         for id in ids {
             if let Some(filed) = self.get(id) {
                 (filed.doubt, filed.seen) = (true, false);
@@ -183,6 +203,7 @@ impl Filed {
     /// The ticket as an answer shows it.
     pub fn show(&mut self) -> Ticket {
         self.seen = true;
+        self.shown_of.clone_from(&self.ticket.requester);
         if let Some(decision) = &mut self.decided {
             decision.shown = true;
         }
@@ -240,9 +261,13 @@ impl State {
         let live = self.tickets.get(id).map(|it| &it.ticket);
         let live = live.filter(|it| it.presence == Presence::Live);
         let requester = live.map(|it| it.requester.clone());
+        let raises = change.priority == Some(Priority::Urgent);
+        let asked = self.tickets.get(id).filter(|_| raises);
+        let raised_for = asked.and_then(|it| it.raised_for.clone());
         self.witness.tickets.push(TicketWrite {
             id: id.clone(),
             requester,
+            raised_for,
             change: Some(change.clone()),
         });
         let filed = self.tickets.get(id)?;
@@ -266,6 +291,7 @@ impl State {
         self.witness.tickets.push(TicketWrite {
             id: id.clone(),
             requester,
+            raised_for: None,
             change: None,
         });
         if let Some(filed) = self.tickets.get(id) {

@@ -36,6 +36,9 @@ pub struct TicketWrite {
     pub id: RecordId,
     /// Whose ticket it was then; of one in the trash, which nothing changes, nobody's.
     pub requester: Option<RecordId>,
+    /// Of a raise: whose ticket it was shown to be when it was asked for. It may change hands until it is
+    /// carried out, and no system can be told to change a ticket only if it is still theirs.
+    pub raised_for: Option<RecordId>,
     /// `None`: a note.
     pub change: Option<TicketChange>,
 }

@@ -79,8 +79,9 @@ impl Resets {
         let Some((before, used_before)) = former else {
             return;
         };
-        // What it has forgotten is missing for a whole window; it began where less is used than before.
-        if forgot && used < used_before {
+        // What it has forgotten is missing for a whole window; that began where far less is used than
+        // before. A little less is an answer that overtook another.
+        if forgot && used * 2.0 < used_before {
             self.begin(before, now, length);
             return;
         }
@@ -138,6 +139,11 @@ impl Resets {
         }
         self.span = Some(span);
         self.look = Some(Look { sent, used, theirs });
+    }
+
+    /// Whether others take more than `few` calls of a window.
+    pub(super) fn are_shared(&self, few: f64) -> bool {
+        self.mean.is_some_and(|mean| mean > few)
     }
 
     /// What the window that is over says of others.
