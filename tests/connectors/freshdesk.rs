@@ -14,6 +14,7 @@ use deskbridge::remote::{
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
@@ -246,6 +247,29 @@ async fn the_account_s_own_limit_is_learned_from_its_first_answer() {
     assert_eq!(desk.connector.spending().allowed, None);
     desk.connector.account().await.unwrap();
     assert_eq!(desk.connector.spending().allowed, Some(50.0));
+}
+
+#[tokio::test]
+async fn a_reload_does_not_take_the_calls_of_the_minute_once_more() {
+    let desk = || async {
+        let left = AtomicU32::new(50);
+        Desk::new(move |_| {
+            let left = left.fetch_sub(1, Ordering::Relaxed) - 1;
+            json_answer(200, &json!({"id": 123}))
+                .with("x-ratelimit-total", "50.0")
+                .with("x-ratelimit-remaining", format!("{left}.0"))
+        })
+        .await
+    };
+    let (before, after) = (desk().await, desk().await);
+    for _ in 0..5 {
+        before.connector.account().await.unwrap();
+    }
+    let spent = before.connector.spending();
+    assert!(spent.left <= Some(45.0), "{spent:?}");
+    after.connector.follow(before.connector.ledger().unwrap());
+    let known = after.connector.spending();
+    assert_eq!((known.allowed, known.left), (spent.allowed, spent.left));
 }
 
 #[tokio::test]
