@@ -295,13 +295,26 @@ impl Governor {
         }
         self.claims.expire(at);
         let allowed = self.allowed(Lane::People, at);
-        let pace = self.left(Lane::People, at).map(Left::pace);
+        let pace = match self.left(Lane::People, at) {
+            Some(left) => Some(left.pace()),
+            None => self.sliding_pace(allowed, at),
+        };
         self.total.advance(allowed, pace, at);
         let portion = self.portion;
         for meter in &mut self.classes {
             meter.advance(of_class(portion, meter), None, at);
         }
         at
+    }
+
+    /// The pace where others take a noticeable part of a window that slides.
+    fn sliding_pace(&self, allowed: Option<f64>, at: Duration) -> Option<f64> {
+        let allowed = self.total.capped(allowed)?;
+        let window = self.total.window();
+        let theirs = self.others.expected(window, at);
+        let shared = theirs > (self.total.limit? * LEAST).max(2.0);
+        let slides = !self.others.resets(window, at);
+        self.total.catching_up(allowed).filter(|_| shared && slides)
     }
 
     /// Our calls in a window of the account; nothing where no limit is known.

@@ -15,6 +15,10 @@ const WIDEN: f64 = 0.05;
 
 /// The same, where nothing shows the limit.
 const WIDEN_BLINDLY: f64 = 0.25;
+/// The most of a window that is caught up with at once, and within which part of it. More would leave single
+/// calls nothing when others take more all of a sudden.
+const CATCH_UP: f64 = 0.02;
+const CATCH_UP_WITHIN: u32 = 6;
 /// How far back the pace of a system goes whose limit nothing shows.
 const LATELY: Duration = Duration::from_secs(10);
 
@@ -52,6 +56,8 @@ pub(super) struct Meter {
     /// Calls that an even pace would have us send by now; negative after a burst.
     credit: f64,
     paced_at: Duration,
+    /// That pace, in calls a second, where it is not that of a whole window.
+    other_pace: Option<f64>,
     /// How long an answer takes, with a margin, in seconds.
     latency: f64,
 }
@@ -86,6 +92,7 @@ impl Meter {
             in_flight: 0,
             credit: 1.0,
             paced_at: Duration::ZERO,
+            other_pace: None,
             latency: 0.0,
         }
     }
@@ -143,9 +150,20 @@ impl Meter {
         let passed = now.saturating_sub(self.paced_at).as_secs_f64();
         self.paced_at = now;
         if let Some(allowed) = self.capped(allowed) {
+            self.other_pace = pace;
             let pace = pace.unwrap_or_else(|| self.pace(allowed));
             self.credit = (self.credit + passed * pace).min(at_once(allowed));
         }
+    }
+
+    /// The pace where others take part of a window that slides: what they take goes up and down, and an even
+    /// pace would never catch up with what they leave.
+    /// Nothing for a small window: there, what is caught up with is missing when others take the next call.
+    pub(super) fn catching_up(&self, allowed: f64) -> Option<f64> {
+        let most = Some(allowed * CATCH_UP).filter(|most| *most >= 1.0)?;
+        let behind = (allowed - f64::from(self.used())).clamp(0.0, most);
+        let within = (self.length / CATCH_UP_WITHIN).as_secs_f64();
+        Some(self.pace(allowed) + behind / within)
     }
 
     /// Calls a second that fill the window evenly, and just do not overfill it.
@@ -243,7 +261,8 @@ impl Meter {
 
     fn wait_for_pace(&self, room: Room, allowed: f64) -> Duration {
         let left = (allowed - f64::from(self.used() + room.ahead)).max(0.0);
-        self.wait_for_credit(room, at_once(allowed), left, self.pace(allowed))
+        let pace = self.other_pace.unwrap_or_else(|| self.pace(allowed));
+        self.wait_for_credit(room, at_once(allowed), left, pace)
     }
 
     /// How long until an even `pace` has room for the call, with `left` calls of the window; nothing in

@@ -73,7 +73,8 @@ impl Others {
         }
     }
 
-    fn resets(&self, window: Duration, now: Duration) -> bool {
+    /// Whether windows were lately seen to be reset as a whole.
+    pub(super) fn resets(&self, window: Duration, now: Duration) -> bool {
         self.reset_seen.is_some_and(|at| now < at + window * 10)
     }
 
