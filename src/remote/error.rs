@@ -38,7 +38,7 @@ pub enum ErrorKind {
     #[error("too many calls")]
     Throttled(Option<Duration>),
     /// No more calls of this sort for so long, while others go on: nothing was sent.
-    #[error("no more calls of this sort for now")]
+    #[error("no more calls of this sort until its pause is over")]
     Paused(Duration),
     /// No connection could be made: nothing was sent.
     #[error("cannot be reached")]

@@ -88,27 +88,41 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     /// Calls made so far, by endpoint class. Failed calls count.
     fn calls(&self) -> BTreeMap<&'static str, u64>;
 
+    /// The client that its calls go through, which keeps the account's books; none of a system without a
+    /// budget.
+    fn http(&self) -> Option<&http::Http> {
+        None
+    }
+
     /// How the account's calls were spent, and what is left; nothing of a system without a budget.
     fn spending(&self) -> Spending {
-        Spending::default()
+        self.http().map(http::Http::spending).unwrap_or_default()
     }
 
     /// What another connector of the same account has to know of the calls so far; nothing of a
     /// system without a budget.
     fn ledger(&self) -> Option<Ledger> {
-        None
+        self.http().map(http::Http::ledger)
     }
 
     /// Goes on from what another connector of the same account has sent.
-    fn follow(&self, _former: Ledger) {}
+    fn follow(&self, former: Ledger) {
+        if let Some(http) = self.http() {
+            http.follow(former);
+        }
+    }
 
     /// Counts the calls that an earlier process has sent on this day.
-    fn carry(&self, _earlier: Today) {}
+    fn carry(&self, earlier: Today) {
+        if let Some(http) = self.http() {
+            http.carry(earlier);
+        }
+    }
 
     /// How long so many calls, by endpoint class, take at the account's limits; `None` while no limit
     /// is known.
-    fn forecast(&self, _calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
-        None
+    fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+        self.http()?.forecast(calls)
     }
 
     /// What a plan costs: how many calls of which endpoint class `ops` operations of one sort take.

@@ -108,10 +108,17 @@ impl Engine {
             return rows;
         };
         let part = slice.div_f64(SLICE_PART);
+        let first = self.chunk();
         if took > part {
-            self.chunk()
-        } else if took < part / 2 {
-            (rows * 2).min(CHUNK)
+            return first;
+        }
+        // No more than one batch of either: the next rows may all be for the slower one, and nobody looks
+        // around before they are through.
+        let caps = self.connectors.as_ref().map(|it| it.caps().update_batch);
+        let batch = i64::try_from(caps.crm.max(caps.desk)).unwrap_or(CHUNK);
+        let most = first.max(batch.min(CHUNK));
+        if took < part / 2 {
+            (rows * 2).min(most)
         } else {
             rows
         }

@@ -23,8 +23,8 @@ use super::governor::{Class, Headers, Limits, Portion};
 use super::http::{Auth, Call, Http, Settings};
 use super::reply::Reply;
 use super::{
-    Account, Caps, Connector, Cursor, ErrorKind, Fetched, Helpdesk, Ledger, Look, Lookup, Op,
-    Outcome, Page, PageRequest, RemoteError, Schema, Spending, Tariff, Today,
+    Account, Caps, Connector, Cursor, ErrorKind, Fetched, Helpdesk, Look, Lookup, Op, Outcome,
+    Page, PageRequest, RemoteError, Schema, Tariff,
 };
 use crate::model::{Kind, RecordId, Side};
 pub use plan::{CONTACTS_LIST, Plan, TICKETS_CREATE, TICKETS_LIST, TICKETS_UPDATE};
@@ -213,24 +213,8 @@ impl Connector for Freshdesk {
         self.http.calls()
     }
 
-    fn spending(&self) -> Spending {
-        self.http.spending()
-    }
-
-    fn ledger(&self) -> Option<Ledger> {
-        Some(self.http.ledger())
-    }
-
-    fn follow(&self, former: Ledger) {
-        self.http.follow(former);
-    }
-
-    fn carry(&self, earlier: Today) {
-        self.http.carry(earlier);
-    }
-
-    fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
-        self.http.forecast(calls)
+    fn http(&self) -> Option<&Http> {
+        Some(&self.http)
     }
 
     /// An address that nobody has is looked for among live, deleted and blocked contacts, and among the

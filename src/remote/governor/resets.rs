@@ -87,7 +87,7 @@ impl Resets {
         }
         // One that was to begin in between has not, or it would show less.
         let due = self.span(length, now).is_some_and(|span| {
-            before < span.earliest && sent >= span.since && self.span.is_none_or(|it| it != span)
+            before < span.earliest && sent >= span.since && !self.has_seen(span, length)
         });
         if due && used_before >= 5.0 && used >= used_before {
             self.agreed = 0;
@@ -132,13 +132,18 @@ impl Resets {
         (used, theirs): (f64, f64),
         length: Duration,
     ) {
-        let same = |former: Span| span.earliest < former.since + length / 2;
-        if !self.span.is_some_and(same) {
+        if !self.has_seen(span, length) {
             self.learn(length);
             self.look = None;
         }
         self.span = Some(span);
         self.look = Some(Look { sent, used, theirs });
+    }
+
+    /// Whether what is known is of this window.
+    fn has_seen(&self, span: Span, length: Duration) -> bool {
+        self.span
+            .is_some_and(|known| span.earliest < known.since + length / 2)
     }
 
     /// Whether others take more than `few` calls of a window.
@@ -173,8 +178,7 @@ impl Resets {
     /// All that was used of `span` as far as answers have shown: calls of everybody before the call that
     /// was sent at the time beside it.
     pub(super) fn shown(&self, span: Span, length: Duration) -> Option<(Duration, f64)> {
-        let same = |known: Span| span.earliest < known.since + length / 2;
-        let look = self.look.filter(|_| self.span.is_some_and(same))?;
+        let look = self.look.filter(|_| self.has_seen(span, length))?;
         Some((look.sent, look.used))
     }
 
@@ -183,8 +187,7 @@ impl Resets {
         let mean = self.mean.unwrap_or(0.0);
         let window = length.as_secs_f64();
         let mut rate = mean / window;
-        let same = |known: Span| span.earliest < known.since + length / 2;
-        if let Some(look) = self.look.filter(|_| self.span.is_some_and(same)) {
+        if let Some(look) = self.look.filter(|_| self.has_seen(span, length)) {
             let passed = look.sent.saturating_sub(span.earliest).as_secs_f64();
             if passed * 6.0 >= window {
                 // As much as chance explains of what they did so far in this one.
@@ -223,4 +226,70 @@ fn later(windows: f64, length: Duration) -> (Duration, Duration) {
     let windows = windows.max(0.0) as u32;
     let by = length.saturating_mul(windows);
     (by, by / SLEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_mins(1);
+
+    fn at(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    /// Answers every three seconds for so long, of windows that begin seven seconds past the minute, of
+    /// which others take twelve calls.
+    fn watched(seconds: u32) -> Resets {
+        let mut resets = Resets::default();
+        for now in (0..seconds).step_by(3).map(f64::from) {
+            let passed = (now - 7.0).rem_euclid(60.0);
+            let (ours, theirs) = ((passed / 3.0).floor() + 1.0, (passed / 5.0).floor());
+            // Calls of ours from before the window are missing until as many are in it.
+            let (sent, used) = (at(now), ours + theirs);
+            resets.see((sent, used), passed < 50.0, LENGTH, sent);
+            if let Some(span) = resets.span(LENGTH, sent).filter(|it| sent >= it.since) {
+                resets.saw(span, sent, (used, theirs), LENGTH);
+            }
+        }
+        resets
+    }
+
+    #[test]
+    fn the_end_of_a_window_is_known_so_that_what_others_left_is_used_before_it_is_lost() {
+        let resets = watched(600);
+        let span = resets.span(LENGTH, at(600.0)).unwrap();
+        assert!(
+            span.earliest <= at(547.0) && at(547.0) <= span.since,
+            "{span:?}"
+        );
+        assert!(
+            at(603.0) <= span.until && span.until <= at(607.0),
+            "{span:?}"
+        );
+        assert!(resets.are_shared(5.0) && !resets.are_shared(15.0));
+        let to_the_end = |from: f64| resets.demand(span, at(from)..span.until, LENGTH);
+        let (early, late) = (to_the_end(550.0), to_the_end(600.0));
+        assert!((8.0..=14.0).contains(&early.expected), "{early:?}");
+        assert!(
+            late.expected < 2.0 && late.spread < early.spread / 2.0,
+            "{late:?}"
+        );
+    }
+
+    #[test]
+    fn an_answer_that_overtook_another_does_not_unlearn_when_windows_begin() {
+        let mut resets = watched(600);
+        resets.see((at(598.0), 20.0), false, LENGTH, at(598.0));
+        resets.see((at(599.0), 19.0), true, LENGTH, at(599.0));
+        assert!(resets.span(LENGTH, at(600.0)).is_some());
+    }
+
+    #[test]
+    fn a_window_that_does_not_begin_when_it_was_to_is_not_counted_on() {
+        let mut resets = watched(600);
+        resets.see((at(603.0), 30.0), false, LENGTH, at(603.0));
+        resets.see((at(612.0), 33.0), false, LENGTH, at(612.0));
+        assert_eq!(resets.span(LENGTH, at(613.0)), None);
+    }
 }

@@ -22,8 +22,8 @@ use super::budget::reading;
 use super::governor::{Class, Daily, Headers, Limits, Portion, Rate, Reading, Scope};
 use super::http::{Auth, Http, Settings};
 use super::{
-    Account, Caps, Connector, Cursor, Fetched, Ledger, Look, Lookup, Op, Outcome, Page,
-    PageRequest, RemoteError, Schema, Spending, Tariff, Today,
+    Account, Caps, Connector, Cursor, Fetched, Look, Lookup, Op, Outcome, Page, PageRequest,
+    RemoteError, Schema, Tariff,
 };
 use crate::model::{COMPANY, Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -151,24 +151,8 @@ impl Connector for Hubspot {
         self.http.calls()
     }
 
-    fn spending(&self) -> Spending {
-        self.http.spending()
-    }
-
-    fn ledger(&self) -> Option<Ledger> {
-        Some(self.http.ledger())
-    }
-
-    fn follow(&self, former: Ledger) {
-        self.http.follow(former);
-    }
-
-    fn carry(&self, earlier: Today) {
-        self.http.carry(earlier);
-    }
-
-    fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
-        self.http.forecast(calls)
+    fn http(&self) -> Option<&Http> {
+        Some(&self.http)
     }
 
     fn look(&self, kind: Kind) -> Look {

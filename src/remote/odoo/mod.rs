@@ -27,8 +27,8 @@ mod write;
 use super::governor::{Class, Headers, Limits, Portion};
 use super::http::{Auth, Call, Http, Settings};
 use super::{
-    Account, Caps, Connector, Cursor, Fetched, Ledger, Look, Lookup, Op, Outcome, Page,
-    PageRequest, RemoteError, Schema, Spending, Tariff, Today,
+    Account, Caps, Connector, Cursor, Fetched, Look, Lookup, Op, Outcome, Page, PageRequest,
+    RemoteError, Schema, Tariff,
 };
 use crate::model::{Kind, RecordId, Side};
 use async_trait::async_trait;
@@ -238,24 +238,8 @@ impl Connector for Odoo {
         self.http.calls()
     }
 
-    fn spending(&self) -> Spending {
-        self.http.spending()
-    }
-
-    fn ledger(&self) -> Option<Ledger> {
-        Some(self.http.ledger())
-    }
-
-    fn follow(&self, former: Ledger) {
-        self.http.follow(former);
-    }
-
-    fn carry(&self, earlier: Today) {
-        self.http.carry(earlier);
-    }
-
-    fn forecast(&self, calls: &BTreeMap<&'static str, u64>) -> Option<Duration> {
-        self.http.forecast(calls)
+    fn http(&self) -> Option<&Http> {
+        Some(&self.http)
     }
 
     /// Updates are reckoned at one call each: only equal ones share a call, and a sample cannot say.
