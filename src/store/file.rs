@@ -9,6 +9,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// So many prepared statements are kept: more than there are in a cycle, of which the first would be
+/// gone whenever it begins anew.
+const STATEMENTS: usize = 256;
+
 /// Makes sure that the file at `path` is a whole state, without writing to it.
 ///
 /// # Errors
@@ -86,7 +90,7 @@ pub(super) async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnec
         .read_only(read_only)
         .busy_timeout(Duration::from_secs(10))
         .row_buffer_size(512)
-        .statement_cache_capacity(64);
+        .statement_cache_capacity(STATEMENTS);
     if !read_only {
         options = options
             .create_if_missing(true)

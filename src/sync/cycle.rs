@@ -9,6 +9,10 @@ use crate::remote::{Lane, Spending};
 use crate::store::{CycleEnd, PassKind, StoreError};
 use chrono::{DateTime, Utc};
 
+/// A cycle that reads more records than this gives back the state's memory at its end. After others the
+/// statements stay prepared: making them ready anew takes longer than running them.
+const MANY: u64 = 1_000;
+
 /// Why a cycle could not go on at all. What a *system* does wrong is in the report instead.
 #[derive(Debug, thiserror::Error)]
 pub enum CycleError {
@@ -90,7 +94,7 @@ impl Engine {
         if let Some(keep) = self.keep {
             self.store.prune(report.finished_at, keep).await?;
         }
-        if report.eventful() {
+        if report.read.crm + report.read.desk > MANY || report.unfinished {
             self.store.rest().await?;
         }
         Ok(report)

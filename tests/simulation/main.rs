@@ -22,6 +22,7 @@ mod judge;
 mod life;
 mod lock;
 mod people;
+mod pinned;
 mod setting;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,17 +84,18 @@ fn whatever_befalls_it_both_sides_agree_in_the_end_and_no_edit_is_lost_without_a
         None => number("DESKBRIDGE_SEEDS").unwrap_or(SEEDS),
     };
     let (next, failed) = (AtomicU64::new(first), Mutex::new(Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let (next_seed, failed_lives) = (&next, &failed);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
+        for core in pinned::cores() {
+            scope.spawn(move || {
+                core.take();
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let seed = next_seed.fetch_add(1, Ordering::Relaxed);
                     if seed >= first + seeds {
                         break;
                     }
                     let failure = failure(seed);
-                    failed.lock().unwrap().extend(failure);
+                    failed_lives.lock().unwrap().extend(failure);
                 }
             });
         }
