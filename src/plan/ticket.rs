@@ -467,10 +467,13 @@ impl<'a> Desk<'a> {
                 notes.entry(rule.name.clone()).or_insert(false);
             }
         }
-        // What is owed by a rule that is gone, or has lost its note, is owed no more.
+        // What is owed by a rule that is gone, or has lost its note, is owed no more. Nor where its standing
+        // has ended: the ticket may be another customer's by now, whom the note would name.
         let rulings = self.rulings;
         self.plan.memory_then.notes.retain(|name, posted| {
-            let noting = |it: &Ruling<'_>| it.rule.name == *name && it.rule.note.is_some();
+            let noting = |it: &Ruling<'_>| {
+                it.rule.name == *name && it.rule.note.is_some() && it.holds != Some(false)
+            };
             *posted || rulings.iter().any(noting)
         });
     }

@@ -67,10 +67,10 @@ impl TicketRow {
         self.pending.is_some() || self.owes_notes() || (holds && !self.ticket.image.is_done_with())
     }
 
-    /// Whether a note is still to be posted.
+    /// Whether a note is still to be posted, or one may have been.
     #[must_use]
     pub fn owes_notes(&self) -> bool {
-        self.memory.notes.values().any(|posted| !posted)
+        self.noting.is_some() || self.memory.notes.values().any(|posted| !posted)
     }
 }
 

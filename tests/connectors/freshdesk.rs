@@ -315,6 +315,14 @@ async fn a_full_page_without_links_is_not_the_end() {
 }
 
 #[tokio::test]
+async fn an_empty_page_that_names_a_next_one_does_not_hide_who_stands_there() {
+    let link = "<http://x/api/v2/contacts?page=2>; rel=\"next\"";
+    let desk = Desk::new(move |_| empty_list().with("link", link)).await;
+    let page = desk.page(Kind::Contact, Feed::All, &["email"], None);
+    assert_eq!(page.await.unwrap_err().kind, ErrorKind::Garbled);
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_list_never_completes_a_pass() {
     for body in [
         "",

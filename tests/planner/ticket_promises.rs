@@ -135,10 +135,10 @@ fn wants(history: &History, reason: &Reason, after: &TicketImage) -> bool {
 fn owes_notes_once(history: &History, plan: &TicketPlan) {
     assert!(history.posted.values().all(|times| *times == 1));
     let acting = acting(&history.stands, &history.image, history.age);
-    // What a rule owes that has left `sync.toml` since is owed no more.
+    // What a rule owes that has left `sync.toml` since, or whose standing has ended, is owed no more.
     let there = |rule: &String| {
         let mut stands = history.stands.iter();
-        stands.any(|it| it.there && it.rule.name == *rule)
+        stands.any(|it| it.there && it.holds != Some(false) && it.rule.name == *rule)
     };
     let known = history.memory.notes.iter();
     let known = known.filter(|(rule, posted)| **posted || there(rule));

@@ -6,7 +6,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::model::{Kind, Observed};
 use crate::remote::http::Call;
 use crate::remote::reply::Reply;
-use crate::remote::{Cursor, Feed, Page, PageRequest, RemoteError};
+use crate::remote::{Cursor, ErrorKind, Feed, Page, PageRequest, RemoteError};
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::StatusCode;
 use reqwest::header;
@@ -153,7 +153,7 @@ impl Freshdesk {
         let reply = reply.ok()?;
         let wanted = Wanted::new(request.fields.iter().map(String::as_str));
         let mut rows = wanted.rows(&reply)?;
-        let ended = ended(&reply, rows.len());
+        let ended = ended(&reply, rows.len())?;
         if let Some(since) = since {
             self.apply(request.kind, position, since, &mut rows);
         }
@@ -273,7 +273,7 @@ impl Freshdesk {
             }
             let reply = self.http.send(call).await?.ok()?;
             let rows = wanted.rows(&reply)?;
-            let ended = ended(&reply, rows.len());
+            let ended = ended(&reply, rows.len())?;
             found.extend(rows);
             if ended {
                 break;
@@ -312,20 +312,25 @@ fn list_call(kind: Kind, position: Position, since: Option<DateTime<Utc>>) -> Ca
 
 /// Whether the listing ends with this page: it says so by a `Link` without a next page; where it
 /// sends no `Link` at all, a page that is not full is the last one.
-pub(super) fn ended(reply: &Reply, rows: usize) -> bool {
-    let links: Vec<&str> = reply
-        .headers
-        .get_all(header::LINK)
+///
+/// # Errors
+///
+/// Where an empty page names a next one: neither can be believed.
+pub(super) fn ended(reply: &Reply, rows: usize) -> Result<bool, RemoteError> {
+    let links = reply.headers.get_all(header::LINK);
+    let mut links = links
         .iter()
         .filter_map(|link| link.to_str().ok())
-        .collect();
-    if rows == 0 {
-        return true;
+        .peekable();
+    if links.peek().is_none() {
+        return Ok(rows < PER_PAGE);
     }
-    if links.is_empty() {
-        return rows < PER_PAGE;
+    let goes_on = links.any(names_next);
+    if goes_on && rows == 0 {
+        let detail = "the list says that there is more and shows nothing";
+        return Err(reply.error(ErrorKind::Garbled, detail));
     }
-    !links.iter().any(|link| names_next(link))
+    Ok(!goes_on)
 }
 
 fn names_next(link: &str) -> bool {

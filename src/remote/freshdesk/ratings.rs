@@ -27,7 +27,7 @@ impl Freshdesk {
                 .with("page", page.to_string());
             let reply = self.http.send(call).await?.ok()?;
             let rows: Vec<Json> = reply.json()?;
-            let ended = ended(&reply, rows.len());
+            let ended = ended(&reply, rows.len())?;
             ratings.extend(rows.iter().filter_map(rating));
             if ended {
                 break;

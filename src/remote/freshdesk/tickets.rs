@@ -171,7 +171,7 @@ impl Freshdesk {
         }
         let reply = reply.ok()?;
         let tickets = ticket_row::tickets(&reply, position.list != List::Live)?;
-        let ended = ended(&reply, tickets.len());
+        let ended = ended(&reply, tickets.len())?;
         let next = position.next(feed, tickets.last(), ended).map_err(|()| {
             let detail = format!(
                 "more tickets have the change time {} than a list shows ({LAST_PAGE} pages)",

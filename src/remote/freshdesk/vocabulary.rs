@@ -89,7 +89,7 @@ impl Freshdesk {
             }
             let reply = reply.ok()?;
             let rows: Vec<Json> = reply.json()?;
-            let ended = ended(&reply, rows.len());
+            let ended = ended(&reply, rows.len())?;
             all.extend(rows);
             if ended {
                 break;

@@ -89,6 +89,9 @@ impl Engine {
             }
             self.not_noted(row, finished(journal, "no_effect", None, None), tally)
                 .await?;
+            if !row.memory.notes.contains_key(rule) {
+                return Ok(Ok(()));
+            }
         }
         let Some(text) = self.note_text(row, rule).await? else {
             return Ok(Ok(self.noted(row, rule, None, tally).await?));
@@ -232,13 +235,14 @@ impl Engine {
     }
 }
 
-/// The rules whose note this ticket is owed; first the one of which nobody knows whether it arrived.
+/// The rules whose note this ticket is owed; first the one of which nobody knows whether it arrived, owed
+/// or not.
 fn owed(row: &TicketRow) -> Vec<String> {
+    let sent = row.noting.as_ref().map(|(rule, _)| rule);
     let notes = row.memory.notes.iter().filter(|(_, posted)| !**posted);
-    let mut owed: Vec<String> = notes.map(|(rule, _)| rule.clone()).collect();
-    let sent = |rule: &String| row.noting.as_ref().is_some_and(|(of, _)| of == rule);
-    owed.sort_by_key(|rule| !sent(rule));
-    owed
+    let notes = notes.map(|(rule, _)| rule);
+    let unsent = notes.filter(|rule| sent != Some(rule));
+    sent.into_iter().chain(unsent).cloned().collect()
 }
 
 fn finished(

@@ -154,6 +154,27 @@ async fn a_death_around_a_note_neither_loses_nor_doubles_it() {
 }
 
 #[tokio::test]
+async fn a_note_that_did_not_arrive_does_not_call_the_tickets_next_customer_a_vip() {
+    let cases = [(false, 0), (true, 1)].map(|(carried_out, notes)| async move {
+        let mut stage = Stage::new(VIP).await;
+        stage.person("bob", "standard");
+        stage.turn().await;
+        let bob = stage.world.desk_by_email("bob@example.com").id;
+        let ticket = stage.ticket(2, LOW);
+        stage.vip();
+        stage.die_at(TicketCall::Note, carried_out).await;
+        stage.edit(ticket, &json!({"requester_id": bob}));
+        stage.turn().await;
+        assert_eq!(stage.priority(ticket), LOW, "{carried_out}");
+        assert_eq!(stage.notes(ticket), notes, "{carried_out}");
+        stage.rests().await;
+        let open = "SELECT count(*) FROM journal WHERE outcome IS NULL";
+        assert_eq!(stage.world.count(open).await, 0, "{carried_out}");
+    });
+    join_all(cases).await;
+}
+
+#[tokio::test]
 async fn two_rules_notes_are_posted_once_each_although_the_first_answer_was_lost() {
     let second = VIP
         .replace("\"vip\"\nwhen", "\"also\"\nwhen")
