@@ -1,6 +1,7 @@
 //! What became of the writes that were sent.
 
-use super::adopt::{NewLink, forget_duplicates, insert_links, release_contacts};
+use super::adopt::{forget_duplicates, insert_links, release_contacts};
+use super::adoption::NewLink;
 use super::keys::{Written, WrittenRow, by_id, newest, rekey};
 use super::rows::{base_text, bound_rows, bulk, image_text, in_bound, presence_word, stamp, write};
 use super::{Sighting, Store, StoreError};

@@ -7,6 +7,7 @@
 
 mod across;
 mod adopt;
+mod adoption;
 mod backup;
 mod doubts;
 mod drift;
@@ -33,11 +34,12 @@ mod rows;
 mod spent;
 mod standings;
 mod support;
+mod ticket_row;
 mod tickets;
 mod upsert;
 mod work;
 
-pub use adopt::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
+pub use adoption::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
 pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
 pub use drift::{Drift, Stand};
@@ -60,7 +62,7 @@ pub use revert::{Became, JournalRow, Which};
 pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};
-pub use tickets::{
+pub use ticket_row::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
 };
 pub use work::{Fate, LooseRow, PairRow};

@@ -1,56 +1,24 @@
 //! Sending what was decided, and writing down what became of it.
 
+mod duplicate;
+mod halted;
+
 use super::decide::{Job, version_or};
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
-use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side};
+use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, Side};
 use crate::plan::{PairState, created, merge, settle};
-use crate::remote::{Applied, Connector, ErrorKind, Fetched, Op, Outcome, RemoteError};
-use crate::store::{Finish, HoldRow, Sighting, Stored, Verb};
+use crate::remote::{Applied, Connector, ErrorKind, Op, Outcome, RemoteError};
+use crate::store::{Finish, Sighting, Stored, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt as _;
+use halted::Halted;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What there is no point in sending any more; shared by the writes that are in flight.
-#[derive(Debug)]
-struct Halted {
-    /// Sides that do not answer, or refuse the key.
-    down: Pair<AtomicBool>,
-    /// Sorts of writes that the key lacks the right for.
-    forbidden: Mutex<BTreeSet<Sort>>,
-}
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 /// A sort of write.
 pub(super) type Sort = (Side, Kind, &'static str);
-
-impl Halted {
-    fn bars(&self, sort: Sort) -> bool {
-        self.down.of(sort.0).load(Ordering::Relaxed) || self.forbidden().contains(&sort)
-    }
-
-    fn learn(&self, sort: Sort, outcome: &Outcome) {
-        let Outcome::Failed(error) = outcome else {
-            return;
-        };
-        match error.kind {
-            kind if kind.bars_its_sort() => {
-                self.down.of(sort.0).store(true, Ordering::Relaxed);
-            }
-            ErrorKind::Forbidden => {
-                self.forbidden().insert(sort);
-            }
-            _ => {}
-        }
-    }
-
-    fn forbidden(&self) -> MutexGuard<'_, BTreeSet<Sort>> {
-        self.forbidden
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The fields that a write's answer should have, by kind and side.
 type Fields = HashMap<(Kind, Side), Arc<[String]>>;
@@ -358,119 +326,6 @@ impl Engine {
                 error,
             });
         }
-    }
-
-    /// A create met a unique value that somebody has: a live record (it will be linked), one in the
-    /// trash (a person decides), or something that is no record of ours.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one answer's context; a struct of it would be used once"
-    )]
-    async fn duplicate(
-        &mut self,
-        job: &Job,
-        of: Option<RecordId>,
-        message: String,
-        finish: &mut Finish,
-        held: &mut Vec<HoldRow>,
-        now: DateTime<Utc>,
-        tally: &mut Tally,
-    ) -> Result<(), CycleError> {
-        let holder = match self.holder(job, of).await {
-            Ok(holder) => holder,
-            Err(error) => {
-                self.failed(finish, job, error, now, tally);
-                return Ok(());
-            }
-        };
-        let Some(observed) = holder else {
-            let message = format!(
-                "{message} (the value belongs to an agent, or to something that cannot be read)"
-            );
-            self.refused(finish, job, message, now, tally);
-            return Ok(());
-        };
-        let trashed = observed.presence != Presence::Live;
-        let (kind, side, id) = (job.kind, job.side, observed.id.clone());
-        let fields = self.fields(kind, side);
-        let sightings = self.sightings(kind, side, vec![observed]);
-        self.store.sight(side, kind, &fields, &sightings).await?;
-        let linked = self
-            .store
-            .known(side, kind, &id)
-            .await?
-            .and_then(|(_, link)| link);
-        finish.outcome = "duplicate";
-        finish.message = Some(message.clone());
-        if trashed {
-            held.push(HoldRow {
-                kind,
-                class: "duplicate",
-                side: Some(side),
-                row: job.row,
-                field: String::new(),
-                detail: "[]".to_owned(),
-                reason: format!("a {kind} with the same unique value is in the trash of {side} ({id}); restore it, or delete it for good"),
-                approvable: false,
-            });
-            finish.again = Some(("refused", now + pause(&self.refusals, job.attempts)));
-        } else if linked.is_some() {
-            self.refused(finish, job, message, now, tally);
-        } else {
-            // The next round finds it by its key. Where it does not, because the value is none of the
-            // keys, trying again at once would meet it again.
-            finish.again = Some(("refused", now + pause(&self.refusals, job.attempts)));
-        }
-        Ok(())
-    }
-
-    /// Who has the unique value that a create met.
-    async fn holder(
-        &self,
-        job: &Job,
-        of: Option<RecordId>,
-    ) -> Result<Option<Observed>, RemoteError> {
-        let connector = self.connectors.of(job.side);
-        let fields = self.fields(job.kind, job.side);
-        if let Some(id) = of {
-            let mut answers = connector.fetch(job.kind, &fields, &[id]).await?;
-            return Ok(match answers.pop() {
-                Some(Fetched::Found(observed) | Fetched::MovedTo(observed)) => Some(observed),
-                _ => None,
-            });
-        }
-        let Op::Create { fields: sent } = &job.op else {
-            return Ok(None);
-        };
-        let Some(mapping) = self.mapping(job.kind) else {
-            return Ok(None);
-        };
-        for key in &mapping.keys {
-            let name = key.name(job.side);
-            if let Some(value) = sent.get(name).and_then(super::inquire::first_text) {
-                let lookup = connector.find(job.kind, &fields, name, &value).await?;
-                if let Some(found) = lookup.found.into_iter().next() {
-                    return Ok(Some(found));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    async fn hold_duplicates(
-        &mut self,
-        holds: Vec<HoldRow>,
-        now: DateTime<Utc>,
-        tally: &Tally,
-    ) -> Result<(), CycleError> {
-        if !holds.is_empty() {
-            let adoption = crate::store::Adoption {
-                holds,
-                ..Default::default()
-            };
-            self.store.adopt(tally.cycle, now, &adoption).await?;
-        }
-        Ok(())
     }
 }
 

@@ -82,7 +82,8 @@ pub(crate) fn merge_into(state: &mut State, side: Side, kind: Kind, (loser, surv
     let filled = before.edits.keys();
     let filled = filled.filter(|it| !before.fields.contains_key(*it) && fields.contains_key(*it));
     let filled: Vec<String> = filled.cloned().collect();
-    account.change(kind, survivor, now + lag, now / 1000 * 1000, |record| {
+    let version = account.stamp(now);
+    account.change(kind, survivor, now + lag, version, |record| {
         take_over(record, &fields, side);
     });
     if kind == Kind::Company {

@@ -54,7 +54,8 @@ impl Account {
         live.map(|it| it.id).collect()
     }
 
-    fn stamp(&self, now: i64) -> i64 {
+    /// A time as this system tells it.
+    pub fn stamp(&self, now: i64) -> i64 {
         if self.traits.seconds {
             now / 1000 * 1000
         } else {

@@ -464,3 +464,33 @@ fn what_somebody_emptied_and_a_merge_filled_again_is_no_lost_edit() {
         assert_eq!(hers.edits["phone"].value, Value::from("+2"));
     });
 }
+
+#[test]
+fn what_a_merge_brings_in_the_second_of_an_edit_is_shown_to_whoever_looks_for_changes() {
+    run(async {
+        let (mut ada, mut bob) = (0, 0);
+        let fill = |state: &mut State| {
+            ada = pair(state).0;
+            let his = [
+                ("email", "bob@x.test"),
+                ("lastname", "Bob"),
+                ("jobtitle", "Clerk"),
+            ];
+            bob = contact(state, Side::Crm, &his);
+        };
+        let mut scene = Scene::new(Traits::searching(), "crm", fill).await;
+        scene.turn(false).await;
+        {
+            let state = &mut scene.systems.state();
+            // This CRM tells times to the millisecond. A merge that is told to the second would seem to
+            // come before the edit, and searches would never show it.
+            state.now += 1087 - state.now % 1000;
+            set(state, Side::Crm, Kind::Contact, ada, "phone", "+2".into());
+            state.now += 438;
+            crate::ends::merge_into(state, Side::Crm, Kind::Contact, (bob, ada));
+        }
+        scene.turn(false).await;
+        assert_eq!(scene.value(Side::Desk, "phone"), "+2");
+        assert_eq!(scene.value(Side::Desk, "job_title"), "Clerk");
+    });
+}
