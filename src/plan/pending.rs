@@ -16,6 +16,10 @@ pub struct Pending {
     /// Whether the ticket has shown it since, whatever it shows now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shown: bool,
+    /// Whether the ticket has shown what stood there before when the change was over: what shows now
+    /// was chosen by somebody who never saw ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passed_by: bool,
 }
 
 impl Pending {
@@ -24,8 +28,8 @@ impl Pending {
     /// else chose shows nothing where tags were to change as well: then those tell.
     #[must_use]
     pub fn was_made(&self, now: &TicketImage) -> bool {
-        if self.shown {
-            return true;
+        if self.shown || self.passed_by {
+            return self.shown;
         }
         let (before, change) = (&self.before, &self.change);
         let moved = |asked: bool, is: bool| asked && !is;
@@ -44,10 +48,12 @@ impl Pending {
             })
     }
 
-    /// Whether somebody chose another priority meanwhile: neither the one before nor ours.
+    /// Whether somebody chose another priority meanwhile: neither the one before nor ours. Over a change
+    /// that has passed the ticket by nobody decides.
     #[must_use]
     pub fn is_theirs(&self, now: &TicketImage) -> bool {
         let asked = self.change.priority;
+        let asked = asked.filter(|_| self.shown || !self.passed_by);
         asked.is_some_and(|ours| now.priority != ours && now.priority != self.before.priority)
     }
 
@@ -93,6 +99,7 @@ mod tests {
             before: showing(Priority::Low, &[]),
             memory: Memory::default(),
             shown: false,
+            passed_by: false,
         }
     }
 
@@ -128,6 +135,25 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_who_edits_a_ticket_that_ours_was_seen_to_pass_by_overrules_nothing() {
+        let (shows, none): (_, &[&str]) = (showing(Priority::Medium, &[]), &[]);
+        for tags in [none, &["vip"]] {
+            let passed_by = Pending {
+                passed_by: true,
+                ..raise(tags)
+            };
+            assert!(!passed_by.was_made(&shows), "{tags:?}");
+            assert!(!passed_by.is_theirs(&shows), "{tags:?}");
+            // Where we were wrong about its end.
+            let wrong = Pending {
+                shown: true,
+                ..passed_by
+            };
+            assert!(wrong.was_made(&shows), "{tags:?}");
+        }
+    }
+
+    #[test]
     fn an_agents_priority_alone_does_not_pass_for_our_tags() {
         let shows = showing(Priority::Medium, &[]);
         assert!(!raise(&["vip"]).was_made(&shows));
@@ -149,6 +175,7 @@ mod tests {
             before: showing(Priority::Urgent, &["vip"]),
             memory: Memory::default(),
             shown: false,
+            passed_by: false,
         };
         assert!(back.gives_back());
         let and_status = Pending {

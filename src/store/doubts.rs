@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// These jobs have ended, and all that changed since was read: tickets that do not show the change
-    /// were passed by. All of them are planned again.
+    /// were passed by. All of them are planned again, and until then somebody may edit one.
     ///
     /// # Errors
     ///
@@ -98,7 +98,11 @@ impl Store {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE ticket SET job = NULL, in_doubt = 0, dirty = 1
+            "UPDATE ticket SET job = NULL, in_doubt = 0, dirty = 1,
+               pending = CASE WHEN presence = 'live'
+                                   AND NOT EXISTS (SELECT 1 FROM json_each(pending, '$.change') AS asked WHERE
+                                     image ->> asked.key IS NOT pending -> '$.before' ->> asked.key)
+                              THEN json_set(pending, '$.passed_by', json('true')) ELSE pending END
              WHERE in_doubt = 1 AND job IN (SELECT value FROM json_each(?1))",
         )
         .bind(bulk(jobs)?)

@@ -129,6 +129,8 @@ pub struct TicketProgress<'a> {
     pub started_at: i64,
     /// Where it goes on; `None` where this was its last page.
     pub next: Option<&'a str>,
+    /// Jobs that had ended before the page was asked for.
+    pub ended: &'a [String],
 }
 
 /// Writes down what is known about these tickets; of which nothing has to be remembered is forgotten.

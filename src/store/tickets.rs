@@ -84,7 +84,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         if !tickets.is_empty() {
-            take(&mut tx, tickets).await?;
+            let ended = progress.map(|it| it.ended).unwrap_or_default();
+            take(&mut tx, tickets, ended).await?;
         }
         if let Some(progress) = progress {
             advance(&mut tx, progress).await?;
@@ -181,7 +182,12 @@ impl Store {
     }
 }
 
-async fn take(tx: &mut SqliteConnection, tickets: &[(Ticket, bool)]) -> Result<(), StoreError> {
+/// Takes in what tickets show after these jobs have `ended`.
+async fn take(
+    tx: &mut SqliteConnection,
+    tickets: &[(Ticket, bool)],
+    ended: &[String],
+) -> Result<(), StoreError> {
     let mut rows = Vec::with_capacity(tickets.len());
     for (it, wanted) in tickets {
         rows.push((
@@ -198,7 +204,8 @@ async fn take(tx: &mut SqliteConnection, tickets: &[(Ticket, bool)]) -> Result<(
     // A lagging read must not look like an edit: what is older than what is known says nothing. What
     // was refused is tried again after any change, for what it lacked may be a field that we do not read.
     // Where all that a job is to change stands there, it has done so, whatever becomes of its other tickets:
-    // until it ends somebody may decide otherwise.
+    // until it ends somebody may decide otherwise. And where none of it stands there once it has ended, it
+    // has passed the ticket by, whatever somebody sets before this is acted on.
     sqlx::query(
         "INSERT INTO ticket (id, requester, company, version, created_at, presence, image)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
@@ -218,12 +225,17 @@ async fn take(tx: &mut SqliteConnection, tickets: &[(Ticket, bool)]) -> Result<(
            in_doubt = in_doubt AND job IS NOT NULL
                       AND json_patch(excluded.image, pending ->> '$.change') IS NOT excluded.image,
            pending = CASE WHEN json_patch(excluded.image, pending ->> '$.change') = excluded.image
-                          THEN json_set(pending, '$.shown', json('true')) ELSE pending END,
+                          THEN json_set(pending, '$.shown', json('true'))
+                          WHEN excluded.presence = 'live' AND (job IS NULL OR job IN (SELECT value FROM json_each(?2)))
+                               AND NOT EXISTS (SELECT 1 FROM json_each(pending, '$.change') AS asked WHERE
+                                 excluded.image ->> asked.key IS NOT pending -> '$.before' ->> asked.key)
+                          THEN json_set(pending, '$.passed_by', json('true')) ELSE pending END,
            requester = excluded.requester, company = excluded.company, version = excluded.version,
            presence = excluded.presence, image = excluded.image
          WHERE excluded.version >= version",
     )
     .bind(bulk(&rows)?)
+    .bind(bulk(ended)?)
     .execute(tx)
     .await?;
     Ok(())

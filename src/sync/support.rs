@@ -153,6 +153,7 @@ impl Engine {
             feed: "trash",
             started_at: started_at.unwrap_or(now),
             next: None,
+            ended: &[],
         };
         self.store.take_tickets(&[], Some(progress), &[]).await?;
         Ok(Ok(()))

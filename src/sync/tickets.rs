@@ -163,7 +163,7 @@ impl Engine {
             Err(error) => return Ok(Err(error)),
         };
         // On anything less than all that changed, somebody's decision would be overruled.
-        if let Err(error) = self.read_changed().await? {
+        if let Err(error) = self.read_changed(&ended).await? {
             return Ok(Err(error));
         }
         if self.stop.is_cancelled() {

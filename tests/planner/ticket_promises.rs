@@ -1,7 +1,9 @@
 //! What each single plan for a ticket has to keep, whatever went before.
 
 use crate::ticket_history::History;
+use crate::ticket_population::Stand;
 use crate::ticket_witness::{acting, done_with, low, lows};
+use deskbridge::mapping::OnEnd;
 use deskbridge::model::TicketImage;
 use deskbridge::plan::{Reason, TicketPlan};
 use std::collections::BTreeSet;
@@ -135,10 +137,11 @@ fn wants(history: &History, reason: &Reason, after: &TicketImage) -> bool {
 fn owes_notes_once(history: &History, plan: &TicketPlan) {
     assert!(history.posted.values().all(|times| *times == 1));
     let acting = acting(&history.stands, &history.image, history.age);
-    // What a rule owes that has left `sync.toml` since, or whose standing has ended, is owed no more.
+    // What a rule owes that has left `sync.toml` since, or gives all back, is owed no more.
     let there = |rule: &String| {
+        let stays = |it: &Stand| it.holds != Some(false) || it.rule.on_end == OnEnd::Keep;
         let mut stands = history.stands.iter();
-        stands.any(|it| it.there && it.holds != Some(false) && it.rule.name == *rule)
+        stands.any(|it| it.there && stays(it) && it.rule.name == *rule)
     };
     let known = history.memory.notes.iter();
     let known = known.filter(|(rule, posted)| **posted || there(rule));

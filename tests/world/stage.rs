@@ -146,6 +146,22 @@ impl Stage {
             Hook::Vanish(Arc::clone(&reached))
         };
         self.hooked().await.hook_tickets(call, hook);
+        self.die_when(&reached).await;
+    }
+
+    /// A cycle during which the engine dies when it asks for a second list of tickets. Then another
+    /// engine opens the state.
+    pub async fn die_at_second_list(&mut self) {
+        let reached = Arc::new(Notify::new());
+        let vanish = Hook::Vanish(Arc::clone(&reached));
+        let hooked = self.hooked().await;
+        let second = Arc::clone(&hooked);
+        let first = move || second.hook_tickets(TicketCall::List, vanish.clone());
+        hooked.hook_tickets(TicketCall::List, Hook::Before(Arc::new(first)));
+        self.die_when(&reached).await;
+    }
+
+    async fn die_when(&mut self, reached: &Notify) {
         self.clock.advance(TimeDelta::minutes(1));
         tokio::select! {
             report = self.engine.cycle(false) => panic!("no such call: {report:?}"),

@@ -238,12 +238,13 @@ impl<'a> Desk<'a> {
                 notes.entry(rule.name.clone()).or_insert(false);
             }
         }
-        // What is owed by a rule that is gone, or has lost its note, is owed no more. Nor where its standing
-        // has ended: the ticket may be another customer's by now, whom the note would name.
+        // What is owed by a rule that is gone, or has lost its note, is owed no more; nor where all that it
+        // would explain is given back.
         let rulings = self.rulings;
         self.plan.memory_then.notes.retain(|name, posted| {
             let noting = |it: &Ruling<'_>| {
-                it.rule.name == *name && it.rule.note.is_some() && it.holds != Some(false)
+                let stays = it.holds != Some(false) || it.rule.on_end == OnEnd::Keep;
+                it.rule.name == *name && it.rule.note.is_some() && stays
             };
             *posted || rulings.iter().any(noting)
         });

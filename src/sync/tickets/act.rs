@@ -115,7 +115,7 @@ impl Engine {
                 Err(error) => return Ok(Err(error)),
             };
             // What they have made shows among what changed; what does not was passed by.
-            if let Err(error) = self.read_changed().await? {
+            if let Err(error) = self.read_changed(&ended).await? {
                 return Ok(Err(error));
             }
             if self.stop.is_cancelled() {
@@ -278,7 +278,7 @@ pub(super) fn decide(
 }
 
 /// Whether the standing of `rule` holds for the customer whose ticket it is.
-fn holds(rule: &TicketRule<Known>, row: &TicketRow, inert: &[String]) -> Option<bool> {
+pub(super) fn holds(rule: &TicketRule<Known>, row: &TicketRow, inert: &[String]) -> Option<bool> {
     if inert.contains(&rule.name) {
         return None;
     }

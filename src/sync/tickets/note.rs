@@ -1,6 +1,6 @@
 //! Private notes on tickets: each rule's once, and never twice after an answer that was lost.
 
-use super::act::Turn;
+use super::act::{Turn, holds};
 use crate::mapping::NoteFacts;
 use crate::model::{Image, Kind, Pair, Side, Value};
 use crate::plan::{FieldChange, Rule};
@@ -8,6 +8,9 @@ use crate::remote::{Applied, ErrorKind, Helpdesk, NoteOutcome, RemoteError};
 use crate::store::{GRACE, TicketFinish, TicketIntent, TicketRow, TicketSave};
 use crate::sync::{CycleError, Engine, Tally};
 use std::sync::Arc;
+
+/// The note on a ticket that keeps what was done to it, where it could not be posted in time.
+const ENDED: &str = "Changed for a customer whose standing has ended since.";
 
 /// What every note of ours ends with: people see who wrote it, and we find it again.
 fn signature(rule: &str) -> String {
@@ -202,9 +205,13 @@ impl Engine {
             return Ok(None);
         };
         let note = rules.rules.iter().find(|it| it.name == rule);
-        let Some(note) = note.and_then(|it| it.note.as_ref()) else {
+        let Some((note, standing)) = note.and_then(|it| Some((it.note.as_ref()?, it))) else {
             return Ok(None);
         };
+        if holds(standing, row, &rules.inert) == Some(false) {
+            // The ticket may be another customer's by now, whom the note would name.
+            return Ok(Some(format!("{ENDED}\n\n{}", signature(rule))));
+        }
         let status = rules
             .statuses
             .iter()

@@ -42,15 +42,17 @@ type Outcome = Result<Result<(), RemoteError>, CycleError>;
 type Ended = Result<Result<bool, RemoteError>, CycleError>;
 
 impl Engine {
-    /// All that changed since the start of the last complete look.
-    pub(super) async fn read_changed(&mut self) -> Outcome {
+    /// All that changed since the start of the last complete look, after these jobs have `ended`.
+    pub(super) async fn read_changed(&mut self, ended: &[String]) -> Outcome {
         let pass = self.store.ticket_pass("changes").await?;
         let since = match pass.mark {
             Some(mark) => Version(mark).time() - OVERLAP,
             None => self.clock.now() - FIRST_LOOK,
         };
-        let ended = self.read_feed("changes", since, pass.running, None).await?;
-        Ok(ended.map(|_| ()))
+        let read = self
+            .read_feed("changes", since, pass.running, None, ended)
+            .await?;
+        Ok(read.map(|_| ()))
     }
 
     /// All tickets, for the summaries of their customers, from where an earlier cycle has left off and
@@ -60,7 +62,7 @@ impl Engine {
         running: Option<(i64, String)>,
         until: Option<Instant>,
     ) -> Ended {
-        let reading = self.read_feed("support", DateTime::UNIX_EPOCH, running, until);
+        let reading = self.read_feed("support", DateTime::UNIX_EPOCH, running, until, &[]);
         in_lane(Lane::FirstSync, reading).await
     }
 
@@ -70,6 +72,7 @@ impl Engine {
         since: DateTime<chrono::Utc>,
         running: Option<(i64, String)>,
         until: Option<Instant>,
+        ended: &[String],
     ) -> Ended {
         let desk = Arc::clone(&self.connectors.desk);
         let Some(helpdesk) = desk.helpdesk() else {
@@ -99,6 +102,7 @@ impl Engine {
                 feed,
                 started_at,
                 next: page.next.as_ref().map(|cursor| cursor.0.as_str()),
+                ended,
             };
             if self.summary.is_some() {
                 self.store.take_support(&page.tickets).await?;
@@ -216,7 +220,7 @@ impl Engine {
 
     async fn sweep(&mut self, running: Option<(i64, String)>) -> Outcome {
         let ended = self
-            .read_feed("all", DateTime::UNIX_EPOCH, running, None)
+            .read_feed("all", DateTime::UNIX_EPOCH, running, None, &[])
             .await?;
         if let Ok(true) = ended {
             self.store.sweep_ended().await?;

@@ -42,6 +42,7 @@ impl Wanted {
                 before: row.ticket.image.clone(),
                 memory: plan.memory_then.clone(),
                 shown: false,
+                passed_by: false,
             },
             journal,
         ));

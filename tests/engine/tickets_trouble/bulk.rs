@@ -152,6 +152,42 @@ async fn who_lowers_a_ticket_of_a_job_whose_end_nobody_tells_is_not_overruled() 
 }
 
 #[tokio::test]
+async fn a_vips_ticket_that_a_job_passed_by_rises_although_an_agent_edits_it_before_we_try_again() {
+    // Bob's tickets are to be listed once all that changed is read; or all of that is not read at all.
+    let cases = [(0, 2), (120, 1)].map(|(others, edited)| async move {
+        let desk = account(TicketOptions {
+            job_polls: 0,
+            job_time: TimeDelta::seconds(1),
+            ..TicketOptions::default()
+        });
+        // A tag would tell that the change was not made.
+        let bare = silent().replace("tags ", "# tags ");
+        let mut stage = Stage::with(&bare, desk).await;
+        let bob = stage.person("bob", "standard");
+        stage.turn().await;
+        let tickets: Vec<u64> = (0..8).map(|_| stage.ticket(2, LOW)).collect();
+        stage.world.desk.fail_jobs(1);
+        stage.vip();
+        stage.die_at(TicketCall::Job, false).await;
+        // It shows on the first page of what changed.
+        stage.edit(tickets[0], &json!({"status": 3}));
+        stage.clock.advance(TimeDelta::seconds(2));
+        for _ in 0..others {
+            stage.ticket(5, LOW);
+        }
+        stage.world.crm_edit(bob, &[("customer_tier", "vip")]);
+        stage.die_at_second_list().await;
+        for ticket in &tickets[..edited] {
+            stage.edit(*ticket, &json!({"priority": MEDIUM}));
+        }
+        stage.turn().await;
+        assert!(all_urgent(&stage, &tickets), "{others} others");
+        stage.rests().await;
+    });
+    join_all(cases).await;
+}
+
+#[tokio::test]
 async fn a_job_that_never_ends_does_not_keep_tickets_low_for_ever() {
     let desk = account(TicketOptions {
         job_polls: u32::MAX,

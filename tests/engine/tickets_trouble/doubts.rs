@@ -84,6 +84,33 @@ async fn a_death_around_a_change_neither_loses_it_nor_overrules_who_decides_mean
 }
 
 #[tokio::test]
+async fn a_vips_ticket_that_a_broken_off_cycle_saw_unchanged_rises_whatever_an_agent_sets() {
+    let rules = [PLAIN, VIP].map(|rule| async move {
+        let mut stage = Stage::new(rule).await;
+        let bob = stage.person("bob", "standard");
+        stage.turn().await;
+        let ticket = stage.ticket(2, LOW);
+        stage.vip();
+        stage.die_at(TicketCall::Change, false).await;
+        // The ticket is looked at; then Bob's are to be listed.
+        stage.world.crm_edit(bob, &[("customer_tier", "vip")]);
+        stage.die_at_second_list().await;
+        stage.edit(ticket, &json!({"priority": MEDIUM}));
+        stage.turn().await;
+        assert_eq!(stage.priority(ticket), URGENT, "{rule}");
+        stage.rests().await;
+        stage.standard();
+        stage.turn().await;
+        assert_eq!(
+            stage.priority(ticket),
+            MEDIUM,
+            "{rule}: forgot what stood there"
+        );
+    });
+    join_all(rules).await;
+}
+
+#[tokio::test]
 async fn who_lowers_a_ticket_while_it_is_being_given_back_is_not_overruled_by_the_next_standing() {
     let cases = [false, true].map(|carried_out| async move {
         let mut stage = Stage::new(VIP).await;
@@ -155,8 +182,14 @@ async fn a_death_around_a_note_neither_loses_nor_doubles_it() {
 
 #[tokio::test]
 async fn a_note_that_did_not_arrive_does_not_call_the_tickets_next_customer_a_vip() {
-    let cases = [(false, 0), (true, 1)].map(|(carried_out, notes)| async move {
-        let mut stage = Stage::new(VIP).await;
+    let keep = VIP.replace("\"restore\"", "\"keep\"");
+    let cases = [
+        (VIP, false, LOW, 0),
+        (VIP, true, LOW, 1),
+        (&keep, false, URGENT, 1),
+    ];
+    let cases = cases.map(|(rule, carried_out, priority, notes)| async move {
+        let mut stage = Stage::new(rule).await;
         stage.person("bob", "standard");
         stage.turn().await;
         let bob = stage.world.desk_by_email("bob@example.com").id;
@@ -165,8 +198,11 @@ async fn a_note_that_did_not_arrive_does_not_call_the_tickets_next_customer_a_vi
         stage.die_at(TicketCall::Note, carried_out).await;
         stage.edit(ticket, &json!({"requester_id": bob}));
         stage.turn().await;
-        assert_eq!(stage.priority(ticket), LOW, "{carried_out}");
-        assert_eq!(stage.notes(ticket), notes, "{carried_out}");
+        assert_eq!(stage.priority(ticket), priority, "{carried_out}");
+        let said = stage.world.desk.conversations(ticket);
+        assert_eq!(said.len(), notes, "{carried_out}");
+        let named = said.iter().any(|note| note.body.contains("bob"));
+        assert!(!named, "{said:?}");
         stage.rests().await;
         let open = "SELECT count(*) FROM journal WHERE outcome IS NULL";
         assert_eq!(stage.world.count(open).await, 0, "{carried_out}");
