@@ -67,6 +67,16 @@ impl SimClock {
         .trunc_subsecs(3)
     }
 
+    /// How many of the machine's seconds pass, rounded up, while `seconds` do here.
+    #[must_use]
+    pub fn of_the_machine(&self, seconds: u32) -> u32 {
+        let times = match *self.mode() {
+            Mode::Fast { times, .. } => times.unsigned_abs().max(1),
+            Mode::Running { .. } | Mode::Standing { .. } => 1,
+        };
+        seconds.div_ceil(times)
+    }
+
     /// Stops the clock at `at`; it stands from now on.
     pub fn set(&self, at: DateTime<Utc>) {
         *self.mode() = Mode::Standing { at };
@@ -115,6 +125,9 @@ mod tests {
         fast.advance(TimeDelta::hours(1));
         let jump = fast.now() - before;
         assert!(jump >= TimeDelta::minutes(59), "{jump}");
+        let seconds = |clock: &SimClock| [1, 60, 61].map(|it| clock.of_the_machine(it));
+        assert_eq!(seconds(&fast), [1, 1, 2]);
+        assert_eq!(seconds(&SimClock::real()), [1, 60, 61]);
     }
 
     #[test]

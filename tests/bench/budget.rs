@@ -8,8 +8,14 @@
 #![expect(clippy::indexing_slicing, reason = "a benchmark may panic")]
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
+#[path = "budget_edits.rs"]
+mod edits;
 #[path = "budget_engine.rs"]
 mod engine;
+#[path = "budget_first_sync.rs"]
+mod first_sync;
+#[path = "budget_hastened.rs"]
+mod hastened;
 #[path = "budget_server.rs"]
 mod server;
 #[path = "budget_strategies.rs"]

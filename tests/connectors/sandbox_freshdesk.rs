@@ -605,6 +605,27 @@ async fn the_minute_is_shared_counts_failures_and_says_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn other_apps_are_refused_as_we_are_and_a_limit_that_changes_counts_from_the_next_call() {
+    let options = Options {
+        limits: Limits::trial(),
+        ..Options::default()
+    };
+    let desk = start(options).await;
+    desk.sim.spend(49);
+    assert!(desk.sim.call_of_another());
+    assert!(!desk.sim.call_of_another());
+    assert_eq!(desk.get("/contacts").await.status(), 429);
+    desk.sim.set_limits(Limits::growth());
+    let taken = desk.get("/contacts").await;
+    assert_eq!(taken.headers()["x-ratelimit-total"], "200.0");
+    assert_eq!(taken.headers()["x-ratelimit-remaining"], "149.0");
+    desk.sim.set_limits(Limits::trial());
+    let refused = desk.get("/contacts").await;
+    assert_eq!(refused.headers()["x-ratelimit-total"], "50.0");
+    assert_eq!(refused.status(), 429);
+}
+
+#[tokio::test]
 async fn search_lags_behind_the_list_and_stops_at_three_hundred_rows() {
     let desk = start(Options::default()).await;
     let ada = desk.ada();

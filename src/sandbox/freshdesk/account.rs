@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::companies::Companies;
 use super::contacts::Contacts;
 use super::list::Pages;
-use super::options::Options;
+use super::options::{Limits, Options};
 use super::record::{Company, Contact};
 use super::tickets::{Automations, Jobs, Ratings, Talk, Ticket, Tickets};
 use rand::rngs::StdRng;
@@ -25,6 +25,7 @@ pub(super) struct Account {
     pub(super) automations: Automations,
     /// How many mails calls of the API sent to customers.
     pub(super) mails: u64,
+    pub(super) limits: Limits,
     pub(super) budget: Budget,
     pub(super) pages: Pages,
     /// API v2 is switched off for the account.
@@ -50,6 +51,7 @@ impl Account {
             jobs: Jobs::default(),
             automations: Automations::default(),
             mails: 0,
+            limits: options.limits,
             budget: Budget::default(),
             pages: Pages::default(),
             switched_off: false,

@@ -126,7 +126,7 @@ impl Service<'_> {
             Ok(call) => (call.class(), call.credits(query)),
             Err(_) => (Class::Other, 1),
         };
-        let limits = (self.options.limits, &self.options.tickets);
+        let limits = (self.account.limits, &self.options.tickets);
         let budget = &mut self.account.budget;
         let allowance = budget.spend(limits, self.now, class, credits);
         if let Some(it) = allowance {
@@ -141,7 +141,9 @@ impl Service<'_> {
                 );
             }
             if let Some(seconds) = it.retry_after {
-                return Err(too_many(seconds));
+                // Whoever is told to wait does so by the machine's clock.
+                let clock = &self.options.backstage.clock;
+                return Err(too_many(clock.of_the_machine(seconds)));
             }
             let cost = HeaderName::from_static("x-ratelimit-used-currentrequest");
             headers.push((cost, HeaderValue::from(credits)));

@@ -1,5 +1,6 @@
 //! The account's calls per minute: a sliding window for all calls and one for each narrower limit.
 
+use super::FreshdeskSim;
 use super::options::Limits;
 use super::tickets::TicketOptions;
 use std::collections::VecDeque;
@@ -80,6 +81,30 @@ impl Budget {
     /// Others spend `calls` of the account's minute at `now` in milliseconds.
     pub(super) fn spent_by_others(&mut self, calls: u32, now: i64) {
         self.calls.0.extend((0..calls).map(|_| now));
+    }
+}
+
+impl FreshdeskSim {
+    /// Other apps of the account spend `calls` of this minute.
+    pub fn spend(&self, calls: u32) {
+        self.shared
+            .with(|service| service.account.budget.spent_by_others(calls, service.now));
+    }
+
+    /// Another app of the account makes a call, which counts unless it is refused; whether it was allowed.
+    #[must_use]
+    pub fn call_of_another(&self) -> bool {
+        self.shared.with(|service| {
+            let limits = (service.account.limits, &service.options.tickets);
+            let budget = &mut service.account.budget;
+            let allowance = budget.spend(limits, service.now, Class::Other, 1);
+            allowance.is_none_or(|it| it.retry_after.is_none())
+        })
+    }
+
+    /// Other limits from now on; what was used up stays so.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.account().limits = limits;
     }
 }
 

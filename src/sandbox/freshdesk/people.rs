@@ -308,12 +308,6 @@ impl FreshdeskSim {
             .map_or(Value::Null, |(_, it)| it.clone())
     }
 
-    /// Other apps of the account spend `calls` of this minute.
-    pub fn spend(&self, calls: u32) {
-        self.shared
-            .with(|service| service.account.budget.spent_by_others(calls, service.now));
-    }
-
     /// Switches API v2 off for the account, or on again: every path answers 404 while it is off.
     pub fn switch_off(&self, off: bool) {
         self.shared.account().switched_off = off;
