@@ -164,12 +164,15 @@ impl Engine {
             }
             tally.linked += linked;
             let decided = self.sift(gate, &said, decided).await?;
-            let begun = monotonic();
+            let (begun, writes) = (monotonic(), !decided.jobs.is_empty());
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
             }
-            chunk = self.next_chunk(chunk, begun.elapsed());
+            // What was only linked says nothing of how long writes take.
+            if writes {
+                chunk = self.next_chunk(chunk, begun.elapsed());
+            }
         }
     }
 
@@ -299,12 +302,15 @@ impl Engine {
                 Looked::Failed => return Ok(false),
             }
             let decided = self.sift(gate, &said, decided).await?;
-            let begun = monotonic();
+            let (begun, writes) = (monotonic(), !decided.jobs.is_empty());
             in_lane(lane, self.carry_out(decided, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
             }
-            chunk = self.next_chunk(chunk, begun.elapsed());
+            // What was only linked says nothing of how long writes take.
+            if writes {
+                chunk = self.next_chunk(chunk, begun.elapsed());
+            }
         }
     }
 
