@@ -46,7 +46,7 @@ enum Taken {
 pub enum Unanswered {
     /// No such hold, or not any more.
     #[error(
-        "nothing is held under number {0} (any more): it was answered, or its cause is gone; nothing was written. `deskbridge holds` lists what waits"
+        "nothing is held under number {0} (any more): it was answered, or its cause is gone; nothing was written. After the next cycle `deskbridge holds` lists what waits still"
     )]
     Gone(i64),
     /// It is nothing that we can do.

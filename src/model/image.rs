@@ -55,6 +55,18 @@ impl Image {
         }
     }
 
+    /// Whether it shows just `fields`, as far as it knows them.
+    #[must_use]
+    pub fn shows(&self, fields: &Self) -> bool {
+        // A field that is not read any more says nothing against it.
+        let known = |field: &String| self.0.contains_key(field);
+        let differs = |(field, value): (&String, &Value)| {
+            let shown = self.get(field);
+            shown.is_some_and(|shown| shown != value)
+        };
+        fields.0.keys().any(known) && !fields.0.iter().any(differs)
+    }
+
     /// Whether it says nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::rows::{bulk, presence};
 use super::{Fate, Store, StoreError};
-use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Value, Version};
+use crate::model::{Image, Kind, LinkId, Presence, RecordId, Side, Version};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How far a server's clock and ours may be apart for what was made since a write was sent to be told
@@ -64,12 +64,7 @@ impl Store {
         .await?;
         for (row, text) in rows {
             let shown: Image = serde_json::from_str(&text)?;
-            // A field that is not read any more says nothing against it.
-            let known = |field: &String| shown.get(field).is_some();
-            let differs = |(field, value): (&String, &Value)| {
-                shown.get(field).is_some_and(|shown| shown != value)
-            };
-            if fields.0.keys().any(known) && !fields.0.iter().any(differs) {
+            if shown.shows(fields) {
                 return Ok(Some(row));
             }
         }

@@ -9,6 +9,7 @@ mod across;
 mod adopt;
 mod adoption;
 mod backup;
+mod buried;
 mod doubts;
 mod drift;
 mod file;

@@ -1,6 +1,7 @@
 //! Where a linked record lives on that is not under its own id any more.
 
 use super::decide::Decided;
+use super::observe::key_values;
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::{Direction, Lens, Mapping};
 use crate::model::{COMPANY, Kind, Presence, RecordId, Side, Value};
@@ -56,17 +57,7 @@ impl Engine {
         side: Side,
         row: &PairRow,
     ) -> Result<Option<i64>, CycleError> {
-        let image = row.state.images.of(side);
-        let keys: Vec<(usize, String)> = mapping
-            .keys
-            .iter()
-            .enumerate()
-            .flat_map(|(number, key)| {
-                key.values(side, image)
-                    .into_iter()
-                    .map(move |value| (number, value))
-            })
-            .collect();
+        let keys = key_values(mapping, side, row.state.images.of(side));
         Ok(self.store.successor(side, mapping.kind, &keys).await?)
     }
 

@@ -3,10 +3,13 @@
 //! Nothing is ever sent a second time on a guess. The record is read; what it shows goes into the
 //! state like anything else that is seen, and is planned afresh.
 
-use super::observe::Observation;
+mod trashed;
+
+use super::decide::union;
+use super::observe::{Observation, key_values};
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
-use crate::model::{Image, Kind, Pair, Presence, RecordId, Side, Value};
+use crate::model::{Image, Kind, Observed, Pair, Presence, RecordId, Side, Value};
 use crate::plan::FieldChange;
 use crate::remote::{Caps, Connector, RemoteError};
 use crate::store::{
@@ -33,6 +36,8 @@ struct Again {
     since: BTreeMap<(Side, Kind), DateTime<Utc>>,
     /// What was read and has shown nobody, although somebody is known whom it ought to have shown.
     silent: BTreeSet<(Side, Kind)>,
+    /// Who lies in the trash, of what was read.
+    trashed: BTreeMap<(Side, Kind), Vec<Observed>>,
 }
 
 impl Again {
@@ -45,6 +50,7 @@ impl Again {
         Self {
             since: oldest,
             silent: BTreeSet::new(),
+            trashed: BTreeMap::new(),
         }
     }
 }
@@ -65,10 +71,14 @@ impl Engine {
         let sent = self.store.sent(LIMIT).await?;
         let mut again = Again::for_all(&sent);
         for sent in sent {
-            if self.stop.is_cancelled() || tally.is_down(sent.side) {
+            if self.stop.is_cancelled() {
                 continue;
             }
-            let found = if sent.action == Verb::Create.word() {
+            let found = if self.adopt_seen(&sent).await? {
+                Ok(Found::Known)
+            } else if tally.is_down(sent.side) {
+                continue;
+            } else if sent.action == Verb::Create.word() {
                 let heard = *heard.of(sent.side);
                 self.look_for_created(&sent, heard, &mut again).await?
             } else {
@@ -97,19 +107,14 @@ impl Engine {
     }
 
     /// Looks for the record that a create may have made: by each of its keys; without one, among the
-    /// unlinked records that have appeared since.
+    /// unlinked records that have appeared since, and in the trash.
     async fn look_for_created(
         &mut self,
         sent: &SentRow,
         heard: Option<i64>,
         again: &mut Again,
     ) -> Result<Result<Found, RemoteError>, CycleError> {
-        let changes: Vec<FieldChange> =
-            serde_json::from_str(&sent.effect).map_err(StoreError::from)?;
-        let mut fields = Image::default();
-        for change in &changes {
-            fields.overlay(&change.set);
-        }
+        let (changes, fields) = sent_fields(sent)?;
         let connector = Arc::clone(self.connectors.of(sent.side));
         let wanted = self.fields(sent.kind, sent.side);
         let keys: Vec<String> = self
@@ -147,9 +152,6 @@ impl Engine {
                 }
             }
         }
-        if !keyed && self.adopt_lookalike(sent, &changes, &fields).await? {
-            return Ok(Ok(Found::Known));
-        }
         let found = self
             .sure_of_absence(sent, keyed, heard, connector.as_ref())
             .await?;
@@ -160,15 +162,17 @@ impl Engine {
         // One look for changes that leaves somebody out would make them twice: so nobody is made again on
         // the word of a single one.
         let read = self.reread_changes(sent, again).await?;
-        if matches!(read, Ok(Found::Known)) {
-            self.adopt_lookalike(sent, &changes, &fields).await?;
+        if matches!(read, Ok(Found::Known))
+            && !self.adopt_lookalike(sent, &changes, &fields).await?
+        {
+            self.adopt_trashed(sent, &changes, &fields, again).await?;
         }
         Ok(read)
     }
 
-    /// Reads once more what has changed since the oldest of the creates whose answer is missing, once a
-    /// cycle. The look goes back far enough to show somebody who is known to have changed: one that shows
-    /// nobody at all proves nothing, and it is too early to be sure.
+    /// Reads the trash, and once more what has changed, since the oldest of the creates whose answer is
+    /// missing, once a cycle. The look for changes goes back far enough to show somebody who is known to
+    /// have changed: one that shows nobody at all proves nothing, and it is too early to be sure.
     async fn reread_changes(
         &mut self,
         sent: &SentRow,
@@ -189,6 +193,12 @@ impl Engine {
             Some((.., changed)) => since.min(changed.0),
             None => since,
         };
+        // The trash comes first: the look for changes then shows who is brought back meanwhile.
+        let trashed = match self.trashed(side, kind, since).await {
+            Ok(trashed) => trashed,
+            Err(error) => return Ok(Err(error)),
+        };
+        again.trashed.insert((side, kind), trashed);
         let mut observation = Observation::default();
         self.reread(side, kind, Some(since), &mut observation)
             .await?;
@@ -206,6 +216,38 @@ impl Engine {
         // Should that one be gone, the next look is measured by another.
         let confirmed = self.confirm(side, kind, &[(row, id)]).await?;
         Ok(confirmed.map(|()| Found::TooEarly))
+    }
+
+    /// Whether what was read shows already what a create has made; then the two are linked, and nobody has
+    /// to be asked. Later would be too late: once people have given it another key, or an edit where it has
+    /// none, no look finds it by what was sent.
+    async fn adopt_seen(&mut self, sent: &SentRow) -> Result<bool, CycleError> {
+        if sent.action != Verb::Create.word() {
+            return Ok(false);
+        }
+        let (changes, fields) = sent_fields(sent)?;
+        let keys = self
+            .mapping(sent.kind)
+            .map(|mapping| key_values(mapping, sent.side, &fields))
+            .unwrap_or_default();
+        if keys.is_empty() {
+            return self.adopt_lookalike(sent, &changes, &fields).await;
+        }
+        let (side, kind) = (sent.side, sent.kind);
+        let Some(heir) = self.store.successor(side, kind, &keys).await? else {
+            return Ok(false);
+        };
+        // Others may share one of its keys; what was made shows them all.
+        let seen = self.store.records(&[heir]).await?.pop();
+        let shows = seen.is_some_and(|seen| keys.iter().all(|key| seen.keys.contains(key)));
+        if !shows
+            || self.has_counterpart(sent).await?
+            || self.store.is_create_in_doubt(heir).await?
+        {
+            return Ok(false);
+        }
+        self.adopt_created(sent, &changes, heir).await?;
+        Ok(true)
     }
 
     /// Whether a look that found nothing proves that nothing was made: the index had time to show
@@ -283,12 +325,21 @@ impl Engine {
         let Some(heir) = heir else {
             return Ok(false);
         };
-        if self.has_counterpart(sent).await? {
-            self.set_aside(heir).await?;
-        } else {
-            self.adopt_created(sent, changes, heir).await?;
-        }
+        self.claim(sent, changes, heir).await?;
         Ok(true)
+    }
+
+    /// What a create has made is the counterpart of whom it was made for, unless they have another one.
+    async fn claim(
+        &mut self,
+        sent: &SentRow,
+        changes: &[FieldChange],
+        made: i64,
+    ) -> Result<(), CycleError> {
+        if self.has_counterpart(sent).await? {
+            return self.set_aside(made).await;
+        }
+        self.adopt_created(sent, changes, made).await
     }
 
     /// Leaves alone what a create has made for somebody who has another counterpart by now: it cannot be
@@ -342,6 +393,13 @@ impl Engine {
         self.store.adopt(0, now, &adoption).await?;
         Ok(())
     }
+}
+
+/// What a create has sent: field by field, and as the record that it makes.
+fn sent_fields(sent: &SentRow) -> Result<(Vec<FieldChange>, Image), StoreError> {
+    let changes: Vec<FieldChange> = serde_json::from_str(&sent.effect)?;
+    let fields = union(&changes);
+    Ok((changes, fields))
 }
 
 /// How long after a look in vain it is open whether a create has made something, in milliseconds.

@@ -9,7 +9,7 @@ mod reader;
 use super::{CycleError, Engine, Progress, Trouble};
 use crate::clock::monotonic;
 use crate::mapping::Mapping;
-use crate::model::{Kind, Observed, Presence, Side, Version};
+use crate::model::{Image, Kind, Observed, Presence, Side, Version};
 use crate::remote::lane::in_lane;
 use crate::remote::{Caps, ErrorKind, Lane};
 use crate::store::{Ingest, PassKind, PassState, Sighting};
@@ -294,12 +294,17 @@ pub(super) fn keys(mapping: &Mapping, side: Side, observed: &Observed) -> Vec<(u
     {
         return Vec::new();
     }
+    key_values(mapping, side, &observed.image)
+}
+
+/// The match keys that `image` of `side` shows, as `(which key, normalised value)`.
+pub(super) fn key_values(mapping: &Mapping, side: Side, image: &Image) -> Vec<(usize, String)> {
     mapping
         .keys
         .iter()
         .enumerate()
         .flat_map(|(number, key)| {
-            key.values(side, &observed.image)
+            key.values(side, image)
                 .into_iter()
                 .map(move |value| (number, value))
         })

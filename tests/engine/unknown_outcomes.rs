@@ -175,6 +175,61 @@ async fn a_person_without_any_address_is_not_made_twice_either() {
     .await;
 }
 
+/// A cycle that the CRM shows its records of one kind, and then refuses everything else.
+async fn glimpse(world: &World, engine: &mut Engine, clock: &SimClock, refused: &str) {
+    clock.advance(TimeDelta::minutes(7));
+    let faults = &world.crm.backstage().faults;
+    faults.inject("POST", refused, Fault::Refuse(401), 1);
+    attempt(engine).await;
+    let seen = "SELECT count(*) FROM record WHERE side = 'crm'";
+    assert_eq!(world.count(seen).await, 1, "what was made has been seen");
+}
+
+#[tokio::test]
+async fn a_company_that_is_renamed_after_its_lost_create_was_seen_is_not_made_twice() {
+    let (world, clock) = World::timed().await;
+    let acme = world.desk.add_company(&json!({"name": "Acme"})).unwrap();
+    let mut engine = world.timed_engine(&clock).await;
+    let faults = &world.crm.backstage().faults;
+    let create = "/crm/v3/objects/companies/batch/create";
+    faults.inject("POST", create, Fault::DropAfter, 1);
+    attempt(&mut engine).await;
+    let contacts = "/crm/v3/objects/contacts/search";
+    glimpse(&world, &mut engine, &clock, contacts).await;
+    let portal = world.crm.portal();
+    let made = portal.rows(CrmKind::Company)[0].id;
+    let name = [("name", "Acme Ltd")];
+    portal.edit(CrmKind::Company, made, &name).unwrap();
+    settle(&mut engine, &clock).await;
+    assert_eq!(portal.count(CrmKind::Company), 1, "made again");
+    let companies = world.desk.companies();
+    assert_eq!(companies.len(), 1, "{companies:?}");
+    assert_eq!(world.desk.company(acme).unwrap().name, "Acme Ltd");
+    assert_eq!(world.parked().await, []);
+}
+
+#[tokio::test]
+async fn a_person_without_any_address_who_is_edited_after_they_were_seen_is_not_made_twice() {
+    let (world, clock) = World::timed().await;
+    let there = world.desk_contact(&json!({"name": "Walk In", "phone": "+49 30 5"}));
+    let mut engine = world.timed_engine(&clock).await;
+    let faults = &world.crm.backstage().faults;
+    let create = "/crm/v3/objects/contacts/batch/create";
+    faults.inject("POST", create, Fault::DropAfter, 1);
+    attempt(&mut engine).await;
+    let companies = "/crm/v3/objects/companies/search";
+    glimpse(&world, &mut engine, &clock, companies).await;
+    let portal = world.crm.portal();
+    let made = portal.rows(CrmKind::Contact)[0].id;
+    world.crm_edit(made, &[("phone", "+1")]);
+    settle(&mut engine, &clock).await;
+    assert_eq!(portal.count(CrmKind::Contact), 1, "made again");
+    assert_eq!(world.desk_count(), 1, "{:?}", world.desk.contacts());
+    let phone = world.desk.contact(there).unwrap().phone;
+    assert_eq!(phone.as_deref(), Some("+1"));
+    assert_eq!(world.parked().await, []);
+}
+
 /// Creates of which nobody knows whether they were carried out.
 const DOUBTS: &str = "SELECT count(*) FROM outbox WHERE state = 'sent' AND action = 'create'";
 
@@ -303,6 +358,75 @@ async fn a_person_without_any_address_arrives_although_nobody_who_could_be_shown
     settle(&mut engine, &clock).await;
     assert_eq!(world.desk_count(), 1, "{:?}", world.desk.contacts());
     assert_eq!(world.parked().await, []);
+}
+
+/// Somebody without an address on the other side of `side`, whose create there was carried out and whose
+/// answer was lost; and somebody with one on `side`, so that it shows somebody. Returns who was made.
+async fn made_unheard(world: &World, engine: &mut Engine, side: Side) -> u64 {
+    let portal = world.crm.portal();
+    match side {
+        Side::Desk => {
+            ada_and_a_caller(world);
+            let faults = &world.desk.backstage().faults;
+            faults.inject("POST", "/api/v2/contacts", Fault::DropAfter, 1);
+        }
+        Side::Crm => {
+            world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+            world.desk_contact(&json!({"name": "Walk In", "phone": "+49 30 5"}));
+            let faults = &world.crm.backstage().faults;
+            let create = "/crm/v3/objects/contacts/batch/create";
+            faults.inject("POST", create, Fault::DropAfter, 1);
+        }
+    }
+    attempt(engine).await;
+    assert_eq!(world.count(DOUBTS).await, 1);
+    match side {
+        Side::Desk => {
+            let contacts = world.desk.contacts();
+            let made = contacts.iter().find(|it| it.email.is_none());
+            made.unwrap().id
+        }
+        Side::Crm => {
+            let contacts = portal.rows(CrmKind::Contact);
+            let made = contacts
+                .iter()
+                .find(|it| !it.properties.contains_key("email"));
+            made.unwrap().id
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_person_without_any_address_who_was_deleted_before_we_knew_of_them_is_not_made_anew() {
+    for side in Side::BOTH {
+        let (world, clock) = World::timed().await;
+        let mut engine = world.timed_engine(&clock).await;
+        let made = made_unheard(&world, &mut engine, side).await;
+        let portal = world.crm.portal();
+        let there = || match side {
+            Side::Desk => world.desk_count(),
+            Side::Crm => portal.count(CrmKind::Contact),
+        };
+        match side {
+            Side::Desk => world.desk.delete_contact(made).unwrap(),
+            Side::Crm => portal.archive(CrmKind::Contact, made).unwrap(),
+        }
+        settle(&mut engine, &clock).await;
+        assert_eq!(there(), 1, "{side}: made again");
+        let holds = world.holds().await;
+        let classes: Vec<&str> = holds.iter().map(|it| it.class.as_str()).collect();
+        assert_eq!(classes, ["delete"], "{side}: nobody is asked");
+        // Whoever is brought back is who they were, and nobody is doubled.
+        match side {
+            Side::Desk => world.desk.restore_contact(made).unwrap(),
+            Side::Crm => portal.restore(CrmKind::Contact, made).unwrap(),
+        }
+        settle(&mut engine, &clock).await;
+        let both = (world.desk_count(), portal.count(CrmKind::Contact));
+        assert_eq!(both, (2, 2), "{side}");
+        assert!(world.holds().await.is_empty(), "{side}");
+        assert_eq!(world.parked().await, [], "{side}");
+    }
 }
 
 #[tokio::test]

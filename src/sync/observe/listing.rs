@@ -1,9 +1,9 @@
 //! What a listing of everything proves: who is missing from it is asked for, and one that leaves people
 //! out is not believed.
 
-use super::reader::{Pass, read_all};
+use super::reader::{Pass, Read, read_all};
 use super::{Observation, PAGES_TOGETHER, PAGES_WAITING, reach};
-use crate::model::{Kind, Side};
+use crate::model::{Kind, Observed, Side};
 use crate::remote::{ErrorKind, RemoteError};
 use crate::store::PassKind;
 use crate::sync::{CycleError, Engine, Trouble};
@@ -141,5 +141,41 @@ impl Engine {
             Ok(())
         };
         tokio::join!(reader, writer).1
+    }
+
+    /// Who lies in the trash and was changed since a time by the server's clock, in milliseconds. It is
+    /// handed out and not taken in: the state has no use for most who were deleted before it knew them.
+    pub(in crate::sync) async fn trashed(
+        &self,
+        side: Side,
+        kind: Kind,
+        since: i64,
+    ) -> Result<Vec<Observed>, RemoteError> {
+        let Some(mapping) = self.mapping(kind).cloned() else {
+            return Ok(Vec::new());
+        };
+        let connector = Arc::clone(self.connectors.of(side));
+        let pass = Pass {
+            feed: PassKind::Trash,
+            since: Some(since),
+            ..Pass::of_changes(side, kind)
+        };
+        let (pages, mut inbox) = mpsc::channel(PAGES_WAITING);
+        let reader = read_all(connector, mapping, vec![pass], pages);
+        let taker = async {
+            let mut trashed = Vec::new();
+            while let Some(read) = inbox.recv().await {
+                match read {
+                    Read::Page(page) => {
+                        let seen = page.sightings.into_iter().map(|it| it.observed);
+                        // Not every system sifts its trash.
+                        trashed.extend(seen.filter(|it| it.version.0 >= since));
+                    }
+                    Read::Failed(_, _, _, error) => return Err(error),
+                }
+            }
+            Ok(trashed)
+        };
+        tokio::join!(reader, taker).1
     }
 }

@@ -6,7 +6,7 @@ use crate::life::Life;
 use crate::people::reference;
 use crate::systems::State;
 use crate::systems::filed::Filed;
-use deskbridge::model::{Presence, Priority, Side};
+use deskbridge::model::{Presence, Priority, RecordId, Side};
 use deskbridge::plan::FieldChange;
 use std::collections::BTreeMap;
 
@@ -60,18 +60,16 @@ fn lacks(
     if !open || filed.unclear {
         return None;
     }
-    if filed.raised.is_some() && notes == 0 && !filed.mute {
+    let vip = is_vips(state, ledger, &ticket.requester);
+    // What was given back before the note could be posted is nobody's question any more.
+    let stays = ends == "keep" || vip == Some(true);
+    if filed.raised.is_some() && notes == 0 && !filed.mute && stays {
         return Some("it was raised, and nobody is told why");
     }
-    let customer = ledger.counterpart(&ticket.requester.0)?;
-    let customer = state.accounts.crm.contacts.get(&customer)?;
-    let desk = ticket.requester.0.parse().ok();
-    let desk = desk.and_then(|id: u64| state.accounts.desk.contacts.get(&id))?;
-    if !customer.is_live() || !desk.is_live() || filed.decided.is_some() {
+    if filed.decided.is_some() {
         return None;
     }
-    let vip = customer.text("customer_tier") == "vip";
-    match (vip, ticket.image.priority) {
+    match (vip?, ticket.image.priority) {
         (true, Priority::Urgent) => None,
         (true, _) => Some("it is a VIP's and not urgent"),
         (false, _) if filed.raised.is_some() && ends == "restore" && !filed.closed => {
@@ -79,6 +77,19 @@ fn lacks(
         }
         (false, _) => None,
     }
+}
+
+/// Whether a ticket's customer is a VIP; nothing where they are not on both sides.
+fn is_vips(state: &State, ledger: &Ledger, requester: &RecordId) -> Option<bool> {
+    let customer = ledger.counterpart(&requester.0)?;
+    let customer = state.accounts.crm.contacts.get(&customer)?;
+    let desk = state
+        .accounts
+        .desk
+        .contacts
+        .get(&requester.0.parse().ok()?)?;
+    let there = customer.is_live() && desk.is_live();
+    there.then(|| customer.text("customer_tier") == "vip")
 }
 
 /// Whether somebody was ever a VIP.
