@@ -90,6 +90,72 @@ async fn a_contact_whose_creation_got_no_answer_is_never_made_twice_in_the_crm()
     .await;
 }
 
+/// Somebody who is not on `side`, and whose create there is carried out and never answered. Returns who they
+/// are and who was made.
+async fn ada_made_unheard(world: &World, engine: &mut Engine, side: Side) -> (u64, u64) {
+    let address = "ada@acme.test";
+    let ada = match side {
+        Side::Desk => {
+            let faults = &world.desk.backstage().faults;
+            faults.inject("POST", "/api/v2/contacts", Fault::DropAfter, 1);
+            world.crm_contact(&[("email", address), ("firstname", "Ada")])
+        }
+        Side::Crm => {
+            let faults = &world.crm.backstage().faults;
+            let create = "/crm/v3/objects/contacts/batch/create";
+            faults.inject("POST", create, Fault::DropAfter, 1);
+            world.desk_contact(&json!({"name": "Ada", "email": address}))
+        }
+    };
+    attempt(engine).await;
+    assert_eq!(world.count(DOUBTS).await, 1, "{side}");
+    let made = match side {
+        Side::Desk => world.desk_by_email(address).id,
+        Side::Crm => world.crm.portal().contact_by_email(address).unwrap(),
+    };
+    (ada, made)
+}
+
+#[tokio::test]
+async fn nobody_whose_address_changes_is_there_twice_while_looks_for_who_was_made_get_no_answer() {
+    for side in Side::BOTH {
+        let world = World::new().await;
+        let (mut engine, hooked) = world.hooked_engine(side, Kind::Contact).await;
+        let (ada, made) = ada_made_unheard(&world, &mut engine, side).await;
+        // Both are edited before anybody has looked: by their addresses they will not find each other.
+        let (crm, desk) = match side {
+            Side::Desk => (ada, made),
+            Side::Crm => (made, ada),
+        };
+        let (email, phone) = (("email", "ada@byron.test"), ("phone", "+1"));
+        let (of_crm, (field, value)) = match side {
+            Side::Desk => (email, phone),
+            Side::Crm => (phone, email),
+        };
+        world.crm_edit(crm, &[of_crm]);
+        let of_desk = json!({ field: value });
+        world.desk.edit_contact(desk, &of_desk).unwrap();
+        hooked.deafen(true);
+        attempt(&mut engine).await;
+        hooked.deafen(false);
+        for _ in 0..2 {
+            attempt(&mut engine).await;
+        }
+        let both = (
+            world.desk_count(),
+            world.crm.portal().count(CrmKind::Contact),
+        );
+        assert_eq!(both, (1, 1), "{side}: there twice");
+        let (row, there) = (world.crm_row(crm), world.desk.contact(desk).unwrap());
+        assert_eq!(row.properties["email"], "ada@byron.test", "{side}");
+        assert_eq!(there.email.as_deref(), Some("ada@byron.test"), "{side}");
+        assert_eq!(row.properties["phone"], "+1", "{side}");
+        assert_eq!(there.phone.as_deref(), Some("+1"), "{side}");
+        assert_eq!(world.parked().await, [], "{side}");
+        quiet(&mut engine).await;
+    }
+}
+
 #[tokio::test]
 async fn a_company_is_not_made_twice_in_a_crm_whose_search_does_not_show_it_yet() {
     join_all(MISHAPS.map(|fault| async move {

@@ -139,7 +139,11 @@ fn owes_notes_once(history: &History, plan: &TicketPlan) {
     let acting = acting(&history.stands, &history.image, history.age);
     // What a rule owes that has left `sync.toml` since, or gives all back, is owed no more.
     let there = |rule: &String| {
-        let stays = |it: &Stand| it.holds != Some(false) || it.rule.on_end == OnEnd::Keep;
+        let memory = &plan.memory_then;
+        let raised = memory.priority.iter().map(|it| &it.by);
+        let mut backed = raised.chain(memory.tags.values().map(|it| &it.by));
+        let backs = backed.any(|by| by.contains(rule));
+        let stays = |it: &Stand| it.holds != Some(false) || it.rule.on_end == OnEnd::Keep || backs;
         let mut stands = history.stands.iter();
         stands.any(|it| it.there && stays(it) && it.rule.name == *rule)
     };

@@ -86,7 +86,9 @@ impl Life {
                 break;
             };
             let void = "SELECT id FROM hold AS h WHERE record IS NULL AND NOT EXISTS (
-                          SELECT 1 FROM guarded AS g WHERE g.kind = h.kind AND g.class = h.class)";
+                          SELECT 1 FROM guarded AS g JOIN record AS r ON r.id = g.record
+                          WHERE g.kind = h.kind AND g.class = h.class AND g.answer IS NULL
+                            AND (g.class = 'create') = (r.link IS NULL AND r.presence = 'live'))";
             let void: Vec<(i64,)> = self.place.rows(void).await;
             let excused = self.systems.state().busy || void.contains(&(gone,));
             assert!(excused, "hold {gone} was there just now");

@@ -50,6 +50,7 @@ pub(crate) struct Hooked {
     lie: AtomicBool,
     hushed: AtomicBool,
     paused: AtomicBool,
+    deaf: AtomicBool,
 }
 
 /// A call about tickets that a test can stand in the way of.
@@ -75,6 +76,7 @@ impl Hooked {
             lie: AtomicBool::new(false),
             hushed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
         }
     }
 
@@ -128,6 +130,11 @@ impl Hooked {
     /// From now on no page of `kind` is read: there are no more calls of this sort for minutes.
     pub(crate) fn pause(&self) {
         self.paused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no look for a record of `kind` by its key is answered from now on, while lists are as ever.
+    pub(crate) fn deafen(&self, deaf: bool) {
+        self.deaf.store(deaf, Ordering::Relaxed);
     }
 
     /// What is done once after the next page of `kind` was read.
@@ -204,6 +211,15 @@ impl Connector for Hooked {
         field: &str,
         value: &str,
     ) -> Result<Lookup, RemoteError> {
+        if kind == self.kind && self.deaf.load(Ordering::Relaxed) {
+            return Err(RemoteError {
+                side: self.side(),
+                call: "find".to_owned(),
+                kind: ErrorKind::NoAnswer,
+                detail: String::new(),
+                request_id: None,
+            });
+        }
         self.real.find(kind, fields, field, value).await
     }
 

@@ -1,6 +1,6 @@
 //! One ticket on the way to its plan: each part of it by itself.
 
-use super::{Raised, Reason, Ruling, Tagged, TicketPlan, has};
+use super::{Memory, Raised, Reason, Ruling, Tagged, TicketPlan, has};
 use crate::mapping::{Known, OnEnd, TicketRule};
 use crate::model::{Priority, Ticket, TicketChange};
 use chrono::{DateTime, Utc};
@@ -241,9 +241,19 @@ impl<'a> Desk<'a> {
         // What is owed by a rule that is gone, or has lost its note, is owed no more; nor where all that it
         // would explain is given back.
         let rulings = self.rulings;
-        self.plan.memory_then.notes.retain(|name, posted| {
+        let Memory {
+            notes,
+            priority,
+            tags,
+            ..
+        } = &mut self.plan.memory_then;
+        let raised = priority.iter().map(|it| &it.by);
+        let backed = raised.chain(tags.values().map(|it| &it.by));
+        notes.retain(|name, posted| {
             let noting = |it: &Ruling<'_>| {
-                let stays = it.holds != Some(false) || it.rule.on_end == OnEnd::Keep;
+                let stays = it.holds != Some(false)
+                    || it.rule.on_end == OnEnd::Keep
+                    || backed.clone().any(|by| by.contains(name));
                 it.rule.name == *name && it.rule.note.is_some() && stays
             };
             *posted || rulings.iter().any(noting)
