@@ -80,6 +80,12 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
         value: &str,
     ) -> Result<Lookup, RemoteError>;
 
+    /// Whether the system itself refuses a second record of `kind` with a value of `field` that another
+    /// has.
+    fn refuses_twins(&self, _kind: Kind, _field: &str) -> bool {
+        false
+    }
+
     /// Carries out `ops`, all of one sort (creates, updates or deletes) and no more than the batch
     /// size of [`Caps`] for it. One outcome an operation, in the order of `ops`. `fields` are the
     /// ones that a returned image should have.

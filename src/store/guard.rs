@@ -141,10 +141,13 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Counts, StoreError> {
         let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT class, sum(count) FROM guard_hour WHERE kind = ?1 AND hour >= ?2 GROUP BY class",
+            "SELECT class, sum(count) FROM guard_hour
+             WHERE kind = ?1 AND hour BETWEEN ?2 AND ?3 GROUP BY class",
         )
         .bind(kind)
         .bind(hour(now) - 24)
+        // What was counted while our clock was ahead would count for ever.
+        .bind(hour(now) + 1)
         .fetch_all(&mut self.connection)
         .await?;
         let mut counts = Counts::default();

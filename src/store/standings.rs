@@ -172,10 +172,11 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn begun(&mut self, after: i64, limit: i64) -> Result<Vec<Begun>, StoreError> {
+        // In the words of the index, or all standings there are would be gone through in each cycle.
         let rows: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT DISTINCT s.record, d.kind, d.remote_id FROM standing AS s
              JOIN link AS l ON l.crm = s.record JOIN record AS d ON d.id = l.desk AND d.presence = 'live'
-             WHERE s.phase = 'begun' AND s.record > ?1
+             WHERE s.phase = 'begun' AND s.phase <> 'read' AND s.record > ?1
                AND EXISTS (SELECT 1 FROM record AS c WHERE c.id = s.record AND c.presence = 'live')
              ORDER BY s.record LIMIT ?2",
         )
@@ -202,7 +203,7 @@ impl Store {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(DISTINCT s.record) FROM standing AS s
              JOIN link AS l ON l.crm = s.record JOIN record AS d ON d.id = l.desk AND d.presence = 'live'
-             WHERE s.phase = 'begun'
+             WHERE s.phase = 'begun' AND s.phase <> 'read'
                AND EXISTS (SELECT 1 FROM record AS c WHERE c.id = s.record AND c.presence = 'live')",
         )
         .fetch_one(&mut self.connection)

@@ -57,6 +57,16 @@ pub(super) async fn complete<'a>(
 /// A live record to write: id, version, image, keys.
 type LiveRow<'a> = (&'a str, i64, &'a str, String);
 
+/// What is absent by now, `[[id, version, presence]]`. Each is looked up by itself: joined by the side and
+/// kind, all records of a kind would be gone through for each page of a trash.
+const GO_ABSENT: &str =
+    "UPDATE record SET presence = news.value ->> 2, version = max(record.version, news.value ->> 1), dirty = 1
+     FROM json_each(?3) AS news
+     WHERE record.id = (SELECT known.id FROM record AS known
+                        WHERE known.side = ?1 AND known.kind = ?2 AND known.remote_id = news.value ->> 0)
+       AND record.presence <> news.value ->> 2
+     RETURNING record.id, remote_id, keys";
+
 /// Writes what is news, and returns it by remote id. What is known by content already is no write.
 pub(super) async fn upsert(
     tx: &mut SqliteConnection,
@@ -82,17 +92,12 @@ pub(super) async fn upsert(
     }
     if !absent.is_empty() {
         // A trashed record that we never knew is nobody's loss; one that we know is news.
-        let rows: Vec<_> = sqlx::query_as(
-            "UPDATE record SET presence = news.presence, version = max(record.version, news.version), dirty = 1
-             FROM (SELECT value ->> 0 AS id, value ->> 1 AS version, value ->> 2 AS presence FROM json_each(?3)) AS news
-             WHERE side = ?1 AND kind = ?2 AND remote_id = news.id AND record.presence <> news.presence
-             RETURNING record.id, remote_id, keys",
-        )
-        .bind(page.side.word())
-        .bind(page.kind.word())
-        .bind(bulk(&absent)?)
-        .fetch_all(&mut *tx)
-        .await?;
+        let rows: Vec<_> = sqlx::query_as(GO_ABSENT)
+            .bind(page.side.word())
+            .bind(page.kind.word())
+            .bind(bulk(&absent)?)
+            .fetch_all(&mut *tx)
+            .await?;
         changed.extend(rows);
     }
     Ok(by_id(changed))
@@ -176,4 +181,31 @@ async fn upsert_live(
         query = query.bind(keys.as_str());
     }
     Ok(query.bind(newest).fetch_all(tx).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GO_ABSENT;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_trash_of_thousands_does_not_keep_a_large_account_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("state.db")).await.unwrap();
+        let explain = format!("EXPLAIN QUERY PLAN {GO_ABSENT}");
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(explain.as_str()))
+                .fetch_all(&mut store.connection)
+                .await
+                .unwrap();
+        let steps: Vec<&str> = plan.iter().map(|(.., step)| step.as_str()).collect();
+        assert!(
+            steps.contains(&"SEARCH record USING INTEGER PRIMARY KEY (rowid=?)"),
+            "{steps:?}"
+        );
+        assert!(
+            !steps.iter().any(|it| it.starts_with("SCAN record")),
+            "{steps:?}"
+        );
+    }
 }

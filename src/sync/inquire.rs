@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// How many writes without an answer are looked at in one cycle.
 const LIMIT: i64 = 5_000;
 
+/// How far the two clocks may seem apart by what a call takes, and by times that are told in seconds.
+const MOMENT: TimeDelta = TimeDelta::seconds(5);
+
 /// What a look brought.
 enum Found {
     /// The record's present state is known; it can be planned.
@@ -127,12 +130,13 @@ impl Engine {
                     .collect()
             })
             .unwrap_or_default();
-        let mut keyed = false;
+        let (mut keyed, mut refused) = (false, false);
         for key in keys {
             let Some(value) = fields.get(&key).and_then(first_text) else {
                 continue;
             };
             keyed = true;
+            refused |= connector.refuses_twins(sent.kind, &key);
             match connector.find(sent.kind, &wanted, &key, &value).await {
                 Err(error) => return Ok(Err(error)),
                 Ok(lookup) if lookup.found.is_empty() => {}
@@ -153,7 +157,7 @@ impl Engine {
             }
         }
         let found = self
-            .sure_of_absence(sent, keyed, heard, connector.as_ref())
+            .sure_of_absence(sent, (keyed, refused), heard, connector.as_ref())
             .await?;
         drop(connector);
         if keyed || matches!(found, Found::TooEarly) {
@@ -256,11 +260,11 @@ impl Engine {
     async fn sure_of_absence(
         &mut self,
         sent: &SentRow,
-        keyed: bool,
+        (keyed, refused): (bool, bool),
         heard: Option<i64>,
         connector: &dyn Connector,
     ) -> Result<Found, CycleError> {
-        let wait = time_to_show(sent.side, keyed, connector.caps());
+        let wait = time_to_show(keyed, refused, connector.caps());
         if wait == 0 {
             return Ok(Found::Known);
         }
@@ -356,7 +360,8 @@ impl Engine {
     }
 
     /// Links what a create has made. Both agreed on what was sent; what differs from that by now is
-    /// somebody's edit.
+    /// somebody's edit. Who was there before it was sent is somebody else's doing: nothing is agreed on with
+    /// them yet, and what they lack was never cleared.
     async fn adopt_created(
         &mut self,
         sent: &SentRow,
@@ -370,7 +375,11 @@ impl Engine {
         *rows.of_mut(sent.side.other()) = sent.row;
         let link = self.store.number_link();
         let mut bases = Vec::with_capacity(2);
-        if let Some(mapping) = self.mapping(sent.kind) {
+        let seen = self.store.records(&[heir]).await?.pop();
+        // When it was sent is our time, and what the record shows is the server's.
+        let earliest = (sent.since - *self.ahead.of(sent.side) - MOMENT).timestamp_millis();
+        let made = seen.is_none_or(|it| it.version.0 == 0 || it.version.0 >= earliest);
+        if let (true, Some(mapping)) = (made, self.mapping(sent.kind)) {
             let agreed = sent_values(mapping, sent.side, changes);
             for side in Side::BOTH {
                 bases.push(NewBase {
@@ -384,7 +393,11 @@ impl Engine {
                 link,
                 kind: sent.kind,
                 rows,
-                found: format!("created in {}, found again", sent.side),
+                found: if made {
+                    format!("created in {}, found again", sent.side)
+                } else {
+                    format!("found in {} in place of what was to be created", sent.side)
+                },
             }],
             bases,
             ..Adoption::default()
@@ -403,14 +416,14 @@ fn sent_fields(sent: &SentRow) -> Result<(Vec<FieldChange>, Image), StoreError> 
 }
 
 /// How long after a look in vain it is open whether a create has made something, in milliseconds.
-fn time_to_show(side: Side, keyed: bool, caps: &Caps) -> i64 {
+fn time_to_show(keyed: bool, refused: bool, caps: &Caps) -> i64 {
     let mut wait = caps.lookup_lag;
     if !keyed {
         wait += caps.overlap;
     }
-    // A request may be on its way for a while after it was given up. The helpdesk itself refuses a second
-    // record with the same key; a CRM may not.
-    if !keyed || side == Side::Crm {
+    // A request may be on its way for a while after it was given up, unless the system itself refuses a
+    // second record with the same key.
+    if !refused {
         wait += GRACE.to_std().unwrap_or_default();
     }
     i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)

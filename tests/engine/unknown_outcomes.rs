@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use deskbridge::model::{Kind, Side};
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
-use deskbridge::sandbox::freshdesk::Options as DeskOptions;
+use deskbridge::sandbox::freshdesk::{ContactSeed, Options as DeskOptions};
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use deskbridge::store::StoreError;
 use deskbridge::sync::Engine;
@@ -493,6 +493,41 @@ async fn a_person_without_any_address_who_was_deleted_before_we_knew_of_them_is_
         assert!(world.holds().await.is_empty(), "{side}");
         assert_eq!(world.parked().await, [], "{side}");
     }
+}
+
+#[tokio::test]
+async fn what_somebody_elses_contact_lacks_is_not_cleared_where_it_is_met_in_place_of_a_lost_create()
+ {
+    let (world, clock) = World::timed().await;
+    let engine = world.timed_engine(&clock).await;
+    drop(engine);
+    let world = Arc::new(world);
+    let (mut engine, hooked) = world.lying_engine(&clock).await;
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(5));
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("lastname", "Ada"),
+        ("phone", "+49 1"),
+    ]);
+    // Her mail has made her in Freshdesk as well, and no list has shown that yet.
+    let (there, before) = (Arc::clone(&world), clock.now() - TimeDelta::minutes(1));
+    hooked.after_page(move || {
+        there.desk.populate_contacts([ContactSeed {
+            name: "Ada".to_owned(),
+            email: Some("ada@acme.test".to_owned()),
+            updated_at: Some(before.timestamp()),
+            ..ContactSeed::default()
+        }]);
+    });
+    let faults = &world.desk.backstage().faults;
+    faults.inject("POST", "/api/v2/contacts", Fault::Refuse(500), 1);
+    attempt(&mut engine).await;
+    assert_eq!(world.count(DOUBTS).await, 1);
+    settle(&mut engine, &clock).await;
+    assert_eq!(world.crm_row(ada).properties["phone"], "+49 1");
+    let phone = world.desk_by_email("ada@acme.test").phone;
+    assert_eq!(phone.as_deref(), Some("+49 1"));
 }
 
 #[tokio::test]

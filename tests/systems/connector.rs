@@ -238,6 +238,11 @@ impl Connector for System {
         .await
     }
 
+    fn refuses_twins(&self, kind: Kind, field: &str) -> bool {
+        let unique = self.systems.state().accounts.of(self.side).traits.unique;
+        self.side == Side::Desk && unique.contains(&(kind, field))
+    }
+
     async fn find(
         &self,
         kind: Kind,

@@ -204,6 +204,10 @@ impl Connector for Hooked {
         self.real.fetch(kind, fields, ids).await
     }
 
+    fn refuses_twins(&self, kind: Kind, field: &str) -> bool {
+        self.real.refuses_twins(kind, field)
+    }
+
     async fn find(
         &self,
         kind: Kind,

@@ -213,6 +213,10 @@ impl Connector for Freshdesk {
         self.http.calls()
     }
 
+    fn refuses_twins(&self, kind: Kind, field: &str) -> bool {
+        attribute::named(kind, field).is_some_and(|it| it.unique)
+    }
+
     fn http(&self) -> Option<&Http> {
         Some(&self.http)
     }

@@ -62,7 +62,8 @@ impl<S> Daemon<S> {
     pub(super) async fn reconcile_is_due(&mut self) -> Result<bool, DaemonError> {
         let every = TimeDelta::from_std(self.config.schedule.reconcile).unwrap_or(TimeDelta::MAX);
         let now = self.engine.clock.now();
-        let asked_lately = |at| now.signed_duration_since(at) < every.min(AGAIN);
+        // A clock that was ahead for a while, and was set back, must not put it off for as long.
+        let asked_lately = |at| now.signed_duration_since(at).abs() < every.min(AGAIN);
         if self.reconciled.is_some_and(asked_lately) {
             return Ok(false);
         }
