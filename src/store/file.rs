@@ -3,9 +3,9 @@
 use super::{StoreError, rights};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -137,6 +137,17 @@ pub(super) fn private() -> OpenOptions {
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
+/// What root makes in somebody's directory is theirs, as the directory is: whoever runs as root once must not
+/// keep the daemon out of its own state.
+pub(super) fn hand_over(file: &File, path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let place = fs::metadata(parent.unwrap_or(Path::new(".")))?;
+    if file.metadata()?.uid() == 0 && place.uid() != 0 {
+        fchown(file, Some(place.uid()), Some(place.gid()))?;
+    }
+    Ok(())
+}
+
 /// Takes the lock beside the database; the system lets go of it when the process ends, however.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let beside = beside(path, ".lock");
@@ -144,6 +155,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
         .create(true)
         .truncate(false)
         .open(&beside)
+        .and_then(|file| hand_over(&file, &beside).map(|()| file))
         .map_err(|source| StoreError::Unopenable {
             path: beside,
             source,

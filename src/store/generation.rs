@@ -178,6 +178,21 @@ impl Store {
         Ok(spared.rows_affected())
     }
 
+    /// Whether this record is left alone until it is edited, since an older copy of the state cannot say
+    /// whether it has a counterpart.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn is_spared(&mut self, row: i64) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM record WHERE id = ?1 AND standing = 'spared')",
+        )
+        .bind(row)
+        .fetch_one(&mut self.connection)
+        .await?)
+    }
+
     /// The state is trusted again: a cycle has read everything and was through. What is not there any
     /// more is never deleted across by itself, now or later: nobody knows what happened since.
     ///

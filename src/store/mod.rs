@@ -70,7 +70,7 @@ pub use work::{Fate, LooseRow, PairRow};
 
 use crate::model::Kind;
 use across::Across;
-use file::{connect, damage, inspect, lock, private};
+use file::{connect, damage, hand_over, inspect, lock, private};
 use generation::{Beside, Generation};
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
@@ -336,7 +336,8 @@ async fn begin(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unopenable(error)),
         Err(_) | Ok(()) => {}
     }
-    private().create_new(true).open(&new).map_err(unopenable)?;
+    let file = private().create_new(true).open(&new).map_err(unopenable)?;
+    hand_over(&file, path).map_err(unopenable)?;
     let mut connection = connect(&new, false).await?;
     MIGRATIONS.run(&mut connection).await?;
     connection.close().await?;

@@ -480,3 +480,49 @@ async fn the_status_of_a_state_in_doubt_says_so() {
     let json = parsed(&output(&world, &["status", "--json"]));
     assert_eq!(json["doubt"], "the state was copied or moved here");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_runs_a_command_as_root_does_not_keep_the_daemon_out_of_its_state() {
+    const DAEMON: u32 = 65_534;
+    let world = World::new().await;
+    world.crm_contact(&[("email", "ada@example.com"), ("firstname", "Ada")]);
+    write_config(&world);
+    let directory = world.dir.path();
+    if std::os::unix::fs::chown(directory, Some(DAEMON), Some(DAEMON)).is_err() {
+        println!("skipped: only root can give a directory to somebody else");
+        return;
+    }
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let mut seen = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with("state.db") {
+            assert_eq!(entry.metadata().unwrap().uid(), DAEMON, "{name}");
+            seen.push(name);
+        }
+    }
+    for name in ["state.db", "state.db.generation", "state.db.lock"] {
+        assert!(seen.iter().any(|it| it == name), "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_from_before_a_restored_state_makes_nobody_twice_who_has_no_address() {
+    let world = synced().await;
+    let backup = |arguments: &[&str]| assert_eq!(code(&output(&world, arguments)), 0);
+    backup(&["state", "backup", "old.db"]);
+    world.crm_contact(&[("firstname", "Walk"), ("lastname", "In")]);
+    assert_eq!(code(&output(&world, &["plan", "-o", "before.plan"])), 0);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let there = world.desk_count();
+    for ending in ["", "-wal", "-shm"] {
+        let file = world.dir.path().join(format!("state.db{ending}"));
+        let _ = fs::remove_file(file);
+    }
+    fs::rename(world.dir.path().join("old.db"), world.state()).unwrap();
+    output(&world, &["sync"]);
+    let done = output(&world, &["apply", "before.plan", "--yes"]);
+    assert_eq!(code(&done), 79, "{}", said(&done));
+    assert_eq!(world.desk_count(), there, "{}", said(&done));
+}

@@ -1,6 +1,6 @@
 //! The file beside the state, and what it says of the state that is found there.
 
-use crate::store::file::{private, sync_directory};
+use crate::store::file::{hand_over, private, sync_directory};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -141,6 +141,7 @@ pub(super) fn write(path: &Path, state: &str, generation: i64, journal: i64) -> 
         _ => {}
     }
     let mut file = private().create_new(true).open(&fresh)?;
+    hand_over(&file, path)?;
     let (inode, born) = identity(&file.metadata()?);
     let mark = Mark {
         state: state.to_owned(),

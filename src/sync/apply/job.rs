@@ -266,6 +266,11 @@ impl Engine {
         if source.detached {
             return Ok(Err("it was decided since that it gets no counterpart"));
         }
+        if self.store.is_spared(row).await? {
+            return Ok(Err(
+                "the state is an older copy, and cannot say whether it has a counterpart already",
+            ));
+        }
         if kind == Kind::Contact
             && let Some(company) = source.image.get(COMPANY).and_then(|id| id.as_text())
         {

@@ -2,6 +2,7 @@
 
 mod companies;
 mod late;
+mod merges;
 mod tickets;
 
 use crate::people::set;

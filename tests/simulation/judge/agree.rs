@@ -66,6 +66,22 @@ fn has_ended(account: &Account, kind: Kind, reference: &str) -> bool {
     records.any(|it| !it.is_live() && it.text(name) == reference)
 }
 
+/// Whether a person has ended this record's counterpart, under whichever reference. Where a merge has put a
+/// record into another's place, the pair has two until the next write, and there is none where the
+/// counterpart ends first.
+fn has_lost(
+    accounts: &Pair<Account>,
+    ledger: &Ledger,
+    kind: Kind,
+    side: Side,
+    alone: &Record,
+) -> bool {
+    let others = accounts.of(side.other()).of(kind);
+    let half = ledger.lost_half(kind, side, alone);
+    half.and_then(|id| others.get(&id))
+        .is_some_and(|it| !it.is_live())
+}
+
 /// Both sides show the same. Returns how many pairs do not, for reasons that are listed.
 pub(super) fn agree(life: &Life, kind: Kind, ledger: &Ledger, wrong: &mut Vec<String>) -> u64 {
     let state = life.systems.state();
@@ -142,7 +158,7 @@ fn waits_for_company(
 }
 
 /// Whether there is a listed reason why a record is on one side only.
-fn excused(
+pub(crate) fn excused(
     accounts: &Pair<Account>,
     ledger: &Ledger,
     kind: Kind,
@@ -156,7 +172,8 @@ fn excused(
         ledger.is_linked(kind.word(), &id) && ledger.waits("conflict", alone, reference(Side::Desk))
     };
     // A person has deleted, merged or converted the other one.
-    let ended = has_ended(accounts.of(side.other()), kind, name);
+    let ended = has_ended(accounts.of(side.other()), kind, name)
+        || has_lost(accounts, ledger, kind, side, alone);
     ended || ledger.waits("refused", alone, "create") || two_names()
 }
 

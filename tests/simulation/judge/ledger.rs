@@ -1,9 +1,9 @@
 //! What the state says in the end.
 
 use crate::life::Life;
-use crate::systems::place::Row;
+use crate::systems::place::{Place, Row};
 use crate::systems::record::Record;
-use deskbridge::model::Side;
+use deskbridge::model::{Kind, Side};
 use deskbridge::plan::FieldChange;
 use deskbridge::store::Parked;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,8 @@ pub(crate) struct Ledger {
     pub(crate) parked: Vec<Parked>,
     /// Each kind's pairs, as the CRM's id and Freshdesk's.
     pub(crate) links: Vec<(String, String, String)>,
+    /// Those whom a deletion has parted, likewise.
+    parted: Vec<(String, String, String)>,
     /// Companies without a counterpart, as side, company, and the contact who waits for it.
     waiting: BTreeSet<(String, String, String)>,
     /// Unlinked records that are left alone, and how.
@@ -29,9 +31,13 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) async fn read(life: &Life) -> Self {
-        let mut journal = life.journals.clone();
-        journal.extend(life.place.journal().await);
-        let mut report = life.place.report().await;
+        Self::of(&life.place, life.journals.clone()).await
+    }
+
+    /// What this state says, and the journals of those before it.
+    pub(crate) async fn of(place: &Place, mut journal: Vec<Row>) -> Self {
+        journal.extend(place.journal().await);
+        let mut report = place.report().await;
         let parked = report.parked(1000).await.unwrap();
         let views = report.holds(0, 10_000).await.unwrap();
         let tickets = report.waiting_tickets(1000).await.unwrap();
@@ -40,6 +46,7 @@ impl Ledger {
             journal,
             holds: BTreeSet::new(),
             links: Vec::new(),
+            parted: Vec::new(),
             waiting: BTreeSet::new(),
             alone: BTreeMap::new(),
             tickets: tickets.into_iter().map(|it| it.id).collect(),
@@ -63,7 +70,7 @@ impl Ledger {
             }
         }
         ledger.refused();
-        ledger.look(life).await;
+        ledger.look(place).await;
         ledger
     }
 
@@ -91,15 +98,19 @@ impl Ledger {
         }
     }
 
-    async fn look(&mut self, life: &Life) {
+    async fn look(&mut self, place: &Place) {
         let alone: Vec<(String, String)>;
         let waiting: Vec<(String, String, String)>;
-        (self.links, waiting, alone) = life
-            .place
+        (self.links, self.parted, waiting, alone) = place
             .ask(async |state| {
                 let links = sqlx::query_as(
                     "SELECT l.kind, c.remote_id, d.remote_id FROM link AS l JOIN record AS c ON c.id = l.crm
                      JOIN record AS d ON d.id = l.desk",
+                );
+                let parted = sqlx::query_as(
+                    "SELECT c.kind, c.remote_id, d.remote_id FROM parted AS p
+                     JOIN record AS c ON c.side = 'crm' AND c.id IN (p.record, p.survivor)
+                     JOIN record AS d ON d.side = 'freshdesk' AND d.id IN (p.record, p.survivor)",
                 );
                 let waiting = sqlx::query_as(
                     "SELECT w.side, w.company, r.remote_id FROM waiting AS w JOIN record AS r ON r.id = w.record",
@@ -109,6 +120,7 @@ impl Ledger {
                 );
                 (
                     links.fetch_all(&mut *state).await.unwrap(),
+                    parted.fetch_all(&mut *state).await.unwrap(),
                     waiting.fetch_all(&mut *state).await.unwrap(),
                     alone.fetch_all(&mut *state).await.unwrap(),
                 )
@@ -127,6 +139,23 @@ impl Ledger {
     pub(crate) fn is_linked(&self, kind: &str, id: &str) -> bool {
         let mut links = self.links.iter().filter(|it| it.0 == kind);
         links.any(|it| it.1 == id || it.2 == id)
+    }
+
+    /// Whom the state has as the counterpart of this record although a deletion has ended one of the two: it
+    /// waits for a person, or has parted them.
+    pub(crate) fn lost_half(&self, kind: Kind, side: Side, record: &Record) -> Option<u64> {
+        let id = record.id.to_string();
+        let held = self.waits("delete", record, "");
+        let linked = self.links.iter().filter(|_| held);
+        let mut pairs = self.parted.iter().chain(linked);
+        let half = pairs.find_map(|(of, crm, desk)| {
+            let (mine, theirs) = match side {
+                Side::Crm => (crm, desk),
+                Side::Desk => (desk, crm),
+            };
+            (*of == kind.word() && *mine == id).then_some(theirs)
+        })?;
+        half.parse().ok()
     }
 
     /// Whether it is listed that a record shares a key with others and is left alone.

@@ -9,9 +9,10 @@ use crate::people::UNTOUCHED;
 use crate::systems::place::Row;
 use crate::systems::witness::Write;
 use agree::agree;
+pub(crate) use agree::excused;
 use deskbridge::model::{Image, Kind, Side, Value};
 use deskbridge::plan::FieldChange;
-use ledger::Ledger;
+pub(crate) use ledger::Ledger;
 use std::collections::BTreeMap;
 
 pub(crate) async fn judge(life: &Life) {
