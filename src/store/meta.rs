@@ -18,7 +18,7 @@ pub struct CycleEnd<'a> {
     pub finished_at: DateTime<Utc>,
     /// What it did, as JSON.
     pub report: &'a str,
-    /// Whether it is to be kept for good.
+    /// Whether it is to be kept for as long as the journal.
     pub eventful: bool,
     /// The calls that it took.
     pub spent: &'a [Calls],
@@ -139,7 +139,8 @@ impl Store {
         Ok(counted.max(last) + 1)
     }
 
-    /// Remembers how a cycle ended: the last one, eventful ones for good, and the last hour's calls.
+    /// Remembers how a cycle ended: the last one, eventful ones for as long as the journal is kept, and the
+    /// last hour's calls.
     ///
     /// # Errors
     ///

@@ -86,11 +86,12 @@ impl Engine {
             started_at,
             finished_at: report.finished_at,
             report: &text,
-            eventful: report.eventful(),
+            eventful: report.eventful(&self.troubles),
             spent: &spent,
             today: spending::today(&after),
         };
         self.store.cycle_ended(&ended).await?;
+        self.troubles = report.troubles();
         if let Some(keep) = self.keep {
             self.store.prune(report.finished_at, keep).await?;
         }

@@ -46,6 +46,7 @@ use crate::remote::Connector;
 use crate::remote::retry::RetryPolicy;
 use crate::store::Store;
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -88,6 +89,8 @@ pub struct Engine {
     guarding: guard::Guarding,
     /// Whether a first sync may do as much as it wants.
     first_is_approved: bool,
+    /// What went wrong in the last cycle, in words.
+    troubles: BTreeSet<String>,
     /// How far our clock is ahead of each server's, as its last answers showed.
     ahead: Pair<TimeDelta>,
     /// When, by our clock, this cycle began to read.
@@ -139,6 +142,7 @@ impl Engine {
             keep: None,
             guarding: guard::Guarding::Off,
             first_is_approved: false,
+            troubles: BTreeSet::new(),
             ahead: Pair::default(),
             looked_at: DateTime::default(),
             recalled: false,

@@ -187,9 +187,15 @@ pub struct CycleReport {
 }
 
 impl CycleReport {
-    /// Whether anything happened that is worth a row of its own.
+    /// What went wrong, in whatever order the two systems' answers came.
+    pub(super) fn troubles(&self) -> BTreeSet<String> {
+        self.troubles.iter().cloned().collect()
+    }
+
+    /// Whether anything happened that is worth a row of its own, after a cycle that had these `troubles`: what
+    /// fails in the same words minute after minute is told once.
     #[must_use]
-    pub fn eventful(&self) -> bool {
+    pub fn eventful(&self, troubles: &BTreeSet<String>) -> bool {
         self.changed.crm
             + self.changed.desk
             + self.linked
@@ -201,6 +207,6 @@ impl CycleReport {
             > 0
             || self.tickets.any()
             || self.reconcile
-            || self.outcome != CycleOutcome::Done
+            || (self.outcome != CycleOutcome::Done && self.troubles() != *troubles)
     }
 }

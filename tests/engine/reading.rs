@@ -182,6 +182,27 @@ async fn a_pass_that_breaks_on_its_last_page_is_not_taken_for_complete() {
 }
 
 #[tokio::test]
+async fn a_system_that_is_down_for_months_does_not_fill_the_disk_with_reports() {
+    let (world, clock) = World::timed().await;
+    staff(&world, 2);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let rows = "SELECT count(*) FROM cycle";
+    let before = world.count(rows).await;
+    world.desk.backstage().faults.take_down();
+    for _ in 0..5 {
+        clock.advance(TimeDelta::minutes(1));
+        let report = attempt(&mut engine).await;
+        assert_eq!(report.outcome, CycleOutcome::Incomplete);
+    }
+    assert_eq!(world.count(rows).await, before + 1);
+    // What goes wrong in another way is told again.
+    world.crm.backstage().faults.take_down();
+    attempt(&mut engine).await;
+    assert_eq!(world.count(rows).await, before + 2);
+}
+
+#[tokio::test]
 async fn a_listing_goes_on_after_a_restart_and_misses_no_edit_of_the_pages_before() {
     let (world, clock) = World::timed().await;
     staff(&world, 250);

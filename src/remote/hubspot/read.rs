@@ -228,7 +228,10 @@ impl Hubspot {
             let filters = [json!({"propertyName": field, "operator": "EQ", "value": value})];
             let page = self.search_page(&all, &filters, last).await?;
             last = page.last;
-            let rows = page.records.into_iter();
+            // The index shows for a while what a record was before our own write to it: taken for what it is,
+            // that would look like somebody's edit.
+            let ids: Vec<&str> = page.records.iter().map(|it| it.id.0.as_str()).collect();
+            let rows = self.read_present(&all, &ids, false).await?.into_iter();
             found.extend(rows.filter_map(|row| exactly(row, field, value, wanted)));
             // Two are as ambiguous as two thousand.
             if page.complete || found.len() > 1 {
