@@ -134,36 +134,6 @@ impl Store {
         super::guard::written(&mut tx, &settled).await?;
         Ok(tx.commit().await?)
     }
-
-    /// Forgets a write of which it was found out that it had no effect; its record is planned again.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn forget_sent(
-        &mut self,
-        journal: i64,
-        row: i64,
-        verb: &str,
-        outcome: &'static str,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("UPDATE journal SET outcome = ?2 WHERE id = ?1")
-            .bind(journal)
-            .bind(outcome)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("DELETE FROM outbox WHERE record = ?1 AND action = ?2")
-            .bind(row)
-            .bind(verb)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("UPDATE record SET dirty = 1 WHERE id = ?1")
-            .bind(row)
-            .execute(&mut *tx)
-            .await?;
-        Ok(tx.commit().await?)
-    }
 }
 
 async fn close_journal(tx: &mut SqliteConnection, batch: &[Finish]) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use super::rows::{bulk, side as side_of};
 use super::{Store, StoreError};
 use crate::model::{Kind, RecordId, Side};
 use chrono::{DateTime, Utc};
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _};
 use std::collections::HashMap;
 
 /// A write that failed before.
@@ -16,6 +16,8 @@ pub struct Outboxed {
     pub attempts: u32,
     /// Not before.
     pub due: bool,
+    /// Whether no answer told what became of it, and it had to be looked up.
+    pub doubted: bool,
 }
 
 /// A write that was sent and whose outcome is not known.
@@ -82,8 +84,8 @@ impl Store {
         records: &[i64],
         now: DateTime<Utc>,
     ) -> Result<HashMap<(i64, String), Outboxed>, StoreError> {
-        let rows: Vec<(i64, String, String, i64, bool)> = sqlx::query_as(
-            "SELECT o.record, o.action, j.fields, o.attempts, o.due_at <= ?2
+        let rows: Vec<(i64, String, String, i64, bool, bool)> = sqlx::query_as(
+            "SELECT o.record, o.action, j.fields, o.attempts, o.due_at <= ?2, j.outcome IS 'looked_up'
              FROM outbox AS o JOIN journal AS j ON j.id = o.journal WHERE o.record IN (SELECT value FROM json_each(?1))",
         )
         .bind(bulk(records)?)
@@ -92,7 +94,7 @@ impl Store {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|(record, action, effect, attempts, due)| {
+            .map(|(record, action, effect, attempts, due, doubted)| {
                 let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
                 (
                     (record, action),
@@ -100,6 +102,7 @@ impl Store {
                         effect,
                         attempts,
                         due,
+                        doubted,
                     },
                 )
             })
@@ -152,6 +155,35 @@ impl Store {
             .execute(&mut self.connection)
             .await?;
         Ok(())
+    }
+
+    /// Takes note that it was found out what a write without an answer did; its record is planned again.
+    /// Where that wants just the same once more, the write was not made: until then it is kept like any
+    /// other that failed, with its tries and its pause, and planning forgets it where it is not wanted.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn looked_up(&mut self, sent: &SentRow) -> Result<(), StoreError> {
+        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query("UPDATE journal SET outcome = 'looked_up' WHERE id = ?1")
+            .bind(sent.journal)
+            .execute(&mut *tx)
+            .await?;
+        for sql in [
+            // Who has a counterpart by now needs none, and only who has one is changed or deleted.
+            "DELETE FROM outbox WHERE record = ?1 AND action = ?2 AND NOT EXISTS (
+               SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence = 'live'
+                 AND (r.link IS NULL) = (outbox.action = 'create'))",
+            "UPDATE outbox SET state = 'failed',
+               error = 'no answer, and it was not made' || coalesce(': ' || error, '')
+             WHERE record = ?1 AND action = ?2",
+            "UPDATE record SET dirty = 1 WHERE id = ?1 AND ?2 IS NOT NULL",
+        ] {
+            let query = sqlx::query(sql).bind(sent.row).bind(&sent.action);
+            query.execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Writes that were sent and whose outcome is not known: after a crash, or when no answer came.

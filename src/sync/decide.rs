@@ -42,6 +42,8 @@ pub struct Job {
     pub attempts: u32,
     /// Whether a person has asked for just this one.
     pub asked_for: bool,
+    /// Whether it is sent by itself: before, no answer told what became of it.
+    pub alone: bool,
 }
 
 impl Job {
@@ -227,6 +229,7 @@ fn trash(
             changes: Arc::default(),
             attempts,
             asked_for,
+            alone: false,
         });
     }
 }
@@ -247,6 +250,17 @@ pub(super) fn try_now(
         (true, false) => None,
         (true, true) => Some(before.attempts.saturating_add(1)),
         (false, _) => Some(1),
+    }
+}
+
+/// Marks the writes that are sent by themselves: one that a server has a fault with takes its whole batch
+/// with it, again and again.
+pub(super) fn part(jobs: &mut [Job], failed: &Failed) {
+    if failed.values().any(|it| it.doubted) {
+        for job in jobs {
+            let before = failed.get(&(job.row, job.verb.word().to_owned()));
+            job.alone = before.is_some_and(|it| it.doubted);
+        }
     }
 }
 
@@ -329,6 +343,7 @@ pub(super) fn update(
         changes: changes.into(),
         attempts,
         asked_for: false,
+        alone: false,
     }
 }
 

@@ -305,7 +305,9 @@ impl Engine {
             }
             (_, Applied::Unknown) => {
                 finish.outcome = "unknown";
-                finish.again = Some(("sent", due));
+                // It is looked at first. Was it not made, then it is tried at once, the first time.
+                let first = job.attempts == 1;
+                finish.again = Some(("sent", if first { now } else { due }));
                 tally.failed += 1;
             }
             (kind, _) if kind.bars_its_sort() => {
@@ -337,11 +339,13 @@ fn written_twice(jobs: &[Job]) -> HashSet<LinkId> {
 }
 
 /// Groups the jobs of one side into batches of one kind and one verb, in the order of the jobs.
-/// One pair never has two writes in one batch.
+/// One pair never has two writes in one batch. What is sent by itself comes last: it may fail once more.
 fn batches(connector: &dyn Connector, side: Side, jobs: &[Job]) -> Vec<Vec<usize>> {
     let caps = connector.caps();
     let mut groups: Vec<((Kind, Verb), Vec<usize>)> = Vec::new();
-    for (at, job) in jobs.iter().enumerate().filter(|(_, job)| job.side == side) {
+    let of_side = jobs.iter().enumerate().filter(|(_, job)| job.side == side);
+    let (single, many): (Vec<_>, Vec<_>) = of_side.partition(|(_, job)| job.alone);
+    for (at, job) in many {
         let same = (job.kind, job.verb);
         match groups.iter_mut().find(|(known, _)| *known == same) {
             Some((_, group)) => group.push(at),
@@ -361,6 +365,7 @@ fn batches(connector: &dyn Connector, side: Side, jobs: &[Job]) -> Vec<Vec<usize
                 .map(<[usize]>::to_vec)
                 .collect::<Vec<_>>()
         })
+        .chain(single.into_iter().map(|(at, _)| vec![at]))
         .collect()
 }
 

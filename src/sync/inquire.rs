@@ -93,9 +93,7 @@ impl Engine {
                 Ok(Found::Known) => {
                     self.settle_reverted(&sent).await?;
                     self.store.name_found(&sent).await?;
-                    self.store
-                        .forget_sent(sent.journal, sent.row, &sent.action, "looked_up")
-                        .await?;
+                    self.store.looked_up(&sent).await?;
                 }
                 Ok(Found::TooEarly) => {}
                 // Only this record waits: nothing is planned for it before it was looked at.

@@ -208,7 +208,9 @@ impl Engine {
         }
         let failed = self.store.failed(&ids, self.clock.now()).await?;
         let rows = rows.iter().zip(verdicts);
-        Ok(decide::loose(mapping, rows, &failed, said))
+        let mut loose = decide::loose(mapping, rows, &failed, said);
+        loose.decided.failed = failed;
+        Ok(loose)
     }
 
     /// Links what was found to be the same, and merges it at once.
@@ -390,8 +392,11 @@ impl Engine {
 
     async fn carry_out(&mut self, decided: Decided, tally: &mut Tally) -> Result<(), CycleError> {
         let Decided {
-            mut adoption, jobs, ..
+            mut adoption,
+            mut jobs,
+            failed,
         } = decided;
+        decide::part(&mut jobs, &failed);
         adoption.intents = jobs.iter().map(Job::intent).collect();
         self.progress
             .decided

@@ -22,6 +22,7 @@ mod held;
 mod identity;
 mod merges;
 mod plan_files;
+mod poison;
 mod reading;
 mod refusals;
 mod remapped;

@@ -51,6 +51,7 @@ pub(crate) struct Hooked {
     hushed: AtomicBool,
     paused: AtomicBool,
     deaf: AtomicBool,
+    poison: Mutex<Option<&'static str>>,
 }
 
 /// A call about tickets that a test can stand in the way of.
@@ -77,6 +78,7 @@ impl Hooked {
             hushed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
+            poison: Mutex::new(None),
         }
     }
 
@@ -135,6 +137,11 @@ impl Hooked {
     /// Whether no look for a record of `kind` by its key is answered from now on, while lists are as ever.
     pub(crate) fn deafen(&self, deaf: bool) {
         self.deaf.store(deaf, Ordering::Relaxed);
+    }
+
+    /// From now on the system has a fault with every call that writes this, and carries out nothing of it.
+    pub(crate) fn poison(&self, text: &'static str) {
+        *self.poison.lock().unwrap() = Some(text);
     }
 
     /// What is done once after the next page of `kind` was read.
@@ -228,6 +235,19 @@ impl Connector for Hooked {
     }
 
     async fn write(&self, kind: Kind, fields: &[String], ops: &[Op]) -> Vec<Outcome> {
+        let poison = *self.poison.lock().unwrap();
+        let chokes = |it: &Op| poison.is_some_and(|text| format!("{it:?}").contains(text));
+        if ops.iter().any(chokes) {
+            let fault = RemoteError {
+                side: self.side(),
+                call: "write".to_owned(),
+                kind: ErrorKind::Fault(500),
+                detail: String::new(),
+                request_id: None,
+            };
+            let failed = ops.iter().map(|_| Outcome::Failed(fault.clone()));
+            return failed.collect();
+        }
         let hook = if kind == self.kind {
             std::mem::replace(&mut *self.hook.lock().unwrap(), Hook::Pass)
         } else {

@@ -333,6 +333,7 @@ fn job(kind: Kind, write: &PlannedWrite, pair: PairRow) -> Job {
         changes: Arc::from(write.fields.clone()),
         attempts: 1,
         asked_for: true,
+        alone: false,
     }
 }
 

@@ -145,6 +145,7 @@ fn new(
         changes: changes.into(),
         attempts,
         asked_for: false,
+        alone: false,
     });
 }
 
