@@ -87,6 +87,8 @@ pub struct Engine {
     pub failures: RetryPolicy,
     /// Tickets on which no note could be posted, and until when none is tried.
     unnoted: waits::Waits<RecordId>,
+    /// Kinds of which no summary could be written, and until when none is tried.
+    unsummed: waits::Waits<Kind>,
     /// What is done about too many changes.
     guarding: guard::Guarding,
     /// Whether a first sync may do as much as it wants.
@@ -141,6 +143,7 @@ impl Engine {
             summary: None,
             keep: None,
             unnoted: waits::Waits::default(),
+            unsummed: waits::Waits::default(),
             guarding: guard::Guarding::Off,
             first_is_approved: false,
             ahead: Pair::default(),

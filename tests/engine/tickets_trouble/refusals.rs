@@ -280,10 +280,10 @@ async fn a_ticket_that_takes_no_notes_holds_up_no_other_and_is_tried_rarer_and_r
         assert!((3..=8).contains(&tries), "{status}: {tries} in 30 minutes");
         // What the rules want of the ticket itself does not wait for the note.
         stage.standard();
-        stage.turn().await;
+        stage.try_turn().await;
         assert_eq!(stage.priority(bad), LOW, "{status}");
         stage.vip();
-        stage.turn().await;
+        stage.try_turn().await;
         assert_eq!(stage.priority(bad), URGENT, "{status}");
         faults.clear();
         stage.clock.advance(TimeDelta::hours(2));
