@@ -32,6 +32,7 @@ mod report;
 mod spending;
 mod support;
 mod tickets;
+mod waits;
 mod wary;
 
 pub use cycle::CycleError;
@@ -41,7 +42,7 @@ pub use tickets::TicketTally;
 
 use crate::clock::{Clock, monotonic};
 use crate::mapping::{Mapping, SupportSummary};
-use crate::model::{Kind, Pair, Side};
+use crate::model::{Kind, Pair, RecordId, Side};
 use crate::remote::Connector;
 use crate::remote::retry::RetryPolicy;
 use crate::store::Store;
@@ -85,6 +86,10 @@ pub struct Engine {
     keep: Option<Duration>,
     /// The pauses of a record whose write failed in passing.
     pub failures: RetryPolicy,
+    /// Tickets on which no note could be posted, and until when none is tried.
+    unnoted: waits::Waits<RecordId>,
+    /// Kinds of which no summary could be written, and until when none is tried.
+    unsummed: waits::Waits<Kind>,
     /// What is done about too many changes.
     guarding: guard::Guarding,
     /// Whether a first sync may do as much as it wants.
@@ -140,6 +145,8 @@ impl Engine {
             rules: tickets::Rules::default(),
             summary: None,
             keep: None,
+            unnoted: waits::Waits::default(),
+            unsummed: waits::Waits::default(),
             guarding: guard::Guarding::Off,
             first_is_approved: false,
             troubles: BTreeSet::new(),

@@ -26,6 +26,39 @@ struct News {
     fields: Vec<FieldChange>,
 }
 
+/// How the batches of a kind fare in one cycle.
+#[derive(Debug, Default)]
+struct Course {
+    /// Batches in a row of which nothing was written.
+    failed: usize,
+    /// Whether any was answered otherwise.
+    answered: bool,
+    /// Whether the others would fare no better.
+    ends: bool,
+}
+
+impl Course {
+    fn take(&mut self, outcomes: &[Outcome]) {
+        let error = |outcome: &Outcome| match outcome {
+            Outcome::Failed(error) => Some(error.kind),
+            _ => None,
+        };
+        let errors: Vec<ErrorKind> = outcomes.iter().filter_map(error).collect();
+        if errors.len() < outcomes.len() {
+            (self.failed, self.answered) = (0, true);
+            return;
+        }
+        // A system that is down is told by the cycle, and stopping is no failure.
+        let failed = |kind: &&ErrorKind| !kind.is_down() && **kind != ErrorKind::Stopped;
+        let Some(kind) = errors.iter().find(failed) else {
+            return;
+        };
+        self.failed += 1;
+        // One batch may hold a record that the server stumbles over.
+        self.ends = *kind == ErrorKind::Forbidden || kind.bars_its_sort() || self.failed >= 2;
+    }
+}
+
 impl Engine {
     /// From now on tickets are summed up like this, or not at all.
     pub fn sum_up(&mut self, summary: Option<SupportSummary>) {
@@ -77,18 +110,45 @@ impl Engine {
             self.store.support_ages().await?;
         }
         for kind in Kind::BOTH {
-            let mut after = String::new();
-            loop {
-                let now = self.clock.now();
-                let rows = self.store.support_due(kind, now, &after, CHUNK).await?;
-                let Some(last) = rows.last() else { break };
-                after.clone_from(&last.ids.desk.0);
-                let wanted = summary.of(kind);
-                if self.stop.is_cancelled() || tally.is_down(Side::Crm) {
-                    return Ok(());
-                }
-                self.write_summaries(kind, wanted, rows, tally).await?;
+            if !self.unsummed.waits(&kind, self.clock.now()) {
+                self.sum_up_all(kind, summary.of(kind), tally).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes the summaries of `kind` that have changed. Where nothing can be written, the next try waits.
+    async fn sum_up_all(
+        &mut self,
+        kind: Kind,
+        wanted: &BTreeMap<SupportFact, String>,
+        tally: &mut Tally,
+    ) -> Result<(), CycleError> {
+        let batch = self.connectors.crm.caps().update_batch.max(1);
+        let mut course = Course::default();
+        let mut after = String::new();
+        loop {
+            let now = self.clock.now();
+            // After a failure a batch is enough to see whether it is over.
+            let limit = match self.unsummed.failures(&kind) {
+                0 => CHUNK,
+                _ => i64::try_from(batch).unwrap_or(CHUNK),
+            };
+            let rows = self.store.support_due(kind, now, &after, limit).await?;
+            let Some(last) = rows.last() else { break };
+            after.clone_from(&last.ids.desk.0);
+            if course.ends || self.stop.is_cancelled() || tally.is_down(Side::Crm) {
+                break;
+            }
+            self.write_summaries(kind, wanted, rows, &mut course, tally)
+                .await?;
+            if course.answered {
+                self.unsummed.over(&kind);
+            }
+        }
+        if course.failed > 0 {
+            let now = self.clock.now();
+            self.unsummed.failed(kind, &self.failures, now);
         }
         Ok(())
     }
@@ -164,6 +224,7 @@ impl Engine {
         kind: Kind,
         wanted: &BTreeMap<SupportFact, String>,
         rows: Vec<SupportRow>,
+        course: &mut Course,
         tally: &mut Tally,
     ) -> Result<(), CycleError> {
         let (mut news, mut finished) = (Vec::new(), Vec::new());
@@ -188,8 +249,7 @@ impl Engine {
             .await?;
         let crm = Arc::clone(&self.connectors.crm);
         let size = crm.caps().update_batch.max(1);
-        let mut batches = news.chunks(size).zip(intents.chunks(size));
-        for (news, intents) in batches.by_ref() {
+        for (news, intents) in news.chunks(size).zip(intents.chunks(size)) {
             let ops: Vec<Op> = news
                 .iter()
                 .map(|it| Op::Update {
@@ -198,11 +258,13 @@ impl Engine {
                     company_before: None,
                 })
                 .collect();
-            let outcomes = if tally.is_down(Side::Crm) || self.stop.is_cancelled() {
+            let halted = course.ends || tally.is_down(Side::Crm) || self.stop.is_cancelled();
+            let outcomes = if halted {
                 Vec::new()
             } else {
                 crm.write(kind, &[], &ops).await
             };
+            course.take(&outcomes);
             let mut outcomes = outcomes.into_iter();
             for (it, intent) in news.iter().zip(intents) {
                 let outcome = outcomes.next();

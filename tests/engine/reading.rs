@@ -561,3 +561,64 @@ async fn a_server_clock_that_goes_back_hides_no_edit_for_good() {
     assert_eq!(world.crm_row(ada).properties["phone"], "+2");
     quiet(&mut engine).await;
 }
+
+#[tokio::test]
+async fn one_record_that_cannot_be_read_hides_neither_the_edits_nor_the_deletions_of_others() {
+    for status in [403, 500] {
+        let (world, clock) = World::timed().await;
+        let ids: Vec<u64> = ["ada", "bob", "eve"]
+            .map(|name| {
+                let email = format!("{name}@acme.test");
+                world.crm_contact(&[("email", &email), ("firstname", name)])
+            })
+            .into();
+        let mut engine = world.timed_engine(&clock).await;
+        cycle(&mut engine).await;
+        let there = |name: &str| world.desk_by_email(&format!("{name}@acme.test")).id;
+        let (ada, bob, eve) = (there("ada"), there("bob"), there("eve"));
+        clock.advance(TimeDelta::hours(24));
+        for gone in [ada, bob] {
+            world.desk.hard_delete_contact(gone).unwrap();
+        }
+        let edit = json!({"phone": "+2"});
+        world.desk.edit_contact(eve, &edit).unwrap();
+        let faults = &world.desk.backstage().faults;
+        let path = format!("/api/v2/contacts/{ada}");
+        faults.inject("GET", &path, Fault::Refuse(status), 900);
+        let report = engine.cycle(true).await.unwrap();
+        assert!(report.troubles.is_empty(), "{:?}", report.troubles);
+        assert_eq!(world.crm_row(ids[2]).properties["phone"], "+2", "{status}");
+        let gone = "SELECT remote_id FROM record WHERE side = 'freshdesk' AND presence = 'gone'";
+        assert_eq!(world.texts(gone).await, [bob.to_string()], "{status}");
+        let certified = "SELECT count(*) FROM certificate WHERE kind = 'contact'";
+        assert_eq!(world.count(certified).await, 0, "not all was read");
+        faults.clear();
+        clock.advance(TimeDelta::hours(24));
+        engine.cycle(true).await.unwrap();
+        assert_eq!(world.texts(gone).await.len(), 2, "{status}");
+        assert_eq!(world.count(certified).await, 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn where_no_record_can_be_read_no_listing_is_believed() {
+    let (world, clock) = World::timed().await;
+    for number in 0..15 {
+        let email = format!("customer-{number}@acme.test");
+        world.crm_contact(&[("email", &email), ("firstname", "Ada")]);
+    }
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    for contact in world.desk.contacts() {
+        world.desk.hard_delete_contact(contact.id).unwrap();
+    }
+    clock.advance(TimeDelta::hours(24));
+    let faults = &world.desk.backstage().faults;
+    faults.inject("GET", "/api/v2/contacts/", Fault::Refuse(403), 900);
+    let report = attempt(&mut engine).await;
+    assert!(report.troubles.is_empty(), "{:?}", report.troubles);
+    let report = engine.cycle(true).await.unwrap();
+    assert_eq!(report.troubles.len(), 1, "{:?}", report.troubles);
+    let gone = "SELECT count(*) FROM record WHERE presence = 'gone'";
+    assert_eq!(world.count(gone).await, 0);
+}

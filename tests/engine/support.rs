@@ -4,6 +4,7 @@ use crate::world::stage::{URGENT, VIP};
 use crate::world::{World, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
+use deskbridge::sandbox::faults::{Fault, Faults};
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
 use deskbridge::sync::{CycleReport, Engine};
@@ -62,6 +63,12 @@ impl Stage {
     async fn later(&mut self, minutes: i64) -> CycleReport {
         self.clock.advance(TimeDelta::minutes(minutes));
         cycle(&mut self.engine).await
+    }
+
+    /// The same, whatever comes of it.
+    async fn try_later(&mut self, minutes: i64) -> CycleReport {
+        self.clock.advance(TimeDelta::minutes(minutes));
+        self.engine.cycle(false).await.unwrap()
     }
 
     fn ticket(&self, days_ago: i64) -> u64 {
@@ -225,4 +232,61 @@ async fn while_a_hundred_old_tickets_are_counted_a_vip_does_not_wait_and_nobody_
         assert!(cycles < 10);
     }
     assert!(cycles >= 3, "{cycles} cycles for three pages");
+}
+
+/// Customers of whom each has a ticket, and whose summaries the CRM does not take.
+async fn crowd(fault: Fault) -> (Stage, Faults) {
+    let mut stage = Stage::new().await;
+    for number in 0..240 {
+        let email = format!("customer-{number}@example.com");
+        stage
+            .world
+            .crm_contact(&[("email", &email), ("firstname", "Bob")]);
+    }
+    stage.later(1).await;
+    for contact in stage.world.desk.contacts() {
+        stage.world.desk.populate_tickets([TicketSeed {
+            requester_id: contact.id,
+            ..TicketSeed::default()
+        }]);
+    }
+    let faults = stage.world.crm.backstage().faults.clone();
+    let updates = "/crm/v3/objects/contacts/batch/update";
+    faults.inject("POST", updates, fault, 9_000);
+    (stage, faults)
+}
+
+const IN_VAIN: &str = "SELECT count(*) FROM journal WHERE outcome IN ('failed', 'not_sent')";
+
+#[tokio::test]
+async fn while_the_crm_takes_no_summaries_the_budget_is_left_to_others_and_no_summary_is_lost() {
+    for status in [403, 500] {
+        let (mut stage, faults) = crowd(Fault::Refuse(status)).await;
+        let report = stage.try_later(1).await;
+        assert_eq!(report.troubles.len(), 1, "{:?}", report.troubles);
+        let first = stage.world.count(IN_VAIN).await;
+        for _ in 0..30 {
+            stage.try_later(1).await;
+        }
+        let rows = stage.world.count(IN_VAIN).await - first;
+        assert!((200..=2_000).contains(&rows), "{status}: {rows} rows");
+        assert_eq!(stage.updates().await, 0);
+        faults.clear();
+        stage.later(120).await;
+        assert_eq!(stage.updates().await, 241, "{status}");
+        let report = stage.later(1).await;
+        assert_eq!(report.summed_up, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_summaries_that_always_fails_holds_up_no_other() {
+    let (mut stage, faults) = crowd(Fault::Refuse(403)).await;
+    faults.clear();
+    let updates = "/crm/v3/objects/contacts/batch/update";
+    faults.inject("POST", updates, Fault::Refuse(500), 1);
+    stage.try_later(1).await;
+    assert_eq!(stage.updates().await, 141);
+    stage.later(2).await;
+    assert_eq!(stage.updates().await, 241);
 }

@@ -3,7 +3,7 @@
 
 use super::reader::{Pass, Read, read_all};
 use super::{Observation, PAGES_TOGETHER, PAGES_WAITING, reach};
-use crate::model::{Kind, Observed, Side};
+use crate::model::{Kind, Observed, RecordId, Side};
 use crate::remote::{ErrorKind, RemoteError};
 use crate::store::PassKind;
 use crate::sync::{CycleError, Engine, Trouble};
@@ -12,6 +12,17 @@ use tokio::sync::mpsc;
 
 /// How many records missing from a listing are asked for in one go.
 const CONFIRM_CHUNK: i64 = 500;
+
+/// After so many records in a row that cannot be read it is not the records.
+const FEW: usize = 5;
+
+/// Whether a read that fails so may fail for this record alone.
+const fn may_be_the_records(error: ErrorKind) -> bool {
+    matches!(
+        error,
+        ErrorKind::Forbidden | ErrorKind::Rejected(_) | ErrorKind::Fault(_)
+    )
+}
 
 /// The proof that a listing of everything came to its own end. Only reading can make one, and
 /// only with one may anything be concluded from what was *not* seen.
@@ -68,40 +79,81 @@ impl Engine {
             });
             return Ok(false);
         }
-        let mut after = 0;
+        let (mut after, mut unread) = (0, 0);
         loop {
             let missing = self.store.unseen(side, kind, after, CONFIRM_CHUNK).await?;
             let Some((last, _)) = missing.last() else {
                 self.listing_is_done_with(side, kind).await?;
-                return self.weigh_listing(side, kind, observation).await;
+                return self.weigh_listing(side, kind, unread, observation).await;
             };
             after = *last;
-            if let Err(error) = self.confirm(side, kind, &missing).await? {
-                observation.troubles.push(Trouble {
-                    side,
-                    kind: Some(kind),
-                    error,
-                });
-                return Ok(false);
+            match self.confirm_most(side, kind, &missing).await? {
+                Ok(more) => unread += more,
+                Err(error) => {
+                    observation.troubles.push(Trouble {
+                        side,
+                        kind: Some(kind),
+                        error,
+                    });
+                    return Ok(false);
+                }
             }
             let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
             self.store.vanished(side, kind, &rows).await?;
         }
     }
 
+    /// Asks for these records. One that cannot be read is left as it is and holds up no other; returns how
+    /// many those are.
+    async fn confirm_most(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        missing: &[(i64, RecordId)],
+    ) -> Result<Result<u64, RemoteError>, CycleError> {
+        let batch = self.connectors.of(side).caps().fetch_batch.max(1);
+        let mut unread = 0;
+        for chunk in missing.chunks(batch) {
+            match self.confirm(side, kind, chunk).await? {
+                Ok(()) => continue,
+                Err(error) if !may_be_the_records(error.kind) => return Ok(Err(error)),
+                Err(_) => {}
+            }
+            let mut in_a_row = 0;
+            for one in chunk {
+                let Err(error) = self.confirm(side, kind, std::slice::from_ref(one)).await? else {
+                    in_a_row = 0;
+                    continue;
+                };
+                in_a_row += 1;
+                if in_a_row > FEW || !may_be_the_records(error.kind) {
+                    return Ok(Err(error));
+                }
+                let id = &one.1;
+                tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
+                    "a record that a list of all did not show cannot be read; it is left as it is");
+                unread += 1;
+            }
+        }
+        Ok(Ok(unread))
+    }
+
     /// Believes a listing that has shown all who are there. One that has passed over some of them may
     /// have passed over others whom nobody knows yet, and over their changes: these are read as if
-    /// there had been no listing. Returns whether it is believed.
+    /// there had been no listing. Of those that could not be read nobody knows whether they are there:
+    /// they say nothing against it, but it is no proof of anything either. Returns whether it is one.
     async fn weigh_listing(
         &mut self,
         side: Side,
         kind: Kind,
+        unread: u64,
         observation: &mut Observation,
     ) -> Result<bool, CycleError> {
-        let (_, passed_over) = self.store.unseen_count(side, kind).await?;
+        let (_, unseen) = self.store.unseen_count(side, kind).await?;
+        let passed_over = unseen.saturating_sub(unread);
         if passed_over == 0 {
             self.store.believe_listing(side, kind).await?;
-            return Ok(true);
+            return Ok(unread == 0);
         }
         tracing::warn!(event = "listing_incomplete", %side, %kind, passed_over,
             "a list of all records did not show some that are there; what changed is read as well");

@@ -26,6 +26,10 @@ pub(super) struct Turn {
     pub(super) singly: HashSet<RecordId>,
     /// Tickets to which no note is posted any more in this cycle, since one has failed.
     pub(super) unnoted: HashSet<RecordId>,
+    /// Whether no note is posted any more at all in this cycle: others would fare no better.
+    pub(super) mute: bool,
+    /// How many notes in a row came to nothing.
+    pub(super) unheard: u32,
     /// Bulk jobs that are under way.
     pub(super) jobs: Vec<Job>,
     /// Whether single changes were sent of which nobody knows whether they were made.
@@ -75,6 +79,7 @@ impl Engine {
         let Some(mut turn) = self.ticket_gate(tally).await? else {
             return Ok(Ok(()));
         };
+        self.unnoted.tidy(self.clock.now());
         for _ in 0..ROUNDS {
             let mut after = String::new();
             loop {

@@ -1,8 +1,10 @@
 //! Private notes on tickets: each rule's once, and never twice after an answer that was lost.
 
 use super::act::{Turn, holds};
+use super::is_system;
+use super::write::SILENT;
 use crate::mapping::NoteFacts;
-use crate::model::{Image, Kind, Pair, Side, Value};
+use crate::model::{Image, Kind, Pair, RecordId, Side, Value};
 use crate::plan::{FieldChange, Rule};
 use crate::remote::{Applied, ErrorKind, Helpdesk, NoteOutcome, RemoteError};
 use crate::store::{GRACE, TicketFinish, TicketIntent, TicketRow, TicketSave};
@@ -44,27 +46,48 @@ impl Engine {
         let Some(helpdesk) = desk.helpdesk() else {
             return Ok(());
         };
+        // Those that have failed before come last: others may have what they lack.
+        rows.sort_by_key(|row| self.unnoted.failures(&row.ticket.id));
         for row in rows {
-            if row.pending.is_some() || turn.unnoted.contains(&row.ticket.id) {
+            let ticket = row.ticket.id.clone();
+            let now = self.clock.now();
+            if row.pending.is_some()
+                || turn.unnoted.contains(&ticket)
+                || self.unnoted.waits(&ticket, now)
+            {
                 continue;
             }
             for rule in owed(row) {
-                if self.stop.is_cancelled() || tally.is_down(Side::Desk) {
+                if turn.mute || self.stop.is_cancelled() || tally.is_down(Side::Desk) {
                     return Ok(());
                 }
                 if let Err(error) = self.post_note(helpdesk, row, &rule, tally).await? {
+                    self.note_failed(&ticket, &error, turn);
                     tally.troubled(error);
                     // One doubt at a time, or the first would be forgotten and its note posted twice.
-                    turn.unnoted.insert(row.ticket.id.clone());
+                    turn.unnoted.insert(ticket);
                     break;
                 }
                 if row.noting.is_some() {
-                    turn.unnoted.insert(row.ticket.id.clone());
+                    turn.unnoted.insert(ticket);
                     break;
                 }
+                turn.unheard = 0;
             }
         }
         Ok(())
+    }
+
+    /// The next try on this ticket waits, if the ticket may be what it is about; and so do all others for
+    /// the rest of the cycle, if it may be the key or the server.
+    fn note_failed(&mut self, ticket: &RecordId, error: &RemoteError, turn: &mut Turn) {
+        turn.unheard += 1;
+        turn.mute |=
+            error.kind == ErrorKind::Forbidden || is_system(error.kind) || turn.unheard >= SILENT;
+        if !is_system(error.kind) {
+            let now = self.clock.now();
+            self.unnoted.failed(ticket.clone(), &self.failures, now);
+        }
     }
 
     async fn post_note(
@@ -177,6 +200,7 @@ impl Engine {
     ) -> Result<(), CycleError> {
         row.noting = None;
         row.memory.notes.insert(rule.to_owned(), true);
+        self.unnoted.over(&row.ticket.id);
         let save = TicketSave {
             rows: vec![row.clone()],
             finished: finish.into_iter().collect(),

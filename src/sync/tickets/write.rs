@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// After so many answers in a row that leave open what became of a change, the others wait: each
 /// would have to be looked at by itself.
-const SILENT: u32 = 8;
+pub(super) const SILENT: u32 = 8;
 
 /// A change that is to be sent.
 #[derive(Debug, Clone)]

@@ -224,6 +224,97 @@ async fn a_ticket_that_always_fails_is_asked_rarer_and_rarer_and_rises_in_the_en
     stage.rests().await;
 }
 
+/// A rule that only posts a note.
+fn only_a_note() -> String {
+    VIP.replace("priority = ", "# ")
+        .replace("tags     = ", "# ")
+        .replace("\"restore\"", "\"keep\"")
+}
+
+impl Stage {
+    /// How many notes were sent since the log was last taken.
+    fn notes_sent(&self) -> usize {
+        let writes = self.world.writes().into_iter();
+        writes.filter(|it| it.contains("/notes")).count()
+    }
+}
+
+#[tokio::test]
+async fn while_the_key_may_post_no_notes_the_budget_is_left_to_others_and_no_note_is_lost() {
+    let mut stage = Stage::new(&only_a_note()).await;
+    let tickets: Vec<u64> = (0..40).map(|_| stage.ticket(2, LOW)).collect();
+    let faults = stage.world.desk.backstage().faults.clone();
+    let all = "/api/v2/tickets/";
+    faults.inject("POST", all, Fault::Refuse(403), 9_000);
+    stage.vip();
+    stage.world.forget_calls();
+    for turn in 1..=10 {
+        let report = stage.try_turn().await;
+        assert_eq!(report.troubles.len(), 1, "{:?}", report.troubles);
+        assert_eq!(stage.notes_sent(), turn);
+    }
+    let rows = "SELECT count(*) FROM journal WHERE action = 'note'";
+    assert_eq!(stage.world.count(rows).await, 10);
+    faults.clear();
+    stage.clock.advance(TimeDelta::hours(2));
+    stage.turn().await;
+    assert!(tickets.iter().all(|it| stage.notes(*it) == 1));
+    stage.rests().await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_takes_no_notes_holds_up_no_other_and_is_tried_rarer_and_rarer() {
+    for status in [403, 500] {
+        let mut stage = Stage::new(VIP).await;
+        let (bad, good) = (stage.ticket(2, LOW), stage.ticket(2, LOW));
+        let path = format!("/api/v2/tickets/{bad}/notes");
+        let faults = stage.world.desk.backstage().faults.clone();
+        faults.inject("POST", &path, Fault::Refuse(status), 900);
+        stage.vip();
+        stage.world.forget_calls();
+        for _ in 0..30 {
+            stage.try_turn().await;
+        }
+        assert_eq!(stage.notes(good), 1, "{status}");
+        let tries = stage.notes_sent() - 1;
+        assert!((3..=8).contains(&tries), "{status}: {tries} in 30 minutes");
+        // What the rules want of the ticket itself does not wait for the note.
+        stage.standard();
+        stage.try_turn().await;
+        assert_eq!(stage.priority(bad), LOW, "{status}");
+        stage.vip();
+        stage.try_turn().await;
+        assert_eq!(stage.priority(bad), URGENT, "{status}");
+        faults.clear();
+        stage.clock.advance(TimeDelta::hours(2));
+        stage.turn().await;
+        assert_eq!(stage.notes(bad), 1, "{status}");
+        stage.rests().await;
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_cannot_be_changed_gets_the_note_that_it_is_owed() {
+    let mut stage = Stage::new(VIP).await;
+    let ticket = stage.ticket(2, LOW);
+    let path = format!("/api/v2/tickets/{ticket}");
+    let faults = stage.world.desk.backstage().faults.clone();
+    faults.inject("POST", &path, Fault::Refuse(403), 900);
+    stage.vip();
+    stage.try_turn().await;
+    stage.standard();
+    faults.inject("PUT", &path, Fault::Refuse(403), 900);
+    for _ in 0..9 {
+        stage.try_turn().await;
+    }
+    assert_eq!((stage.priority(ticket), stage.notes(ticket)), (URGENT, 0));
+    faults.clear();
+    faults.inject("PUT", &path, Fault::Refuse(403), 900);
+    stage.clock.advance(TimeDelta::hours(2));
+    stage.try_turn().await;
+    assert_eq!((stage.priority(ticket), stage.notes(ticket)), (URGENT, 1));
+}
+
 #[tokio::test]
 async fn one_customer_whose_tickets_cannot_be_listed_holds_up_nobody_else() {
     let mut stage = Stage::new(VIP).await;
