@@ -489,7 +489,7 @@ async fn whoever_runs_a_command_as_root_does_not_keep_the_daemon_out_of_its_stat
     write_config(&world);
     let directory = world.dir.path();
     if std::os::unix::fs::chown(directory, Some(DAEMON), Some(DAEMON)).is_err() {
-        println!("skipped: only root can give a directory to somebody else");
+        eprintln!("skipped: only root can give a directory to somebody else");
         return;
     }
     assert_eq!(code(&output(&world, &["sync"])), 0);
