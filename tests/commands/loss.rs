@@ -1,0 +1,107 @@
+//! What a slip on the command line, a full disk or a reader that goes away must not cost anybody.
+
+use crate::world::World;
+use crate::world::program::{code, deskbridge, output, said, write_config, writes};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Output, Stdio};
+
+/// Ada and Bob on both sides, with the real program.
+async fn synced() -> World {
+    let world = World::new().await;
+    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    write_config(&world);
+    let first = output(&world, &["sync"]);
+    assert_eq!(code(&first), 0, "{}", said(&first));
+    world
+}
+
+/// How many requests the CRM has seen.
+fn calls(world: &World) -> usize {
+    world.crm.backstage().log.entries().len()
+}
+
+/// A command whose stdout nobody reads, and who says `stdin` to it.
+fn unread(world: &World, arguments: &[&str], stdin: &str) -> Output {
+    let mut child = deskbridge(world, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut answers = child.stdin.take().unwrap();
+    // Who does not ask may have ended already.
+    let _ = answers.write_all(stdin.as_bytes());
+    drop(answers);
+    tokio::task::block_in_place(|| child.wait_with_output().unwrap())
+}
+
+/// A plan cannot be put into `file`, and nothing there is touched.
+fn no_place(world: &World, file: &str, why: &str) {
+    let path = world.dir.path().join(file);
+    let before = path.is_file().then(|| fs::read(&path).unwrap());
+    let before_it = calls(world);
+    let told = output(world, &["plan", "-o", file]);
+    assert_eq!(code(&told), 64, "{file}: {}", said(&told));
+    assert!(said(&told).contains(file), "{file}: {}", said(&told));
+    assert!(said(&told).contains(why), "{file}: {}", said(&told));
+    assert_eq!(calls(world), before_it, "{file}");
+    let after = path.is_file().then(|| fs::read(&path).unwrap());
+    assert!(before == after, "{file} is another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_never_written_over_the_state_the_settings_or_anything_else_that_is_no_plan() {
+    let world = synced().await;
+    let at = |name: &str| world.dir.path().join(name);
+    fs::write(at("empty"), "").unwrap();
+    fs::create_dir(at("directory")).unwrap();
+    let fifo = Command::new("mkfifo").arg(at("fifo")).status().unwrap();
+    assert!(fifo.success());
+    symlink(at("state.db"), at("link.plan")).unwrap();
+    symlink("/dev/null", at("device.plan")).unwrap();
+    symlink(at("nowhere"), at("dangling.plan")).unwrap();
+    for (file, why) in [
+        ("state.db", "no plan of deskbridge"),
+        ("sync.toml", "no plan of deskbridge"),
+        ("state.db.generation", "no plan of deskbridge"),
+        ("state.db-journal", "belongs to the state"),
+        ("empty", "no plan of deskbridge"),
+        ("directory", "is a directory"),
+        ("fifo", "no plain file"),
+        ("link.plan", "no plan of deskbridge"),
+        ("device.plan", "no plain file"),
+        ("dangling.plan", "cannot be looked at"),
+    ] {
+        no_place(&world, file, why);
+    }
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    // Before there is a state, its name is no place for a plan either.
+    for file in ["state.db", "state.db.lock", "state.db.generation"] {
+        fs::remove_file(at(file)).unwrap();
+    }
+    no_place(&world, "state.db", "belongs to the state");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_replaces_an_older_one_and_a_place_that_is_missing_is_told_before_everything_is_read()
+ {
+    let world = synced().await;
+    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    let (first, second) = ("a.plan", world.dir.path().join("a.plan"));
+    assert_eq!(code(&output(&world, &["plan", "-o", first])), 0);
+    let older = fs::read(&second).unwrap();
+    world.crm_contact(&[("email", "dan@acme.test"), ("firstname", "Dan")]);
+    assert_eq!(code(&output(&world, &["plan", "-o", first])), 0);
+    assert!(fs::read(&second).unwrap() != older);
+    let before_it = calls(&world);
+    for file in ["no/such/a.plan", "sync.toml/a.plan"] {
+        let told = output(&world, &["plan", "-o", file]);
+        assert_eq!(code(&told), 71, "{}", said(&told));
+        assert!(said(&told).contains(file), "{}", said(&told));
+    }
+    assert_eq!(calls(&world), before_it);
+}
