@@ -105,3 +105,43 @@ async fn a_plan_replaces_an_older_one_and_a_place_that_is_missing_is_told_before
     }
     assert_eq!(calls(&world), before_it);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_leaves_a_state_that_is_empty_damaged_or_foreign_as_it_is() {
+    let world = synced().await;
+    let whole = fs::read(world.state()).unwrap();
+    let songs = world.dir.path().join("songs.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&songs)
+        .create_if_missing(true);
+    let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query("CREATE TABLE songs (title TEXT)")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    sqlx::Connection::close(other).await.unwrap();
+    for (name, bytes) in [
+        ("empty", Vec::new()),
+        ("half", whole[..whole.len() / 2].to_vec()),
+        ("garbage", b"this was never a database".repeat(300)),
+        ("foreign", fs::read(&songs).unwrap()),
+    ] {
+        for command in [["approve", "1"], ["discard", "1"]] {
+            for ending in ["-wal", "-shm"] {
+                let _ = fs::remove_file(world.dir.path().join(format!("state.db{ending}")));
+            }
+            fs::write(world.state(), &bytes).unwrap();
+            let told = output(&world, &command);
+            assert_eq!(code(&told), 73, "{name} {command:?}: {}", said(&told));
+            assert!(
+                said(&told).contains("put a backup in its place"),
+                "{name} {command:?}: {}",
+                said(&told)
+            );
+            assert!(
+                fs::read(world.state()).unwrap() == bytes,
+                "{name} {command:?}"
+            );
+        }
+    }
+}
