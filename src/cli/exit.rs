@@ -148,12 +148,6 @@ impl Failure {
             Self::Stopped => Exit::Stopped,
         }
     }
-
-    /// Whether it is no more than that nobody reads our output any more (`deskbridge plan | head`).
-    #[must_use]
-    pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Machine { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
-    }
 }
 
 /// The exit code for what the systems did wrong.

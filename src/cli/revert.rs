@@ -91,7 +91,7 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
         }
     }
     out.flush()?;
-    if !consent(arguments.yes, &tally(&plan)).await? {
+    if !consent(arguments.yes, &tally(&plan), &mut out).await? {
         engine.store.close().await?;
         nothing_written(arguments.json, &mut out)?;
         out.finish()?;

@@ -145,3 +145,38 @@ async fn an_answer_leaves_a_state_that_is_empty_damaged_or_foreign_as_it_is() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_approved_is_written_although_nobody_reads_the_preview() {
+    let world = synced().await;
+    let desk = || writes(&world.desk.backstage().log);
+    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    let planned = unread(&world, &["plan", "--exit-code", "-o", "a.plan"], "");
+    assert_eq!(code(&planned), 2, "{}", said(&planned));
+    let before = desk();
+    // A yes to what nobody could see is none.
+    let asked = unread(&world, &["apply", "a.plan"], "y\n");
+    assert_eq!(code(&asked), 71, "{}", said(&asked));
+    assert!(
+        said(&asked).contains("nothing was written"),
+        "{}",
+        said(&asked)
+    );
+    assert_eq!(desk(), before);
+    let applied = unread(&world, &["apply", "--yes", "a.plan"], "");
+    assert_eq!(code(&applied), 0, "{}", said(&applied));
+    assert_eq!(desk(), before + 1);
+    let cyd = world.desk_by_email("cyd@acme.test").id;
+    let run = world.count("SELECT max(cycle) FROM journal").await;
+    let run = run.to_string();
+    let all = ["revert", &run, "--delete-created", "--yes"];
+    let reverted = unread(&world, &all, "");
+    assert_eq!(code(&reverted), 0, "{}", said(&reverted));
+    assert!(desk() > before + 1, "contact {cyd} is still there");
+    world.crm_contact(&[("email", "dan@acme.test"), ("firstname", "Dan")]);
+    assert_eq!(code(&unread(&world, &["sync"], "")), 0);
+    world.desk_by_email("dan@acme.test");
+    for command in [&["status"][..], &["holds"], &["--help"]] {
+        assert_eq!(code(&unread(&world, command, "")), 0, "{command:?}");
+    }
+}
