@@ -180,3 +180,23 @@ async fn what_is_approved_is_written_although_nobody_reads_the_preview() {
         assert_eq!(code(&unread(&world, command, "")), 0, "{command:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn taking_back_one_field_puts_no_whole_record_into_the_trash() {
+    let world = synced().await;
+    let both = ["revert", "1", "--field", "firstname", "--delete-created"];
+    let told = output(&world, &both);
+    assert_eq!(code(&told), 64, "{}", said(&told));
+    assert!(
+        said(&told).contains("cannot be used with"),
+        "{}",
+        said(&told)
+    );
+    let told = output(&world, &["revert"]);
+    assert_eq!(code(&told), 64, "{}", said(&told));
+    assert!(
+        said(&told).contains("a RUN or --since TIME"),
+        "{}",
+        said(&told)
+    );
+}
