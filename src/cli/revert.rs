@@ -51,7 +51,7 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
     let config = Source::read(named)?.config()?;
     log(&config)?;
     if !config.state_path.exists() {
-        return Err(StoreError::Absent(config.state_path).into());
+        return Err(StoreError::absent(&config.state_path).into());
     }
     let stop = CancellationToken::new();
     let store = Store::open(&config.state_path).await?;

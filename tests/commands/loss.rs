@@ -200,3 +200,71 @@ async fn taking_back_one_field_puts_no_whole_record_into_the_trash() {
         said(&told)
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_or_a_pipe_in_the_place_of_the_state_is_named() {
+    let world = World::new().await;
+    write_config(&world);
+    for make in ["mkdir", "mkfifo"] {
+        assert!(
+            Command::new(make)
+                .arg(world.state())
+                .status()
+                .unwrap()
+                .success()
+        );
+        for command in [
+            &["sync"][..],
+            &["plan"],
+            &["run"],
+            &["status"],
+            &["approve", "1"],
+            &["state", "backup", "x.db"],
+        ] {
+            let told = output(&world, command);
+            assert_eq!(code(&told), 73, "{make} {command:?}: {}", said(&told));
+            assert!(
+                said(&told).contains("state.db: is "),
+                "{make} {command:?}: {}",
+                said(&told)
+            );
+        }
+        if make == "mkdir" {
+            fs::remove_dir(world.state()).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_was_lost_is_not_begun_anew_without_a_word() {
+    let world = synced().await;
+    let at = |ending: &str| world.dir.path().join(format!("state.db{ending}"));
+    for ending in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(at(ending));
+    }
+    let before = calls(&world);
+    let mark = at(".generation").display().to_string();
+    for command in [
+        &["sync"][..],
+        &["run"],
+        &["plan"],
+        &["status"],
+        &["approve", "1"],
+        &["revert", "1", "--yes"],
+    ] {
+        let told = output(&world, command);
+        assert_eq!(code(&told), 73, "{command:?}: {}", said(&told));
+        for words in [
+            "state.db is gone",
+            "restore a backup",
+            &format!("remove {mark}"),
+        ] {
+            assert!(said(&told).contains(words), "{command:?}: {}", said(&told));
+        }
+        assert!(!at("").exists(), "{command:?}");
+    }
+    assert_eq!(calls(&world), before);
+    fs::remove_file(at(".generation")).unwrap();
+    let told = output(&world, &["sync"]);
+    assert_eq!(code(&told), 0, "{}", said(&told));
+}

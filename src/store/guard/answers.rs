@@ -161,7 +161,7 @@ impl Answers {
     /// [`StoreError::Older`] where this version has not worked on it yet.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
-            return Err(StoreError::Absent(path.to_owned()));
+            return Err(StoreError::absent(path));
         }
         rights::writable(path)?;
         // To connect for writing already changes a file that is empty or another program's.
