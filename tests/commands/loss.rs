@@ -268,3 +268,18 @@ async fn a_state_that_was_lost_is_not_begun_anew_without_a_word() {
     let told = output(&world, &["sync"]);
     assert_eq!(code(&told), 0, "{}", said(&told));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_is_told_from_a_company_with_the_same_id() {
+    let world = synced().await;
+    let ada = world
+        .crm
+        .portal()
+        .contact_by_email("ada@acme.test")
+        .unwrap();
+    let told = output(&world, &["explain", &format!("crm:contact:{ada}")]);
+    assert_eq!(code(&told), 0, "{}", said(&told));
+    assert!(said(&told).contains("ada@acme.test"), "{}", said(&told));
+    let told = output(&world, &["explain", &format!("crm:company:{ada}")]);
+    assert_eq!(code(&told), 64, "{}", said(&told));
+}
