@@ -78,7 +78,7 @@ pub(super) async fn apply(named: Option<&Path>, arguments: &Arguments) -> Result
         show(&plan.writes, &mut out)?;
     }
     out.flush()?;
-    if !plan.writes.is_empty() && !consent(arguments.yes, &tally(&plan)).await? {
+    if !plan.writes.is_empty() && !consent(arguments.yes, &tally(&plan), &mut out).await? {
         engine.store.close().await?;
         nothing_written(arguments.json, &mut out)?;
         out.finish()?;
@@ -138,10 +138,11 @@ pub(super) fn tally(plan: &SavedPlan) -> String {
 }
 
 /// Whether the person at the terminal says `y`; `yes` says it for them.
-pub(super) async fn consent(yes: bool, what: &str) -> Result<bool, Failure> {
+pub(super) async fn consent(yes: bool, what: &str, out: &mut Output) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
     }
+    out.shown()?;
     let machine = Failure::machine("asking");
     let mut stderr = io::stderr();
     write!(stderr, "deskbridge: {what}: write this? [y/N] ")

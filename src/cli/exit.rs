@@ -142,17 +142,12 @@ impl Failure {
             | Self::Config { .. }
             | Self::Secret(_) => Exit::Config,
             Self::Telemetry(_) | Self::Usage(_) | Self::Unanswered(_) => Exit::Usage,
-            Self::State(StoreError::Full) | Self::Machine { .. } => Exit::Machine,
+            Self::Machine { .. } => Exit::Machine,
+            Self::State(error) if error.is_of_the_disk() => Exit::Machine,
             Self::State(_) | Self::OldState | Self::ForeignPlan { .. } => Exit::State,
             Self::Remote(errors) => of_errors(errors),
             Self::Stopped => Exit::Stopped,
         }
-    }
-
-    /// Whether it is no more than that nobody reads our output any more (`deskbridge plan | head`).
-    #[must_use]
-    pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Machine { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 

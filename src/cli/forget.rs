@@ -46,6 +46,9 @@ pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Resul
         out.finish()?;
         return Err(Failure::Usage(refusal));
     }
+    if !arguments.yes {
+        out.shown()?;
+    }
     out.finish()?;
     if !arguments.yes && !confirmed()? {
         return Err(Failure::Usage("nothing was forgotten".to_owned()));

@@ -4,6 +4,7 @@ use super::exit::{Exit, Failure};
 use super::open::Source;
 use super::output::{Output, harmless};
 use super::paste;
+use crate::model::Side;
 use crate::store::{HoldView, Report};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -66,7 +67,9 @@ pub(super) async fn holds(named: Option<&Path>, arguments: &Arguments) -> Result
                 out.part(&document(hold)?)?;
             } else {
                 out.line(line(hold))?;
-                out.line(format_args!("      {}", commands(hold)))?;
+                for command in commands(hold) {
+                    out.line(format_args!("      {command}"))?;
+                }
             }
             first = false;
         }
@@ -84,16 +87,17 @@ pub(super) async fn holds(named: Option<&Path>, arguments: &Arguments) -> Result
     Ok(Exit::Done)
 }
 
-/// The commands that answer a hold.
-fn commands(hold: &HoldView) -> String {
-    let id = hold.id;
-    let approve = match (answer(hold), hold.class.as_str()) {
-        (Some(command), "conflict") => format!("{command} --take crm|freshdesk, or "),
-        (Some(command), _) => format!("{command}, or "),
-        (None, _) => String::new(),
+/// The commands that answer a hold, each as it can be pasted into a shell.
+fn commands(hold: &HoldView) -> Vec<String> {
+    let approve = answer(hold).into_iter();
+    let mut all: Vec<String> = match hold.class.as_str() {
+        "conflict" => approve
+            .flat_map(|command| Side::BOTH.map(|side| format!("{command} --take {}", side.word())))
+            .collect(),
+        _ => approve.collect(),
     };
-    let discard = paste::command(&format!("discard {id}"));
-    format!("{approve}{discard}")
+    all.push(paste::command(&format!("discard {}", hold.id)));
+    all
 }
 
 /// One hold on one line.

@@ -27,7 +27,7 @@ mod watch;
 use clap::{Parser, Subcommand};
 use exit::{Exit, Failure};
 use output::Output;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -116,7 +116,6 @@ pub fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(dispatch(&arguments)));
     let exit = match ended {
         Ok(exit) => exit,
-        Err(failure) if failure.is_closed_pipe() => Exit::Done,
         Err(failure) => {
             // Nobody is left to tell where stderr is closed.
             let _ = writeln!(
@@ -162,11 +161,11 @@ fn schema() -> Result<Exit, Failure> {
 /// Help and version are results; everything else that clap says is a complaint.
 fn usage(error: &clap::Error) -> Exit {
     let printed = error.print();
-    if error.use_stderr() {
-        Exit::Usage
-    } else if printed.is_ok() {
-        Exit::Done
-    } else {
-        Exit::Machine
+    match printed {
+        _ if error.use_stderr() => Exit::Usage,
+        // As with any result: who has read enough has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Done,
+        Err(_) => Exit::Machine,
+        Ok(()) => Exit::Done,
     }
 }

@@ -6,13 +6,55 @@ use serde::Serialize;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufWriter, Stdout, Write as _};
 
-/// Stdout, buffered; a reader that goes away ends the command quietly.
+/// Stdout, buffered. A reader that goes away (`| head`) changes nothing of what a command does, nor its
+/// exit code: what is left to say is said to nobody.
 #[derive(Debug)]
-pub(super) struct Output(BufWriter<Stdout>);
+pub(super) struct Output(BufWriter<Reader>);
+
+/// Whoever reads stdout.
+#[derive(Debug)]
+struct Reader {
+    stdout: Stdout,
+    gone: bool,
+}
+
+impl Reader {
+    /// What came of telling the reader something; `nobody` where there is none any more.
+    fn told<T>(&mut self, done: io::Result<T>, nobody: T) -> io::Result<T> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.gone = true;
+                Ok(nobody)
+            }
+            done => done,
+        }
+    }
+}
+
+impl io::Write for Reader {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.gone {
+            return Ok(bytes.len());
+        }
+        let done = self.stdout.write(bytes);
+        self.told(done, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.gone {
+            return Ok(());
+        }
+        let done = self.stdout.flush();
+        self.told(done, ())
+    }
+}
 
 impl Output {
     pub(super) fn new() -> Self {
-        Self(BufWriter::new(io::stdout()))
+        Self(BufWriter::new(Reader {
+            stdout: io::stdout(),
+            gone: false,
+        }))
     }
 
     /// One line of text; commands in it are made ready to be pasted.
@@ -38,7 +80,20 @@ impl Output {
         self.raw("\n")
     }
 
-    /// Hands over what is still waiting: before a question, whoever answers must have seen it.
+    /// Hands over what is still waiting before a question: whoever answers it must have seen that.
+    pub(super) fn shown(&mut self) -> Result<(), Failure> {
+        self.flush()?;
+        if self.0.get_ref().gone {
+            let nobody = io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "nobody reads what is asked about; nothing was written",
+            );
+            return Err(unwritable(nobody));
+        }
+        Ok(())
+    }
+
+    /// Hands over what is still waiting.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.0.flush().map_err(unwritable)
     }

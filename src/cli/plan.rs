@@ -1,5 +1,6 @@
 //! `plan`: what a cycle would write. It reads both systems, and works on a copy of the state.
 
+mod place;
 mod save;
 mod scratch;
 mod show;
@@ -113,6 +114,9 @@ struct Planned {
 pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
     let config = Source::read(named)?.config()?;
     log(&config)?;
+    if let Some(path) = &arguments.output {
+        place::free(path, &config)?;
+    }
     let stop = CancellationToken::new();
     let scratch = Scratch::new()?;
     let before = held_before(&config).await?;

@@ -8,7 +8,7 @@ use super::watch::{attended, say};
 use crate::connect;
 use crate::model::{Kind, RecordId, Side};
 use crate::plan::SavedPlan;
-use crate::store::{Store, Which};
+use crate::store::{Store, StoreError, Which};
 use crate::sync::Engine;
 use crate::sync::revert::{Record, Selection, Undoing};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The number of a cycle as `status` and `sync` show it, or that of an `apply` or a `revert`
-    #[arg(required_unless_present = "since")]
     run: Option<i64>,
     /// Only about this record: an e-mail address, crm:ID, freshdesk:ID or ticket:ID; of a contact and a
     /// company with one id by crm:contact:ID or crm:company:ID
@@ -32,8 +31,8 @@ pub(super) struct Arguments {
     /// without RUN, of all runs since
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<DateTime<Utc>>,
-    /// Put records into the trash that the run has made
-    #[arg(long)]
+    /// Put records into the trash that the run has made; as a whole, so not with --field
+    #[arg(long, conflicts_with = "field")]
     delete_created: bool,
     /// Do not ask
     #[arg(long)]
@@ -44,10 +43,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
+    if arguments.run.is_none() && arguments.since.is_none() {
+        let text =
+            "say what to take back: a RUN or --since TIME; `deskbridge status` names the last run";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let config = Source::read(named)?.config()?;
     log(&config)?;
     if !config.state_path.exists() {
-        return Err(crate::store::StoreError::Absent(config.state_path).into());
+        return Err(StoreError::absent(&config.state_path).into());
     }
     let stop = CancellationToken::new();
     let store = Store::open(&config.state_path).await?;
@@ -91,7 +95,7 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
         }
     }
     out.flush()?;
-    if !consent(arguments.yes, &tally(&plan)).await? {
+    if !consent(arguments.yes, &tally(&plan), &mut out).await? {
         engine.store.close().await?;
         nothing_written(arguments.json, &mut out)?;
         out.finish()?;

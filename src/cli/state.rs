@@ -47,10 +47,11 @@ impl From<BackupError> for Failure {
         match error {
             BackupError::State(error) => Self::State(error),
             BackupError::Exists(_) | BackupError::Nameless(_) => Self::Usage(error.to_string()),
-            BackupError::Unwritable { source, .. } => Self::Machine {
-                doing: "writing the backup",
-                source,
-            },
+            BackupError::Unwritable { path, source } => {
+                let text = format!("{}: {source}", path.display());
+                let source = std::io::Error::new(source.kind(), text);
+                Self::machine("writing the backup")(source)
+            }
         }
     }
 }

@@ -17,9 +17,6 @@ const VERSION: u64 = 2;
 /// The version of this program. Another one may decide otherwise, or mean something else by a row.
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 
-/// What every such file begins with.
-const BEGINNING: &str = "{\"deskbridge_plan\":";
-
 /// A plan that was saved, to be carried out as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,6 +170,9 @@ struct Envelope<'a> {
 }
 
 impl SavedPlan {
+    /// What every such file begins with, of whichever version.
+    pub const BEGINNING: &'static str = "{\"deskbridge_plan\":";
+
     /// The text of its file.
     ///
     /// # Errors
@@ -189,7 +189,8 @@ impl SavedPlan {
         );
         let checksum = sum(PROGRAM, &plan);
         Ok(format!(
-            "{BEGINNING}{VERSION},\"made_by\":\"{PROGRAM}\",\"checksum\":\"{checksum}\",\"plan\":\n{plan}}}\n"
+            "{}{VERSION},\"made_by\":\"{PROGRAM}\",\"checksum\":\"{checksum}\",\"plan\":\n{plan}}}\n",
+            Self::BEGINNING
         ))
     }
 
@@ -201,7 +202,8 @@ impl SavedPlan {
     pub fn from_text(text: &str) -> Result<Self, FileError> {
         let head: Head = serde_json::from_str(text).map_err(|error| {
             let ours = !text.trim().is_empty()
-                && (text.starts_with(BEGINNING) || BEGINNING.starts_with(text.trim_end()));
+                && (text.starts_with(Self::BEGINNING)
+                    || Self::BEGINNING.starts_with(text.trim_end()));
             if ours && error.is_eof() {
                 FileError::Torn
             } else if ours {

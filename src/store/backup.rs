@@ -45,7 +45,7 @@ pub enum BackupError {
 /// [`BackupError`]; then there is no file at `to` that was not there before.
 pub async fn back_up(path: &Path, to: &Path) -> Result<Backup, BackupError> {
     if !path.exists() {
-        return Err(StoreError::Absent(path.to_owned()).into());
+        return Err(StoreError::absent(path).into());
     }
     let part = format!("{}.part", text(to)?);
     if to.symlink_metadata().is_ok() {

@@ -23,6 +23,7 @@ pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
         path: path.to_owned(),
         detail: detail.to_owned(),
     };
+    plain(path)?;
     if path.metadata().is_ok_and(|it| it.len() == 0) {
         return Err(damaged("it is empty"));
     }
@@ -58,6 +59,19 @@ pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes sure that what is at `path`, if anything, is a plain file: to open a pipe may take for ever.
+pub(super) fn plain(path: &Path) -> Result<(), StoreError> {
+    let source = match path.metadata() {
+        Ok(about) if about.is_dir() => io::ErrorKind::IsADirectory.into(),
+        Ok(about) if !about.is_file() => io::Error::other("is no plain file"),
+        _ => return Ok(()),
+    };
+    Err(StoreError::Unopenable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Whether the file stops within a page. `SQLite` takes zeros for what is missing of the last one, and
 /// where that belongs to a table that is empty it finds nothing wrong. With a log beside it the file may
 /// be on its way to its length. The page's size stands in the header: <https://sqlite.org/fileformat.html>.
@@ -85,6 +99,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 pub(super) async fn connect(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
+    plain(path)?;
     let mut options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(read_only)
@@ -187,6 +202,58 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What `SQLite` might say, by its number.
+    #[derive(Debug)]
+    struct Code(u32);
+
+    impl std::fmt::Display for Code {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "code {}", self.0)
+        }
+    }
+
+    impl std::error::Error for Code {}
+
+    impl sqlx::error::DatabaseError for Code {
+        fn message(&self) -> &'static str {
+            "as the number says"
+        }
+        fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+            Some(self.0.to_string().into())
+        }
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn a_disk_without_room_ends_no_service_for_good_whatever_sqlite_calls_it() {
+        let path = Path::new("state.db");
+        for code in [13, 4874] {
+            let said = damage(path, sqlx::Error::Database(Box::new(Code(code))));
+            assert!(matches!(said, StoreError::Full), "{code}");
+        }
+        // SHMOPEN, WRITE, FSYNC, READ.
+        for code in [4618, 778, 1034, 266] {
+            let said = damage(path, sqlx::Error::Database(Box::new(Code(code))));
+            assert!(matches!(said, StoreError::Disk(_)), "{code}");
+            assert!(said.is_of_the_disk(), "{code}");
+        }
+        for code in [1, 5, 11, 14, 26] {
+            let said = damage(path, sqlx::Error::Database(Box::new(Code(code))));
+            assert!(!said.is_of_the_disk(), "{code}");
+        }
+    }
 
     #[tokio::test]
     async fn a_full_disk_is_not_taken_for_a_state_that_is_at_fault() {

@@ -10,7 +10,8 @@ mod mark;
 use super::{Store, StoreError};
 use crate::model::Kind;
 pub(super) use mark::Beside;
-use mark::{Doubt, beside, write};
+pub(super) use mark::beside;
+use mark::{Doubt, write};
 use sqlx::{Connection as _, SqliteConnection};
 use std::path::PathBuf;
 

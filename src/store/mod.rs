@@ -89,6 +89,11 @@ pub enum StoreError {
     /// There is no room for it.
     #[error("no room is left for the state: make some and start again; nothing is lost")]
     Full,
+    /// The disk does not read or write as it should.
+    #[error(
+        "the disk does not do its part for the state ({0}); see what the system says of the disk"
+    )]
+    Disk(sqlx::Error),
     /// The schema is not what we expect.
     #[error("the state database has a schema of another version: {0}")]
     Migrate(MigrateError),
@@ -145,16 +150,59 @@ pub enum StoreError {
     /// An earlier version has made it, and this one has not worked on it yet.
     #[error("{0} is of an earlier version; let a cycle of this one go over it first")]
     Older(PathBuf),
+    /// It is gone, and there was one.
+    #[error(
+        "{path} is gone, but {mark} says that there was one; restore a backup, or remove {mark} to begin anew"
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// The file beside it that is still there.
+        mark: PathBuf,
+    },
     /// There is none yet.
     #[error("{0} does not exist; nothing was synced yet with this configuration")]
     Absent(PathBuf),
 }
 
+/// Result codes: <https://sqlite.org/rescode.html>. A log's index that cannot grow has a code of its own,
+/// and no other cause than the room.
+const SQLITE_IOERR: u32 = 10;
+const SQLITE_FULL: u32 = 13;
+const IOERR_SHMSIZE: u32 = 4874;
+
+impl StoreError {
+    /// There is no state at `path`: whether there was one.
+    pub(crate) fn absent(path: &Path) -> Self {
+        let (path, mark) = (path.to_owned(), generation::beside(path));
+        if mark.exists() {
+            Self::Gone { path, mark }
+        } else {
+            Self::Absent(path)
+        }
+    }
+
+    /// Whether it is the disk, and not the state, that is at fault.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Full | Self::Disk(_) => true,
+            Self::Unopenable { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+            _ => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error().and_then(DatabaseError::code) {
-            // SQLITE_FULL: <https://sqlite.org/rescode.html#full>.
-            Some(code) if code == "13" => Self::Full,
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        match code.and_then(|code| code.parse::<u32>().ok()) {
+            Some(SQLITE_FULL | IOERR_SHMSIZE) => Self::Full,
+            // An extended code has its family in the lowest byte.
+            Some(code) if code & 0xff == SQLITE_IOERR => Self::Disk(error),
             _ => Self::Sqlite(error),
         }
     }
@@ -195,11 +243,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Where another instance has it, or it is damaged or unreadable.
+    /// Where another instance has it, it is damaged or unreadable, or it is gone although there was one.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         // Under whichever name: a link to it is the same state.
         let real = path.canonicalize();
         let path = real.as_deref().unwrap_or(path);
+        not_lost(path)?;
         rights::writable(path)?;
         let lock = lock(path)?;
         let generation = Generation::new(Beside::look(path), Some(path.to_owned()));
@@ -215,6 +264,7 @@ impl Store {
     pub async fn copy(path: &Path, scratch: &Path) -> Result<Self, StoreError> {
         // The mark is read first: a daemon that goes on meanwhile must not make the copy look old.
         let generation = Generation::new(Beside::look(path), None);
+        not_lost(path)?;
         if path.exists() {
             inspect(path).await?;
             let Some(place) = scratch.to_str() else {
@@ -319,6 +369,18 @@ impl Store {
             "PRAGMA synchronous = NORMAL"
         };
         pragma(&mut self.connection, wanted).await
+    }
+}
+
+/// Makes sure that a state that is not there was never there: to begin anew would make everything twice
+/// that is paired by nothing but the state.
+fn not_lost(path: &Path) -> Result<(), StoreError> {
+    if path.exists() {
+        return Ok(());
+    }
+    match StoreError::absent(path) {
+        lost @ StoreError::Gone { .. } => Err(lost),
+        _ => Ok(()),
     }
 }
 

@@ -110,7 +110,7 @@ impl Report {
     /// [`StoreError::Absent`] where there is none, [`StoreError::Damaged`] where it is no database.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
-            return Err(StoreError::Absent(path.to_owned()));
+            return Err(StoreError::absent(path));
         }
         let mut connection = connect(path, true).await?;
         let ours: bool = sqlx::query_scalar(

@@ -1,7 +1,7 @@
 //! Whether we may write the state: said before `SQLite` says it in numbers.
 
 use super::StoreError;
-use super::file::private;
+use super::file::{plain, private};
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 ///
-/// [`StoreError::ReadOnly`] where the system refuses that. What else is wrong is found by whoever opens it.
+/// [`StoreError::ReadOnly`] where the system refuses that, [`StoreError::Unopenable`] where it is no plain file. What else is wrong is found by whoever opens it.
 pub(super) fn writable(path: &Path) -> Result<(), StoreError> {
+    plain(path)?;
     if let Some(error) = refusal(OpenOptions::new().write(true).open(path).map(drop)) {
         return Err(read_only(path.to_owned(), &error));
     }

@@ -331,6 +331,42 @@ async fn a_command_that_is_suggested_leads_to_the_file_that_the_person_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_holds_that_is_pasted_does_not_answer_two_ways_at_once() {
+    let mut world = World::new().await;
+    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    write_config(&world);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let there = world.desk_by_email("ada@acme.test").id;
+    world.crm_edit(ada, &[("phone", "+2")]);
+    let edit = json!({"phone": "+3"});
+    world.desk.edit_contact(there, &edit).unwrap();
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let told = said(&output(&world, &["holds"]));
+    let id = parsed(&output(&world, &["holds", "--json"]))[0]["id"].to_string();
+    let lines: Vec<&str> = told.lines().skip(1).map(str::trim).collect();
+    let wanted = [
+        format!("deskbridge approve {id} --take crm"),
+        format!("deskbridge approve {id} --take freshdesk"),
+        format!("deskbridge discard {id}"),
+    ];
+    assert_eq!(lines, wanted, "{told}");
+    let program = env!("CARGO_BIN_EXE_deskbridge");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &lines[1].replace("deskbridge", program)]);
+    shell.env("TMPDIR", world.dir.path());
+    let pasted = shell.current_dir(world.dir.path()).output().unwrap();
+    assert_eq!(code(&pasted), 0, "{}", said(&pasted));
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
+    assert_eq!(row.properties["phone"], "+3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_what_is_settled_is_no_success() {
     let mut world = World::new().await;
     world.remap("conflict = \"newest\"", "conflict = \"hold\"");

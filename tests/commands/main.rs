@@ -9,5 +9,6 @@ mod daemon;
 mod demo;
 mod holds;
 mod line;
+mod loss;
 mod state;
 mod tickets;

@@ -1,5 +1,6 @@
 //! `plan -o FILE`: the plan as a file that `apply` carries out.
 
+use super::place;
 use crate::cli::exit::Failure;
 use crate::cli::output::counted;
 use crate::cli::paste;
@@ -12,9 +13,8 @@ use crate::plan::{
 use crate::store::{JournalView, Report};
 use crate::sync::{CycleOutcome, CycleReport};
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Rows that are read at a time.
@@ -68,7 +68,9 @@ pub(super) async fn save(
     let text = plan
         .to_text()
         .map_err(|error| Failure::machine("writing the plan")(error.into()))?;
-    put(path, &text).map_err(Failure::machine("writing the plan"))?;
+    // Once more: somebody may have put something there while everything was read.
+    place::free(path, config)?;
+    put(path, &text).map_err(place::unwritable(path))?;
     let saved = counted(plan.writes.len() as u64, "write");
     let path = paste::quoted(&path.to_string_lossy());
     say(&format!(
@@ -182,15 +184,8 @@ async fn records(
 
 /// Puts the file in its place as a whole; only its owner can read it.
 fn put(path: &Path, text: &str) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut part = name.to_owned();
-    part.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(part);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&part)
+    let part = place::part(path)?;
+    let written = place::create(&part)
         .and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.sync_all()

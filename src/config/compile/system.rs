@@ -101,7 +101,7 @@ impl Systems<'_> {
         let calls_per_minute = calls_per_minute.and_then(|At { span, value }| {
             let calls = u32::try_from(value).ok().filter(|calls| *calls > 0);
             if calls.is_none() {
-                let message = "`calls_per_minute` must be 1 or more";
+                let message = format!("`calls_per_minute` must be from 1 to {}", u32::MAX);
                 self.found.push(
                     Diagnostic::error(span, message)
                         .help("leave it out to go by what the account's own headers say"),

@@ -89,7 +89,8 @@ fn a_plan_of_another_version_is_refused_and_it_says_what_to_do() {
     let body = body.strip_suffix("}\n").unwrap();
     let checksum = sum("0.0.9", body);
     let older = format!(
-        "{BEGINNING}{VERSION},\"made_by\":\"0.0.9\",\"checksum\":\"{checksum}\",\"plan\":\n{body}}}\n"
+        "{}{VERSION},\"made_by\":\"0.0.9\",\"checksum\":\"{checksum}\",\"plan\":\n{body}}}\n",
+        SavedPlan::BEGINNING
     );
     let refused = SavedPlan::from_text(&older).unwrap_err();
     assert_eq!(refused, FileError::Program("0.0.9".to_owned()));

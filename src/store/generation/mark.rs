@@ -119,7 +119,7 @@ impl Beside {
 }
 
 /// The file beside the state at `path`.
-pub(super) fn beside(path: &Path) -> PathBuf {
+pub(in crate::store) fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".generation");
     PathBuf::from(name)

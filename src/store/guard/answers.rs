@@ -4,7 +4,7 @@ use crate::model::Side;
 use crate::plan::Class;
 use crate::store::report::hold_of;
 use crate::store::rows::bulk;
-use crate::store::{HoldView, Store, StoreError, connect, damage, rights};
+use crate::store::{HoldView, Store, StoreError, connect, damage, inspect, rights};
 use sqlx::{Connection as _, SqliteConnection};
 use std::collections::HashMap;
 use std::path::Path;
@@ -157,23 +157,26 @@ impl Answers {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Absent`] where there is none, [`StoreError::Damaged`] where it is no database,
+    /// [`StoreError::Absent`] where there is none, [`StoreError::Damaged`] where it is no whole state,
     /// [`StoreError::Older`] where this version has not worked on it yet.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         if !path.exists() {
-            return Err(StoreError::Absent(path.to_owned()));
+            return Err(StoreError::absent(path));
         }
         rights::writable(path)?;
-        let mut connection = connect(path, false).await?;
+        // To connect for writing already changes a file that is empty or another program's.
+        inspect(path).await?;
+        let mut reader = connect(path, true).await?;
         let knows: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM pragma_table_info('guarded') WHERE name = 'answering')",
         )
-        .fetch_one(&mut connection)
+        .fetch_one(&mut reader)
         .await
         .map_err(|error| damage(path, error))?;
+        reader.close().await?;
         if knows {
             Ok(Self {
-                connection,
+                connection: connect(path, false).await?,
                 answered: HashMap::new(),
             })
         } else {

@@ -15,6 +15,8 @@ pub enum Wanted {
     Text(String),
     /// This one of this side: a contact, or a company.
     Record(Side, String),
+    /// This one of this side and kind.
+    Of(Side, Kind, String),
 }
 
 /// A record as it stands in the state.
@@ -134,6 +136,14 @@ impl Report {
             Wanted::Record(side, id) => {
                 sqlx::query_scalar("SELECT id FROM record WHERE side = ?1 AND remote_id = ?2 ORDER BY id")
                     .bind(side.word())
+                    .bind(id)
+                    .fetch_all(&mut self.connection)
+                    .await
+            }
+            Wanted::Of(side, kind, id) => {
+                sqlx::query_scalar("SELECT id FROM record WHERE side = ?1 AND kind = ?2 AND remote_id = ?3")
+                    .bind(side.word())
+                    .bind(kind.word())
                     .bind(id)
                     .fetch_all(&mut self.connection)
                     .await
