@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Two records that were found to be the same.
 #[derive(Debug, Clone)]
 pub struct NewLink {
-    /// The link, numbered by [`Store::number_link`].
+    /// The link, numbered by [`Store::number_link`](super::Store::number_link).
     pub link: LinkId,
     /// Of which kind.
     pub kind: Kind,
