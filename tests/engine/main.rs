@@ -20,6 +20,7 @@ mod guards_later;
 mod guards_shown;
 mod held;
 mod identity;
+mod lost_creates;
 mod merges;
 mod plan_files;
 mod poison;

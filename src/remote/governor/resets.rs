@@ -242,11 +242,11 @@ mod tests {
     /// which others take twelve calls.
     fn watched(seconds: u32) -> Resets {
         let mut resets = Resets::default();
-        for now in (0..seconds).step_by(3).map(f64::from) {
-            let passed = (now - 7.0).rem_euclid(60.0);
+        for moment in (0..seconds).step_by(3).map(f64::from) {
+            let passed = (moment - 7.0).rem_euclid(60.0);
             let (ours, theirs) = ((passed / 3.0).floor() + 1.0, (passed / 5.0).floor());
             // Calls of ours from before the window are missing until as many are in it.
-            let (sent, used) = (at(now), ours + theirs);
+            let (sent, used) = (at(moment), ours + theirs);
             resets.see((sent, used), passed < 50.0, LENGTH, sent);
             if let Some(span) = resets.span(LENGTH, sent).filter(|it| sent >= it.since) {
                 resets.saw(span, sent, (used, theirs), LENGTH);
