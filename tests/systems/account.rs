@@ -152,6 +152,7 @@ impl Account {
             edits: BTreeMap::new(),
             human: false,
             known: false,
+            back: false,
             seen: false,
         };
         self.of_mut(kind).insert(id, record);
@@ -222,7 +223,10 @@ impl Account {
     /// Gives a record another standing.
     pub fn stand(&mut self, kind: Kind, id: u64, now: i64, standing: Standing) {
         let version = self.stamp(now);
-        self.change(kind, id, now, version, |record| record.standing = standing);
+        self.change(kind, id, now, version, |record| {
+            record.back |= standing == Standing::Live;
+            record.standing = standing;
+        });
     }
 
     /// A company is gone: nobody is in it any more.

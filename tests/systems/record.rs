@@ -62,6 +62,8 @@ pub struct Record {
     pub known: bool,
     /// Whether the cycle that is under way has seen it.
     pub seen: bool,
+    /// Whether it was in the trash once, and came back: without those who were in it.
+    pub back: bool,
 }
 
 impl Record {

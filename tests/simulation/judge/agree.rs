@@ -237,9 +237,12 @@ fn employer(accounts: &Pair<Account>, mine: &Record, theirs: &Record) -> Option<
         company.map_or("", |it| it.text(reference(side))).to_owned()
     };
     let (crm, desk) = (company(Side::Crm, mine), company(Side::Desk, theirs));
-    // A company that was deleted takes nobody out of it on the other side.
+    // A company that was deleted takes nobody out of it on the other side, nor when it is back without them.
     let lost = |side: Side, here: &str, there: &str| {
-        here.is_empty() && has_ended(accounts.of(side), Kind::Company, there)
+        let account = accounts.of(side);
+        let mut back = account.companies.values().filter(|it| it.back);
+        let is_back = back.any(|it| it.text(reference(side)) == there);
+        here.is_empty() && (is_back || has_ended(account, Kind::Company, there))
     };
     let lost = lost(Side::Crm, &crm, &desk) || lost(Side::Desk, &desk, &crm);
     let name = EMPLOYER;
