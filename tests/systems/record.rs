@@ -47,6 +47,10 @@ pub struct Entry {
 
 /// One record.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four questions, one answer each"
+)]
 pub struct Record {
     pub id: u64,
     pub standing: Standing,
