@@ -62,6 +62,20 @@ proptest! {
     }
 
     #[test]
+    fn a_limit_that_falls_after_a_burst_does_not_stop_us_for_an_hour(
+        lane in proptest::sample::select(Lane::ALL.to_vec()),
+        burst in 1..28_usize,
+    ) {
+        let mut book = book(ALL);
+        book.step(Step::Want(Lane::Vip, Class::OTHER, 2, burst))?;
+        let fallen = Headers { limit: Reading::Number(1.0), ..Headers::default() };
+        book.step(Step::Answer(0, fallen))?;
+        book.finish_all();
+        let (waited, _) = book.until_it_goes(lane, Class::OTHER);
+        prop_assert!(waited <= Duration::from_mins(5), "waited {waited:?}");
+    }
+
+    #[test]
     fn a_refusal_never_makes_us_faster(
         steps in steps(),
         wait in proptest::option::of(0..100_u64),

@@ -149,6 +149,8 @@ impl Meter {
         self.widen(allowed, now);
         let passed = now.saturating_sub(self.paced_at).as_secs_f64();
         self.paced_at = now;
+        // What has left the window is owed no more: after a limit has fallen it would be paid back for hours.
+        self.credit = self.credit.max(self.lowest_credit());
         if let Some(allowed) = self.capped(allowed) {
             self.other_pace = pace;
             let pace = pace.unwrap_or_else(|| self.pace(allowed));
@@ -282,8 +284,12 @@ impl Meter {
     pub(super) fn take(&mut self, cost: u32) {
         self.in_flight += cost;
         // A call that went ahead of the pace is made up for within a window.
-        let lowest = -f64::from(self.used()).max(1.0);
-        self.credit = (self.credit - f64::from(cost)).max(lowest);
+        self.credit = (self.credit - f64::from(cost)).max(self.lowest_credit());
+    }
+
+    /// No more is owed to an even pace than the window holds.
+    fn lowest_credit(&self) -> f64 {
+        -f64::from(self.used()).max(1.0)
     }
 
     /// The outcome of a call of `planned` cost is known.
