@@ -149,11 +149,13 @@ fn certified(certificate: &Json) -> String {
         number(&format!("/drifted/{side}/changed")) + number(&format!("/drifted/{side}/vanished"))
     };
     format!(
-        "\nall {} records were compared at {}: {} of {} pairs equal, {} held, {} parked, {} with a value that cannot cross over yet, {} left to do; {} shadowed; polling had missed {} in crm, {} in freshdesk",
+        "\nall {} records were compared at {}: {} of {} pairs equal, {} that are to differ, {} outside of the scope, {} held, {} parked, {} with a value that cannot cross over yet, {} left to do; {} shadowed; polling had missed {} in crm, {} in freshdesk",
         harmless(word("/kind").unwrap_or("?")),
         harmless(word("/finished_at").unwrap_or("?")),
         number("/equal"),
         number("/linked"),
+        number("/apart"),
+        number("/out_of_scope"),
         number("/held"),
         number("/parked"),
         number("/waiting"),

@@ -31,6 +31,24 @@ pub struct Merged {
     pub kept: Vec<String>,
 }
 
+impl Merged {
+    /// Whether there is nothing to do, to take note of or to tell.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        let Self {
+            changes,
+            agreed,
+            notices,
+            kept,
+        } = self;
+        notices.is_empty()
+            && kept.is_empty()
+            && Side::BOTH
+                .into_iter()
+                .all(|side| changes.of(side).is_empty() && agreed.of(side).is_empty())
+    }
+}
+
 /// A field that nothing is done about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {

@@ -2,32 +2,37 @@
 
 use super::rows::bulk;
 use super::{Ingest, Store, StoreError};
-use crate::model::{Kind, Side};
+use crate::model::{Kind, LinkId, Side};
 use sqlx::SqliteConnection;
 
 /// How far before the last look for changes a change must lie to be one that polling has missed, in
 /// milliseconds: what is younger, the next look shows.
 const YOUNG: i64 = 600_000;
 
-/// Where the records of one kind stand.
+/// What the state knows of a pair beside what its two records show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Linked {
+    /// Which pair.
+    pub link: LinkId,
+    /// Whether it is to be planned again.
+    pub dirty: bool,
+    /// Whether something of it waits for a person.
+    pub held: bool,
+    /// Whether a write of it failed or was refused.
+    pub parked: bool,
+    /// Whether a value of it waits for a company's counterpart, or cannot cross over.
+    pub stuck: bool,
+}
+
+/// Records of one kind that no pair is counted with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stand {
-    /// Pairs.
-    pub linked: u64,
-    /// Pairs that are as both sides agreed, and of which nothing waits or failed.
-    pub equal: u64,
-    /// Pairs of which something waits for a person.
-    pub held: u64,
+pub struct Others {
     /// Pairs and unlinked records of which a write failed or was refused.
     pub parked: u64,
     /// Unlinked records that share a key with others.
     pub shadowed: u64,
     /// Unlinked records that are left alone for another reason.
     pub alone: u64,
-    /// Pairs of which a value waits for a company's counterpart, or cannot cross over.
-    pub waiting: u64,
-    /// Pairs that are to be planned again.
-    pub open: u64,
 }
 
 /// What was found on one side that polling had not shown.
@@ -166,46 +171,63 @@ impl Store {
         Ok(!doubted)
     }
 
-    /// Where all records of `kind` stand.
+    /// Up to `limit` pairs of `kind` with links above `after`, in their order.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn stand(&mut self, kind: Kind) -> Result<Stand, StoreError> {
-        let row: (i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
+    pub async fn linked_pairs(
+        &mut self,
+        kind: Kind,
+        after: LinkId,
+        limit: i64,
+    ) -> Result<Vec<Linked>, StoreError> {
+        let rows: Vec<(i64, bool, bool, bool, bool)> = sqlx::query_as(
             "WITH waits AS (SELECT record FROM hold WHERE kind = ?1 AND record IS NOT NULL
                              UNION SELECT record FROM guarded WHERE kind = ?1),
-                  parked AS (SELECT record FROM outbox WHERE kind = ?1),
-                  stuck AS (SELECT record FROM waiting UNION SELECT record FROM notice),
-                  pair AS (SELECT l.crm, l.desk,
-                             max(r.dirty OR (r.base IS NOT NULL AND r.base <> r.image)) AS open
-                           FROM link AS l CROSS JOIN record AS r ON r.id IN (l.crm, l.desk)
-                           WHERE l.kind = ?1 GROUP BY l.id)
-             SELECT (SELECT count(*) FROM pair),
-                    (SELECT count(*) FROM pair WHERE NOT open AND NOT (crm IN waits OR desk IN waits)
-                       AND NOT (crm IN parked OR desk IN parked)),
-                    (SELECT count(*) FROM pair WHERE crm IN waits OR desk IN waits),
-                    (SELECT count(DISTINCT record) FROM parked),
-                    (SELECT count(*) FROM record WHERE kind = ?1 AND standing = 'shadowed' AND presence = 'live'),
-                    (SELECT count(*) FROM record WHERE kind = ?1 AND link IS NULL AND presence = 'live'
-                       AND standing IS NOT 'shadowed'),
-                    (SELECT count(*) FROM pair WHERE open AND (crm IN stuck OR desk IN stuck)
-                       AND NOT (crm IN waits OR desk IN waits) AND NOT (crm IN parked OR desk IN parked)),
-                    (SELECT count(*) FROM pair WHERE open AND NOT (crm IN stuck OR desk IN stuck)
-                       AND NOT (crm IN waits OR desk IN waits) AND NOT (crm IN parked OR desk IN parked))",
+                  failed AS (SELECT record FROM outbox WHERE kind = ?1),
+                  stops AS (SELECT record FROM waiting UNION SELECT record FROM notice)
+             SELECT l.id AS link, c.dirty OR d.dirty AS dirty,
+                    l.crm IN waits OR l.desk IN waits AS held,
+                    l.crm IN failed OR l.desk IN failed AS parked,
+                    l.crm IN stops OR l.desk IN stops AS stuck
+             FROM link AS l CROSS JOIN record AS c ON c.id = l.crm CROSS JOIN record AS d ON d.id = l.desk
+             WHERE l.kind = ?1 AND l.id > ?2 ORDER BY l.id LIMIT ?3",
+        )
+        .bind(kind.word())
+        .bind(after.0)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        let linked = |(link, dirty, held, parked, stuck)| Linked {
+            link: LinkId(link),
+            dirty,
+            held,
+            parked,
+            stuck,
+        };
+        Ok(rows.into_iter().map(linked).collect())
+    }
+
+    /// The records of `kind` that are no pair's, and all those of which a write failed.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn others(&mut self, kind: Kind) -> Result<Others, StoreError> {
+        let row: (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(DISTINCT record) FROM outbox WHERE kind = ?1),
+                    count(*) FILTER (WHERE standing = 'shadowed'),
+                    count(*) FILTER (WHERE link IS NULL AND standing IS NOT 'shadowed')
+             FROM record WHERE kind = ?1 AND presence = 'live'",
         )
         .bind(kind.word())
         .fetch_one(&mut self.connection)
         .await?;
-        Ok(Stand {
-            linked: row.0.unsigned_abs(),
-            equal: row.1.unsigned_abs(),
-            held: row.2.unsigned_abs(),
-            parked: row.3.unsigned_abs(),
-            shadowed: row.4.unsigned_abs(),
-            alone: row.5.unsigned_abs(),
-            waiting: row.6.unsigned_abs(),
-            open: row.7.unsigned_abs(),
+        Ok(Others {
+            parked: row.0.unsigned_abs(),
+            shadowed: row.1.unsigned_abs(),
+            alone: row.2.unsigned_abs(),
         })
     }
 

@@ -43,7 +43,7 @@ mod work;
 pub use adoption::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
 pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
-pub use drift::{Drift, Stand};
+pub use drift::{Drift, Linked, Others};
 pub use finish::{Finish, Stored, Verb};
 pub use flap::PastWrites;
 pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, WaitingClass};

@@ -91,22 +91,50 @@ impl Store {
         Ok(())
     }
 
-    /// Goes through all linked pairs of `kind` and marks those for planning of which a side is not
-    /// what it was when both last agreed. Of those that wait behind a hold over their class that is
-    /// known: marked, they would pass for changed since, and an answer would not be one to them.
-    /// Returns how many records that are.
+    /// Up to `limit` pairs of `kind` with links above `after` of which a side is not what it was when both
+    /// last agreed, and that wait for nothing. Of those that wait behind a hold over their class that is known:
+    /// marked, they would pass for changed since, and an answer would not be one to them.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn audit(&mut self, kind: Kind) -> Result<u64, StoreError> {
-        let found = sqlx::query(
-            "UPDATE record SET dirty = 1
-             WHERE kind = ?1 AND link IS NOT NULL AND base IS NOT NULL AND base <> image
-               AND NOT EXISTS (SELECT 1 FROM link AS l JOIN guarded AS g ON g.record = l.crm
-                               WHERE l.id = record.link AND g.answer IS NULL)",
+    pub async fn moved_away(
+        &mut self,
+        kind: Kind,
+        after: LinkId,
+        limit: i64,
+    ) -> Result<Vec<LinkId>, StoreError> {
+        let links: Vec<i64> = sqlx::query_scalar(
+            "SELECT l.id FROM link AS l CROSS JOIN record AS c ON c.id = l.crm CROSS JOIN record AS d ON d.id = l.desk
+             WHERE l.kind = ?1 AND l.id > ?2 AND (c.base <> c.image OR d.base <> d.image)
+               AND NOT EXISTS (SELECT 1 FROM guarded AS g WHERE g.record = l.crm AND g.answer IS NULL)
+             ORDER BY l.id LIMIT ?3",
         )
         .bind(kind.word())
+        .bind(after.0)
+        .bind(limit)
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(links.into_iter().map(LinkId).collect())
+    }
+
+    /// Marks for planning the records of these pairs that are not what they were when both last agreed. Returns
+    /// how many that are.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn plan_again(&mut self, links: &[LinkId]) -> Result<u64, StoreError> {
+        if links.is_empty() {
+            return Ok(0);
+        }
+        let found = sqlx::query(
+            "UPDATE record SET dirty = 1 WHERE base <> image AND id IN (
+               SELECT id FROM (SELECT l.crm AS id FROM json_each(?1) AS it CROSS JOIN link AS l ON l.id = it.value
+                               UNION ALL
+                               SELECT l.desk FROM json_each(?1) AS it CROSS JOIN link AS l ON l.id = it.value))",
+        )
+        .bind(bulk(links)?)
         .execute(&mut self.connection)
         .await?;
         Ok(found.rows_affected())

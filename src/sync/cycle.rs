@@ -142,20 +142,6 @@ impl Engine {
         Ok(true)
     }
 
-    /// Goes through all linked pairs and marks those that do not agree for planning, whether or not
-    /// anything was read of them. Returns how many records that are.
-    ///
-    /// # Errors
-    ///
-    /// Where the state fails.
-    pub async fn audit(&mut self) -> Result<u64, CycleError> {
-        let mut found = 0;
-        for kind in Kind::BOTH {
-            found += self.store.audit(kind).await?;
-        }
-        Ok(found)
-    }
-
     async fn report(
         &mut self,
         reconcile: bool,

@@ -18,8 +18,12 @@ pub struct Certificate {
     pub finished_at: DateTime<Utc>,
     /// Pairs.
     pub linked: u64,
-    /// Of which so many are as both sides agreed.
+    /// Of which so many show the same on both sides.
     pub equal: u64,
+    /// That differ, and are to: a person wanted it so, or nothing may be done about it.
+    pub apart: u64,
+    /// Of which a side takes no part.
+    pub out_of_scope: u64,
     /// Of which something waits for a person.
     pub held: u64,
     /// Pairs and records of which a write failed or was refused.
@@ -87,7 +91,8 @@ impl Engine {
         kind: Kind,
         began_at: DateTime<Utc>,
     ) -> Result<(), CycleError> {
-        let stand = self.store.stand(kind).await?;
+        let pairs = self.survey(kind).await?;
+        let others = self.store.others(kind).await?;
         let drifted = Pair {
             crm: self.store.drift(Side::Crm, kind).await?.into(),
             desk: self.store.drift(Side::Desk, kind).await?.into(),
@@ -96,14 +101,16 @@ impl Engine {
             kind: kind.word(),
             began_at,
             finished_at: self.clock.now(),
-            linked: stand.linked,
-            equal: stand.equal,
-            held: stand.held,
-            parked: stand.parked,
-            waiting: stand.waiting,
-            open: stand.open,
-            shadowed: stand.shadowed,
-            unlinked: stand.alone,
+            linked: pairs.linked,
+            equal: pairs.equal,
+            apart: pairs.apart,
+            out_of_scope: pairs.out_of_scope,
+            held: pairs.held,
+            parked: others.parked,
+            waiting: pairs.waiting,
+            open: pairs.open,
+            shadowed: others.shadowed,
+            unlinked: others.alone,
             drifted,
         };
         let text = serde_json::to_string(&certificate).map_err(StoreError::from)?;
@@ -116,6 +123,8 @@ impl Engine {
             minutes,
             linked = certificate.linked,
             equal = certificate.equal,
+            apart = certificate.apart,
+            out_of_scope = certificate.out_of_scope,
             held = certificate.held,
             parked = certificate.parked,
             waiting = certificate.waiting,

@@ -31,6 +31,7 @@ mod reconcile;
 mod report;
 mod spending;
 mod support;
+mod survey;
 mod tickets;
 mod waits;
 mod wary;

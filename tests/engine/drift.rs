@@ -1,10 +1,24 @@
 //! What a reading of everything says about polling: what it had missed, and that the rest is equal.
 
+use crate::guards::Office;
 use crate::world::{World, cycle, reconcile};
 use chrono::TimeDelta;
+use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
-use deskbridge::store::Report;
+use deskbridge::store::{Answer, Report};
+use deskbridge::sync::Engine;
 use serde_json::{Value as Json, json};
+
+/// Only customers take part, and a rule looks at a field that is not mapped.
+const WATCHED: &str = r#"
+[[ticket_rule]]
+name     = "vip"
+when     = { record = "contact", field = "customer_tier", in = ["vip"] }
+priority = "urgent"
+
+[contacts.scope]
+crm = { field = "lifecyclestage", in = ["customer"] }
+"#;
 
 async fn certificate(world: &World) -> Json {
     let mut state = Report::open(&world.state()).await.unwrap();
@@ -87,4 +101,76 @@ async fn what_polling_has_missed_is_counted_and_not_passed_over_in_silence() {
     reconcile(&mut engine).await;
     let said = certificate(&world).await;
     assert_eq!(said["drifted"]["freshdesk"]["changed"], json!(0));
+}
+
+/// Contacts of whom only customers take part, with a ticket rule on a field that is not mapped.
+async fn watched() -> (World, SimClock, Engine, Vec<u64>) {
+    let (mut world, clock) = World::timed().await;
+    world.mapping.push_str(WATCHED);
+    let ids = (0..5)
+        .map(|number| {
+            let email = format!("p{number}@acme.test");
+            world.crm_contact(&[
+                ("email", &email),
+                ("firstname", "P"),
+                ("customer_tier", "standard"),
+                ("lifecyclestage", "customer"),
+            ])
+        })
+        .collect();
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    (world, clock, engine, ids)
+}
+
+async fn read_all(world: &World, clock: &SimClock, engine: &mut Engine) -> Json {
+    clock.advance(TimeDelta::hours(24));
+    reconcile(engine).await;
+    certificate(world).await
+}
+
+fn counts<const N: usize>(said: &Json, names: [&str; N]) -> [u64; N] {
+    names.map(|name| said[name].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn pairs_are_equal_also_where_a_field_that_is_not_mapped_decides_about_them() {
+    let (world, clock, mut engine, ids) = watched().await;
+    let said = read_all(&world, &clock, &mut engine).await;
+    assert_eq!(
+        counts(&said, ["linked", "equal", "open"]),
+        [5, 5, 0],
+        "{said}"
+    );
+    // What is not mapped changes, and is nobody's business but the rule's.
+    world.crm_edit(ids[0], &[("customer_tier", "vip")]);
+    clock.advance(TimeDelta::minutes(1));
+    cycle(&mut engine).await;
+    let said = read_all(&world, &clock, &mut engine).await;
+    assert_eq!(counts(&said, ["equal", "open"]), [5, 0], "{said}");
+    assert_eq!(engine.audit().await.unwrap(), 0, "nothing is planned again");
+}
+
+#[tokio::test]
+async fn who_left_the_scope_is_neither_equal_nor_left_to_do_for_ever() {
+    let (world, clock, mut engine, ids) = watched().await;
+    world.crm_edit(ids[0], &[("lifecyclestage", "other"), ("phone", "+4")]);
+    clock.advance(TimeDelta::minutes(1));
+    cycle(&mut engine).await;
+    let said = read_all(&world, &clock, &mut engine).await;
+    let shown = counts(&said, ["linked", "equal", "out_of_scope", "open"]);
+    assert_eq!(shown, [5, 4, 1, 0], "{said}");
+    assert_eq!(engine.audit().await.unwrap(), 0, "nothing is planned again");
+}
+
+#[tokio::test]
+async fn a_difference_that_a_person_wanted_is_not_certified_as_equal() {
+    let mut office = Office::new().await;
+    office.edit(0..7, &[("phone", "+2")]);
+    office.turn().await;
+    office.answer(Answer::Discard).await;
+    office.turn().await;
+    let said = read_all(&office.world, &office.clock, &mut office.engine).await;
+    let shown = counts(&said, ["linked", "equal", "apart", "held", "open"]);
+    assert_eq!(shown, [10, 3, 7, 0, 0], "{said}");
 }

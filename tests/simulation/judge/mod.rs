@@ -53,7 +53,7 @@ fn certified(life: &Life, ledger: &Ledger, differ: &BTreeMap<&str, u64>, wrong: 
         let sound = of("linked") == links
             && of("open") == 0
             && of("equal") <= links
-            && rest <= of("held") + of("parked") + of("waiting")
+            && rest <= of("apart") + of("out_of_scope") + of("held") + of("parked") + of("waiting")
             && differ[kind.word()] <= rest;
         if !sound {
             let differ = differ[kind.word()];
