@@ -1,6 +1,6 @@
 //! What becomes of holds and answers later: an answer is about what was shown, and about nothing else.
 
-use super::guards::Office;
+use super::office::Office;
 use crate::world::program::{code, output, parsed, write_config};
 use crate::world::{World, attempt, cycle, reconcile};
 use chrono::TimeDelta;

@@ -1,6 +1,6 @@
 //! An answer is one to what the person was shown, whatever joins, changes or breaks off meanwhile.
 
-use super::guards::{GUARDS, Office};
+use super::office::{GUARDS, Office};
 use crate::world::hooked::Hook;
 use crate::world::{attempt, reconcile};
 use chrono::TimeDelta;

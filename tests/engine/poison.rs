@@ -1,6 +1,6 @@
 //! Records that a system has a fault with, again and again: they wait, and nobody waits with them.
 
-use crate::guards::Office;
+use crate::office::Office;
 use crate::world::hooked::Hooked;
 use crate::world::{EngineClock, World, attempt, cycle, quiet};
 use chrono::TimeDelta;

@@ -1,0 +1,118 @@
+//! `deskbridge revert`: a person sees what goes back before it does, and how it ended.
+
+use crate::world::World;
+use crate::world::program::{code, output, parsed, said, write_config};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_sees_what_goes_back_before_it_does_and_says_yes() {
+    let world = World::new().await;
+    write_config(&world);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    world.crm_edit(ada, &[("phone", "+2")]);
+    let report = parsed(&output(&world, &["sync", "--json"]));
+    let number = report["id"].to_string();
+    let phone = || world.desk_by_email("ada@acme.test").phone;
+
+    // Nobody answers, so nothing happens.
+    let unanswered = output(&world, &["revert", &number]);
+    assert_eq!(code(&unanswered), 64, "{}", said(&unanswered));
+    let told = said(&unanswered);
+    assert!(
+        told.contains("phone: \"+1\" (base \"+2\", crm \"+2\", freshdesk \"+2\"; takes back run"),
+        "{told}"
+    );
+    assert_eq!(phone().as_deref(), Some("+2"));
+
+    let done = output(&world, &["revert", &number, "--yes"]);
+    assert_eq!(code(&done), 0, "{}", said(&done));
+    assert!(said(&done).contains("takes it back"), "{}", said(&done));
+    assert_eq!(phone().as_deref(), Some("+1"));
+    for _ in 0..3 {
+        let report = parsed(&output(&world, &["sync", "--json"]));
+        assert_eq!(report["updated"], 0, "{report}");
+    }
+
+    for nonsense in [
+        &["revert", "999", "--yes"][..],
+        &["revert", "0", "--yes"],
+        &["revert", "-3", "--yes"],
+        &["revert", &number, "--yes"],
+        &["revert", &number, "--field", "shoe_size", "--yes"],
+        &["revert", &number, "--record", "nobody@acme.test", "--yes"],
+        &["revert", &number, "--record", "17", "--yes"],
+        &["revert", &number, "--since", "yesterday", "--yes"],
+        &["revert", "ada", "--yes"],
+        &["revert", "--yes"],
+    ] {
+        world.forget_calls();
+        let refused = output(&world, nonsense);
+        assert_eq!(code(&refused), 64, "{nonsense:?}: {}", said(&refused));
+        assert_eq!(world.writes(), [""; 0], "{nonsense:?}");
+    }
+    assert!(said(&output(&world, &["revert", "999"])).contains("there was no run 999"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_go_back_ends_with_a_code_of_its_own() {
+    let world = World::new().await;
+    write_config(&world);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+        ("jobtitle", "A"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    world.crm_edit(ada, &[("phone", "+2"), ("jobtitle", "B")]);
+    let report = parsed(&output(&world, &["sync", "--json"]));
+    let number = report["id"].to_string();
+    let there = world.desk_by_email("ada@acme.test").id;
+    world
+        .desk
+        .edit_contact(there, &json!({"phone": "+9"}))
+        .unwrap();
+    let done = output(&world, &["revert", &number, "--yes", "--json"]);
+    assert_eq!(code(&done), 79, "{}", said(&done));
+    let done = parsed(&done);
+    assert_eq!(done["skipped"][0]["field"], "phone");
+    assert_eq!(done["skipped"][0]["freshdesk_id"], there.to_string());
+    assert_eq!(done["changes"][0]["fields"][0]["result"], "A");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_taken_back_behind_a_running_instance() {
+    let world = World::new().await;
+    write_config(&world);
+    world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let engine = world.engine_of_another_process();
+    world.forget_calls();
+    let refused = output(&world, &["revert", "1", "--yes"]);
+    assert_eq!(code(&refused), 73, "{}", said(&refused));
+    assert!(said(&refused).contains("in use by another deskbridge; stop that one"));
+    assert_eq!(world.writes(), [""; 0]);
+    drop(engine);
+}
+
+trait Busy {
+    /// The state's lock, as a running daemon holds it.
+    fn engine_of_another_process(&self) -> std::fs::File;
+}
+
+impl Busy for World {
+    fn engine_of_another_process(&self) -> std::fs::File {
+        let lock = std::fs::File::create(self.dir.path().join("state.db.lock")).unwrap();
+        lock.lock().unwrap();
+        lock
+    }
+}
