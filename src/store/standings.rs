@@ -211,6 +211,24 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
+    /// Whether the tickets of any of these customers have to be read.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn is_unread(&mut self, records: &[i64]) -> Result<bool, StoreError> {
+        if records.is_empty() {
+            return Ok(false);
+        }
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM json_each(?1) AS it CROSS JOIN standing AS s
+               ON s.record = it.value AND s.phase = 'begun')",
+        )
+        .bind(bulk(records)?)
+        .fetch_one(&mut self.connection)
+        .await?)
+    }
+
     /// A pass over all tickets begins: it reads those of everybody who is there and whose standing has
     /// begun.
     ///

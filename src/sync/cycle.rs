@@ -4,8 +4,7 @@ use super::observe::Observation;
 use super::{CycleOutcome, CycleReport, Engine, Tally, spending};
 use crate::clock::monotonic;
 use crate::model::{Kind, Pair, Side};
-use crate::remote::lane::in_lane;
-use crate::remote::{Lane, Spending};
+use crate::remote::Spending;
 use crate::store::{CycleEnd, PassKind, StoreError};
 use chrono::{DateTime, Utc};
 
@@ -104,8 +103,7 @@ impl Engine {
     /// Decides and writes, on what was read.
     async fn act(&mut self, reconcile: bool, tally: &mut Tally) -> Result<(), CycleError> {
         // The tickets of customers whose standing changed go before everything else that is written.
-        Box::pin(in_lane(Lane::Vip, self.tickets(tally))).await?;
-        let unread = self.store.begun_count().await?;
+        Box::pin(self.tickets_first(tally)).await?;
         self.until = self.slice.map(|slice| monotonic() + slice);
         let mappings = self.mappings.clone();
         for mapping in &mappings {
@@ -113,10 +111,8 @@ impl Engine {
                 Box::pin(self.reconcile(mapping, tally)).await?;
             }
         }
-        if self.store.begun_count().await? > unread {
-            // Customers who only now have a counterpart.
-            Box::pin(in_lane(Lane::Vip, self.tickets(tally))).await?;
-        }
+        // Customers who only now have a counterpart.
+        Box::pin(self.tickets_last(tally)).await?;
         self.support(reconcile, tally).await
     }
 

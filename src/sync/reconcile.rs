@@ -165,13 +165,15 @@ impl Engine {
             tally.linked += linked;
             let decided = self.sift(gate, &said, decided).await?;
             let (begun, writes) = (monotonic(), !decided.jobs.is_empty());
-            in_lane(lane, self.carry_out(decided, tally)).await?;
+            let customers = in_lane(lane, self.carry_out(decided, tally)).await?;
+            let took = begun.elapsed();
+            Box::pin(self.tickets_between(&customers, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
             }
             // What was only linked says nothing of how long writes take.
             if writes {
-                chunk = self.next_chunk(chunk, begun.elapsed());
+                chunk = self.next_chunk(chunk, took);
             }
         }
     }
@@ -305,13 +307,15 @@ impl Engine {
             }
             let decided = self.sift(gate, &said, decided).await?;
             let (begun, writes) = (monotonic(), !decided.jobs.is_empty());
-            in_lane(lane, self.carry_out(decided, tally)).await?;
+            let customers = in_lane(lane, self.carry_out(decided, tally)).await?;
+            let took = begun.elapsed();
+            Box::pin(self.tickets_between(&customers, tally)).await?;
             if self.leaves_the_rest(full, tally) {
                 return Ok(false);
             }
             // What was only linked says nothing of how long writes take.
             if writes {
-                chunk = self.next_chunk(chunk, begun.elapsed());
+                chunk = self.next_chunk(chunk, took);
             }
         }
     }
@@ -390,7 +394,12 @@ impl Engine {
         Ok(looked)
     }
 
-    async fn carry_out(&mut self, decided: Decided, tally: &mut Tally) -> Result<(), CycleError> {
+    /// Takes over what was decided and sends it. Returns the customers in the CRM who were linked by it.
+    async fn carry_out(
+        &mut self,
+        decided: Decided,
+        tally: &mut Tally,
+    ) -> Result<Vec<i64>, CycleError> {
         let Decided {
             mut adoption,
             mut jobs,
@@ -414,7 +423,9 @@ impl Engine {
                 "a value cannot cross over; the record's other fields go on"
             );
         }
-        self.execute(jobs, &numbers, tally).await
+        self.execute(jobs, &numbers, tally).await?;
+        let linked = adoption.links.iter().map(|link| link.rows.crm);
+        Ok(linked.collect())
     }
 
     async fn companies_of(&mut self, rows: Vec<&mut LooseRow>) -> Result<(), CycleError> {

@@ -41,6 +41,8 @@ pub struct Tally {
     pub tickets: super::TicketTally,
     /// Changes of tickets that were sent and that nobody had approved.
     pub(super) tickets_sent: u64,
+    /// When tickets were last looked at.
+    pub(super) looked_at_tickets: super::tickets::LastLook,
     /// What went wrong with the systems; one entry a side and sort of error.
     pub troubles: Vec<Trouble>,
     /// Whether the cycle has left work for the next one.

@@ -12,12 +12,14 @@
 
 mod act;
 mod approved;
+mod between;
 mod bulk;
 mod gate;
 mod note;
 mod read;
 mod write;
 
+pub(super) use between::LastLook;
 pub(super) use bulk::JOB_LOOKS;
 
 use super::vocabulary::{self, Resolved};

@@ -1,6 +1,7 @@
 //! What a customer's standing in the CRM does to their tickets, over real HTTP.
 
 use crate::world::stage::{HIGH, LOW, Stage, URGENT, VIP};
+use crate::world::{World, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::freshdesk::{Action, Automation, Event, TicketSeed};
 use serde_json::json;
@@ -33,6 +34,45 @@ async fn a_customer_who_becomes_a_vip_is_served_first() {
     stage.world.forget_calls();
     stage.turn().await;
     assert_eq!(stage.world.writes(), [""; 0], "a second cycle writes again");
+}
+
+#[tokio::test]
+async fn a_vip_who_was_one_before_the_first_sync_does_not_wait_for_the_end_of_it() {
+    // More than one chunk of planning.
+    const PEOPLE: usize = 600;
+    let (mut world, clock) = World::timed().await;
+    world.mapping.push_str(VIP);
+    let mut tickets = Vec::new();
+    for number in 0..PEOPLE {
+        let email = format!("p{number}@acme.test");
+        let tier = if number == 0 { "vip" } else { "standard" };
+        let (name, phone) = (format!("P {number}"), format!("+49 {number}"));
+        world.crm_contact(&[
+            ("email", &email),
+            ("phone", &phone),
+            ("customer_tier", tier),
+        ]);
+        let person = world.desk_contact(&json!({"name": name, "email": email}));
+        tickets.push(TicketSeed {
+            requester_id: person,
+            status: 2,
+            priority: LOW,
+            ..TicketSeed::default()
+        });
+    }
+    let tickets = world.desk.populate_tickets(tickets);
+    world.forget_calls();
+    let mut engine = world.timed_engine(&clock).await;
+    let report = cycle(&mut engine).await;
+    assert_eq!((report.linked, report.tickets.raised), (PEOPLE as u64, 1));
+    assert_eq!(world.desk.ticket(tickets[0]).unwrap().priority, URGENT);
+    let calls = world.writes();
+    let raised = calls.iter().position(|it| it.contains("/tickets"));
+    let written = calls.iter().rposition(|it| it.contains("/contacts/"));
+    assert!(
+        raised.unwrap() + 80 < written.unwrap(),
+        "{raised:?} {written:?}"
+    );
 }
 
 #[tokio::test]
