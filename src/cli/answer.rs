@@ -9,7 +9,7 @@ use super::output::Output;
 use crate::model::Side;
 use crate::store::{Answer, Answers, HoldView, Report};
 use clap::ValueEnum;
-use stands::stands;
+use stands::{Prospect, Stuck, prospect};
 use std::fmt;
 use std::path::Path;
 
@@ -55,6 +55,9 @@ pub enum Unanswered {
     /// A side was named where there is nothing to choose between.
     #[error("{0} is no conflict, so that there is no side to --take; nothing was written")]
     NoSides(i64),
+    /// The value that would stand cannot cross over.
+    #[error("{0} cannot be approved so, and waits still: {1}; nothing was written")]
+    Stuck(i64, String),
 }
 
 pub(super) async fn approve(named: Option<&Path>, arguments: &Approval) -> Result<Exit, Failure> {
@@ -77,10 +80,14 @@ async fn give(named: Option<&Path>, ids: &[i64], answer: Answer) -> Result<Exit,
     let mut holds = Vec::with_capacity(ids.len());
     for id in ids {
         let hold = state.hold(*id).await?.ok_or(Unanswered::Gone(*id))?;
-        if !stands(&mut known, &config, &hold).await? {
+        let prospect = prospect(&mut known, &config, &hold, answer).await?;
+        if matches!(prospect, Prospect::Settled) {
             return Err(Unanswered::Gone(*id).into());
         }
         may(&hold, answer)?;
+        if let Prospect::Stuck(stuck) = prospect {
+            return Err(Unanswered::Stuck(*id, way_out(*id, &stuck)).into());
+        }
         holds.push(hold);
     }
     let answers: Vec<(i64, Answer)> = ids.iter().map(|id| (*id, answer)).collect();
@@ -124,6 +131,31 @@ fn what_to_do(hold: &HoldView) -> String {
             hold.reason
         ),
     }
+}
+
+/// Why the value of a side cannot stand, and what a person does instead.
+fn way_out(id: i64, stuck: &Stuck) -> String {
+    let Stuck {
+        source,
+        why,
+        company,
+        other_can,
+    } = stuck;
+    let mend = match company {
+        Some(company) => format!(
+            "`deskbridge explain {source}:company:{company}` says why. Mend that and approve it after the next cycle"
+        ),
+        None => format!("change it in {source}, and it is asked about anew"),
+    };
+    let take = if *other_can {
+        let other = source.other();
+        format!(", let the value of {other} stand with `deskbridge approve {id} --take {other}`")
+    } else {
+        String::new()
+    };
+    format!(
+        "the value of {source} cannot cross over: {why}. {mend}{take}, or leave both as they are with `deskbridge discard {id}`"
+    )
 }
 
 /// What was answered, and what comes of it.

@@ -1,7 +1,7 @@
 //! What a person said about one pair, in the place of what the mapping says.
 
 use super::{FieldChange, Merged, NoticeKind, PairState, Rule, merge};
-use crate::mapping::{ConflictPolicy, Mapping};
+use crate::mapping::{ConflictPolicy, Mapping, Untranslatable};
 use crate::model::Side;
 use std::collections::BTreeMap;
 
@@ -55,6 +55,18 @@ pub fn merge_as_told(mapping: &Mapping, pair: &PairState, told: &BTreeMap<String
         keep(mapping, pair, &field, &mut merged);
     }
     merged
+}
+
+impl Merged {
+    /// Whose value of `field` was to stand and cannot cross over, and why.
+    #[must_use]
+    pub fn stuck(&self, field: &str) -> Option<(Side, &Untranslatable)> {
+        let mut notices = self.notices.iter().filter(|it| it.field == field);
+        notices.find_map(|notice| match &notice.kind {
+            NoticeKind::Untranslatable { source, why } => Some((*source, why)),
+            NoticeKind::Held { .. } => None,
+        })
+    }
 }
 
 /// Takes the changes that `unwanted` names out of `merged`: what both sides show there stands until

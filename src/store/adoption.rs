@@ -1,7 +1,7 @@
 //! What was decided about a chunk of records, as the state takes it over.
 
 use super::Verb;
-use super::guard::GuardedRow;
+use super::guard::{Answer, GuardedRow};
 use super::kept::Kept;
 use super::relink::Relinked;
 use crate::model::{Image, Kind, LinkId, Pair, RecordId, Side};
@@ -77,6 +77,17 @@ pub struct HoldRow {
     pub approvable: bool,
 }
 
+/// An answer to a conflict that cannot be carried out: the value that was to stand cannot cross over.
+#[derive(Debug, Clone)]
+pub struct VainAnswer {
+    /// The pair's CRM record.
+    pub row: i64,
+    /// The field.
+    pub field: String,
+    /// What was said.
+    pub answer: Answer,
+}
+
 /// A value that cannot cross over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeRow {
@@ -134,6 +145,8 @@ pub struct Adoption {
     pub shadowing: Vec<i64>,
     /// What waits for a person; what no longer does is forgotten for every planned record.
     pub holds: Vec<HoldRow>,
+    /// Answers that come to nothing: what they were about is asked about again.
+    pub vain: Vec<VainAnswer>,
     /// What cannot cross over; the same.
     pub notices: Vec<NoticeRow>,
     /// `(side, company's id there, contact)`: contacts that wait for their company's counterpart.

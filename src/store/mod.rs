@@ -40,7 +40,7 @@ mod tickets;
 mod upsert;
 mod work;
 
-pub use adoption::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing};
+pub use adoption::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing, VainAnswer};
 pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
 pub use drift::{Drift, Linked, Others};

@@ -466,6 +466,7 @@ impl Decided {
         mine.standings.extend(theirs.standings);
         mine.shadowing.extend(theirs.shadowing);
         mine.holds.extend(theirs.holds);
+        mine.vain.extend(theirs.vain);
         mine.notices.extend(theirs.notices);
         mine.waiting.extend(theirs.waiting);
         mine.settled.extend(theirs.settled);

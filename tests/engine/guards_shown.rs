@@ -190,3 +190,45 @@ async fn a_hold_of_a_cut_short_cycle_is_gone_when_nothing_is_left_of_it() {
     assert_eq!(office.world.holds().await, []);
     assert_eq!(office.waiting().await, 0);
 }
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_carried_out_any_more_is_asked_for_again() {
+    let (mut office, there) = placed().await;
+    let shown = office.only_hold().await;
+    assert_eq!(shown.fields[0]["field"], "company");
+    office.give(shown.id, Answer::Take(Side::Crm)).await;
+    // Before it is carried out, the counterpart of the company that was chosen is deleted for good.
+    let companies = office.world.desk.companies();
+    let chosen = companies.iter().find(|it| it.name == "Acme").unwrap();
+    office.world.desk.delete_company(chosen.id).unwrap();
+    let report = office.engine.cycle(true).await.unwrap();
+    assert_eq!((report.updated, report.held), (0, 1), "{report:?}");
+    let asked = office.only_hold().await;
+    assert_eq!((asked.id, &asked.fields), (shown.id, &shown.fields));
+    office.rests().await;
+    office.give(asked.id, Answer::Take(Side::Desk)).await;
+    assert_eq!(office.turn().await.updated, 1);
+    let other = office.world.desk.contact(there).unwrap().company_id;
+    let other = office.world.desk.company(other.unwrap()).unwrap();
+    assert_eq!(other.name, "Other");
+    office.rests().await;
+}
+
+/// A contact that was put into one company in the CRM and into another in Freshdesk.
+async fn placed() -> (Office, u64) {
+    let mut office = Office::with(3, |world| {
+        world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    })
+    .await;
+    let world = &office.world;
+    let there = world.desk_by_email("c0@acme.test").id;
+    let acme = world.crm_company(&[("name", "Acme")]);
+    let other = world.desk.add_company(&json!({"name": "Other"})).unwrap();
+    let person = world.crm.portal().contact_by_email("c0@acme.test").unwrap();
+    world.crm.portal().associate(person, acme, true).unwrap();
+    let edit = json!({"company_id": other});
+    world.desk.edit_contact(there, &edit).unwrap();
+    office.edit(0..1, &[("firstname", "C")]);
+    assert_eq!(office.turn().await.held, 1);
+    (office, there)
+}

@@ -2,7 +2,7 @@
 
 use super::{Waits, run};
 use crate::store::StoreError;
-use crate::store::adoption::{Adoption, NoticeRow};
+use crate::store::adoption::{Adoption, NoticeRow, VainAnswer};
 use crate::store::rows::{bulk, stamp};
 use chrono::{DateTime, Utc};
 use sqlx::SqliteConnection;
@@ -47,6 +47,7 @@ pub(super) async fn hold(
         )
         .await?;
     }
+    ask_again(&mut *tx, &plan.vain).await?;
     if plan.holds.is_empty() {
         return Ok(());
     }
@@ -83,6 +84,24 @@ pub(super) async fn hold(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Forgets answers that cannot be carried out, but for those that were given in their place meanwhile.
+async fn ask_again(tx: &mut SqliteConnection, vain: &[VainAnswer]) -> Result<(), StoreError> {
+    if vain.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = vain
+        .iter()
+        .map(|it| (it.row, &it.field, it.answer.word()))
+        .collect();
+    run(
+        tx,
+        "UPDATE hold SET answer = NULL WHERE class = 'conflict' AND (record, field, answer) IN (
+           SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1))",
+        &bulk(&rows)?,
+    )
+    .await
 }
 
 /// Returns the notices that were not known before.

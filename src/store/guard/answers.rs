@@ -1,7 +1,7 @@
 //! A person's answers to what is held: given beside a running daemon, carried out by its next cycle.
 
 use crate::model::Side;
-use crate::plan::Class;
+use crate::plan::{Class, Told};
 use crate::store::report::hold_of;
 use crate::store::rows::bulk;
 use crate::store::{HoldView, Store, StoreError, connect, damage, inspect, rights};
@@ -28,6 +28,16 @@ impl Answer {
             Self::Approve => "approve",
             Self::Discard => "discard",
             Self::Take(side) => side.word(),
+        }
+    }
+
+    /// What it says of a conflict.
+    #[must_use]
+    pub const fn told(self) -> Told {
+        match self {
+            Self::Approve => Told::Newest,
+            Self::Discard => Told::Keep,
+            Self::Take(side) => Told::Take(side),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::mapping::Mapping;
 use crate::model::{Kind, Pair, Presence, Value};
 use crate::plan::{Class, DeleteReason, Merged, NoticeKind, Told, clears, leave_be, merge_as_told};
-use crate::store::{Adoption, Answer, Fate, HoldRow, PairRow, Said};
+use crate::store::{Adoption, Fate, HoldRow, PairRow, Said, VainAnswer};
 use std::collections::BTreeMap;
 
 /// What is to be merged after all that people have said about the pair.
@@ -15,6 +15,7 @@ pub(super) fn as_told(
     adoption: &mut Adoption,
 ) -> Merged {
     let mut told = BTreeMap::new();
+    let mut holds = Vec::new();
     for notice in &merged.notices {
         let NoticeKind::Held { values } = &notice.kind else {
             continue;
@@ -28,19 +29,28 @@ pub(super) fn as_told(
             &hold.reason,
         );
         let Some(answer) = said else { continue };
-        let answer = match answer {
-            Answer::Approve => Told::Newest,
-            Answer::Take(side) => Told::Take(side),
-            Answer::Discard => Told::Keep,
-        };
-        told.insert(notice.field.clone(), answer);
-        if answer != Told::Keep {
-            // It is forgotten when the value is written.
-            adoption.holds.push(hold);
-        }
+        told.insert(notice.field.clone(), answer.told());
+        holds.push((hold, answer));
     }
     if !told.is_empty() {
+        let answers = told.len();
         merged = merge_as_told(mapping, &row.state, &told);
+        for (hold, answer) in holds {
+            if merged.stuck(&hold.field).is_some() {
+                told.remove(&hold.field);
+                adoption.vain.push(VainAnswer {
+                    row: hold.row,
+                    field: hold.field,
+                    answer,
+                });
+            } else if answer.told() != Told::Keep {
+                // It is forgotten when the value is written.
+                adoption.holds.push(hold);
+            }
+        }
+        if told.len() < answers {
+            merged = merge_as_told(mapping, &row.state, &told);
+        }
     }
     let discards = [Class::Update, Class::Clear].map(|class| said.discards(row.rows.crm, class));
     if let [update, clear] = discards
