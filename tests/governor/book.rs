@@ -1,14 +1,17 @@
 //! A second count of what the governor lets go, and hands that drive it.
 
-use super::steps::Step;
-use deskbridge::remote::freshdesk::CONTACTS_LIST;
+use crate::account::Account;
+use crate::day::Day;
+use crate::steps::Step;
 use deskbridge::remote::governor::{
-    Class, Decision, Governor, Headers, Lane, Moment, Permit, Portion, Reading, Turn,
+    Class, Decision, Governor, Headers, Lane, Moment, Permit, Portion, Reading, Turn, Why,
 };
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-const MINUTE: i64 = 60_000;
+/// Nobody waits for an answer for longer.
+const LOST: i64 = 2 * 60_000;
 
 /// A call that went.
 #[derive(Debug, Clone, Copy)]
@@ -20,30 +23,43 @@ struct Call {
     settled: Option<i64>,
 }
 
+/// A call that waits, and until when.
+#[derive(Debug)]
+struct Waiting {
+    until: Moment,
+    turn: Turn,
+    lane: Lane,
+    class: Class,
+    cost: u32,
+}
+
 /// The governor and what it let go.
 pub(crate) struct Book {
     pub(crate) governor: Governor,
     pub(crate) now: Moment,
-    portion: Portion,
+    pub(crate) account: Account,
+    pub(crate) portion: Portion,
     limit: f64,
+    day: Option<Day>,
+    /// What a call of a class was last said to cost.
+    costs: BTreeMap<Class, u32>,
     passed: i64,
     calls: Vec<Call>,
     flying: Vec<(usize, Permit)>,
-    waiting: Vec<(Moment, Turn, Class, u32)>,
+    waiting: Vec<Waiting>,
 }
 
 impl Book {
-    pub(crate) fn new(governor: Governor, portion: Portion) -> Self {
-        let limit = governor
-            .clone()
-            .snapshot(Moment::from_millis(0))
-            .limit
-            .unwrap();
+    pub(crate) fn new(account: Account, portion: Portion) -> Self {
+        let limits = account.limits();
         Self {
-            governor,
+            governor: Governor::new(&limits, portion),
             now: Moment::from_millis(1_700_000_000_000),
+            account,
             portion,
-            limit,
+            limit: limits.calls.unwrap(),
+            day: limits.daily.map(Day::new),
+            costs: BTreeMap::new(),
             passed: 0,
             calls: Vec::new(),
             flying: Vec::new(),
@@ -52,7 +68,8 @@ impl Book {
     }
 
     pub(crate) fn clone_without_queue(&self) -> Self {
-        let mut copy = Self::new(self.governor.clone(), self.portion);
+        let mut copy = Self::new(self.account, self.portion);
+        copy.governor = self.governor.clone();
         copy.now = self.now;
         copy
     }
@@ -62,7 +79,14 @@ impl Book {
             Step::Want(lane, class, cost, many) => {
                 for _ in 0..many {
                     let turn = self.governor.turn(lane, class, cost);
-                    self.ask(turn, class, cost)?;
+                    let until = self.now;
+                    self.ask(Waiting {
+                        until,
+                        turn,
+                        lane,
+                        class,
+                        cost,
+                    })?;
                 }
             }
             Step::Pass(millis) => self.pass(millis)?,
@@ -71,23 +95,27 @@ impl Book {
                 self.passed += millis.max(0);
                 self.governor.snapshot(self.now);
                 for waiting in &mut self.waiting {
-                    waiting.0 = self.now;
+                    waiting.until = self.now;
                 }
             }
             Step::Answer(which, headers) => {
-                if let Some(permit) = self.take(which) {
+                if let Some((call, permit)) = self.take(which) {
                     self.governor.answered(permit, &headers, self.now);
                     self.learn(&headers);
+                    self.learn_cost(call, &headers);
+                    if let Some(day) = &mut self.day {
+                        day.see(&headers, self.now);
+                    }
                 }
             }
             Step::Refuse(which, refusal) => {
-                if let Some(permit) = self.take(which) {
+                if let Some((_, permit)) = self.take(which) {
                     self.governor.refused(permit, refusal, self.now);
                     self.learn(&refusal.headers);
                 }
             }
             Step::Fail(which) => {
-                if let Some(permit) = self.take(which) {
+                if let Some((_, permit)) = self.take(which) {
                     self.governor.failed(permit, self.now);
                 }
             }
@@ -103,11 +131,28 @@ impl Book {
         }
     }
 
-    fn take(&mut self, which: usize) -> Option<Permit> {
+    /// What the call cost, and what the next of its class will.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 1 and 100"
+    )]
+    fn learn_cost(&mut self, call: usize, headers: &Headers) {
+        let call = &mut self.calls[call];
+        let Reading::Number(cost @ 0.0..=100.0) = headers.cost else {
+            return;
+        };
+        if self.passed < call.went + LOST {
+            call.cost = cost.ceil().max(1.0) as u32;
+            self.costs.insert(call.class, call.cost);
+        }
+    }
+
+    fn take(&mut self, which: usize) -> Option<(usize, Permit)> {
         let which = which.checked_rem(self.flying.len())?;
         let (call, permit) = self.flying.swap_remove(which);
         self.calls[call].settled = Some(self.passed);
-        Some(permit)
+        Some((call, permit))
     }
 
     fn pass(&mut self, millis: i64) -> Result<(), TestCaseError> {
@@ -115,11 +160,11 @@ impl Book {
         while self.passed < end {
             let next = (self.passed / 250 + 1) * 250;
             self.forward(next.min(end) - self.passed);
-            for (until, turn, class, cost) in std::mem::take(&mut self.waiting) {
-                if until <= self.now {
-                    self.ask(turn, class, cost)?;
+            for waiting in std::mem::take(&mut self.waiting) {
+                if waiting.until <= self.now {
+                    self.ask(waiting)?;
                 } else {
-                    self.waiting.push((until, turn, class, cost));
+                    self.waiting.push(waiting);
                 }
             }
         }
@@ -131,8 +176,11 @@ impl Book {
         self.now = Moment::from_millis(self.now.as_millis() + millis);
     }
 
-    fn ask(&mut self, turn: Turn, class: Class, cost: u32) -> Result<(), TestCaseError> {
-        match self.governor.ask(turn, self.now) {
+    fn ask(&mut self, waiting: Waiting) -> Result<(), TestCaseError> {
+        let (lane, class) = (waiting.lane, waiting.class);
+        let said = self.costs.get(&class).copied().unwrap_or(1);
+        let cost = waiting.cost.max(said);
+        let (until, turn, longest) = match self.governor.ask(waiting.turn, self.now) {
             Decision::Go(permit) => {
                 self.calls.push(Call {
                     class,
@@ -141,56 +189,74 @@ impl Book {
                     settled: None,
                 });
                 self.flying.push((self.calls.len() - 1, permit));
-                self.check(class, cost)?;
+                if let Some(day) = &mut self.day {
+                    day.check(lane, self.portion, self.now)?;
+                    day.take(cost);
+                }
+                return self.check(lane, class, cost);
             }
-            Decision::Wait(turn, until) => {
-                let wait = until.since(self.now);
-                prop_assert!(wait > Duration::ZERO && wait <= Duration::from_secs(2));
-                self.waiting.push((until, turn, class, cost));
+            Decision::Wait(turn, until) => (until, turn, Duration::from_secs(2)),
+            Decision::Closed { turn, until, why } => {
+                let longest = if why == Why::DaySpent {
+                    Duration::from_hours(24)
+                } else {
+                    Duration::from_mins(15)
+                };
+                (until, turn, longest)
             }
-            Decision::Closed { turn, until, .. } => {
-                let wait = until.since(self.now);
-                prop_assert!(wait > Duration::ZERO && wait <= Duration::from_mins(15));
-                self.waiting.push((until, turn, class, cost));
-            }
-        }
+        };
+        let wait = until.since(self.now);
+        prop_assert!(wait > Duration::ZERO && wait <= longest, "{wait:?}");
+        self.waiting.push(Waiting {
+            until,
+            turn,
+            cost,
+            ..waiting
+        });
         Ok(())
     }
 
-    /// The window that ends now holds no more than allowed, wherever in between the calls arrived.
-    fn check(&self, class: Class, cost: u32) -> Result<(), TestCaseError> {
+    /// What calls of the class, or of all, may cost in the window that ends now, wherever in between they arrived.
+    fn cost(&self, class: Option<Class>, window: Duration) -> u32 {
+        let window = i64::try_from(window.as_millis()).unwrap();
         let counts = |call: &&Call| {
-            // Nobody waits for an answer for longer than two minutes.
-            let lost = call.went + 2 * MINUTE;
-            call.settled.unwrap_or(lost).min(lost) + MINUTE > self.passed
+            let lost = call.went + LOST;
+            call.settled.unwrap_or(lost).min(lost) + window > self.passed
         };
-        let cost_of =
-            |calls: &mut dyn Iterator<Item = &Call>| -> u32 { calls.map(|it| it.cost).sum() };
-        let all = cost_of(&mut self.calls.iter().filter(counts));
-        let (share, reserve) = (self.portion.share, self.portion.reserve);
-        let ceiling = self.portion.ceiling.unwrap_or(f64::MAX);
-        // VIPs leave a quarter of the reserve free; and whatever others seem to take, some calls go.
-        let least = self.limit * 0.02;
-        let most = (self.limit * (1.0 - reserve / 4.0))
-            .max(least)
-            .min(self.limit * share);
-        let most = most.min(ceiling).max(1.0);
+        let calls = self.calls.iter().filter(counts);
+        let calls = calls.filter(|it| class.is_none_or(|class| it.class == class));
+        calls.map(|it| it.cost).sum()
+    }
+
+    /// Of a window that holds `limit`, this is the lane's: others keep the reserve, but VIPs most of it; and whatever
+    /// others seem to take, some calls go.
+    pub(crate) fn ours(&self, lane: Lane, limit: f64) -> f64 {
+        let part = if lane == Lane::Vip { 0.25 } else { 1.0 };
+        let most = (limit * (1.0 - self.portion.reserve * part)).max(limit * 0.02);
+        let most = most.min(limit * self.portion.share);
+        most.min(self.portion.ceiling.unwrap_or(f64::MAX)).max(1.0)
+    }
+
+    /// The same of what a class may have by itself.
+    pub(crate) fn ours_of_class(&self, limit: f64) -> f64 {
+        let part = self.portion.share.min(1.0 - self.portion.reserve);
+        (limit * part).max(1.0)
+    }
+
+    /// The windows that end now hold no more than allowed. A call that costs more than that goes alone.
+    fn check(&self, lane: Lane, class: Class, cost: u32) -> Result<(), TestCaseError> {
+        let all = self.cost(None, self.account.limits().per);
+        let most = self.ours(lane, self.limit);
         prop_assert!(
             all == cost || f64::from(all) <= most + 1e-3,
-            "{all} of {most}"
+            "{all} of {most} for {lane:?}"
         );
-        let own = cost_of(
-            &mut self
-                .calls
-                .iter()
-                .filter(counts)
-                .filter(|it| it.class == class),
-        );
-        if class == CONTACTS_LIST {
-            let most = (own_limit(self.limit) * share).max(1.0);
+        if let Some(rate) = self.account.class(class, self.limit) {
+            let own = self.cost(Some(class), rate.per);
+            let most = self.ours_of_class(rate.calls);
             prop_assert!(
                 own == cost || f64::from(own) <= most + 1e-3,
-                "{own} of {most} lists"
+                "{own} of {most} {class:?}"
             );
         }
         Ok(())
@@ -198,12 +264,12 @@ impl Book {
 
     /// Every call in flight is answered.
     pub(crate) fn finish_all(&mut self) {
-        while let Some(permit) = self.take(0) {
+        while let Some((_, permit)) = self.take(0) {
             self.governor
                 .answered(permit, &Headers::default(), self.now);
         }
-        for (_, turn, ..) in std::mem::take(&mut self.waiting) {
-            self.governor.leave(turn);
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.governor.leave(waiting.turn);
         }
     }
 
@@ -255,10 +321,10 @@ impl Book {
         }
     }
 
-    /// Calls that go, summed up by second, when one waits at any time and answers come at once.
-    pub(crate) fn greedy(&mut self, millis: i64) -> Vec<f64> {
+    /// Calls of the class that go, summed up by second, when one waits at any time and answers come at once.
+    pub(crate) fn greedy(&mut self, class: Class, millis: i64) -> Vec<f64> {
         let (mut sent, mut sums) = (0.0, Vec::new());
-        let mut turn = Some(self.governor.turn(Lane::FirstSync, Class::OTHER, 1));
+        let mut turn = Some(self.governor.turn(Lane::FirstSync, class, 1));
         for step in 0..millis / 20 {
             self.forward(20);
             while let Some(asking) = turn.take() {
@@ -267,7 +333,7 @@ impl Book {
                         sent += 1.0;
                         self.governor
                             .answered(permit, &Headers::default(), self.now);
-                        turn = Some(self.governor.turn(Lane::FirstSync, Class::OTHER, 1));
+                        turn = Some(self.governor.turn(Lane::FirstSync, class, 1));
                     }
                     Decision::Wait(again, _) | Decision::Closed { turn: again, .. } => {
                         turn = Some(again);
@@ -282,14 +348,20 @@ impl Book {
         sums
     }
 
-    /// Calls that went, by lane, with so many callers each that ask again after every answer.
-    pub(crate) fn contest(&mut self, callers: [usize; 4], latency: i64, millis: i64) -> [f64; 4] {
+    /// Calls of the class that went, by lane, with so many callers each that ask again after every answer.
+    pub(crate) fn contest(
+        &mut self,
+        class: Class,
+        callers: [usize; 4],
+        latency: i64,
+        millis: i64,
+    ) -> [f64; 4] {
         let mut went = [0.0; 4];
         let mut flying: Vec<(i64, Lane, Permit)> = Vec::new();
         let mut waiting: Vec<(Moment, Lane, Turn)> = Vec::new();
         for lane in Lane::ALL {
             for _ in 0..callers[lane as usize] {
-                waiting.push((self.now, lane, self.governor.turn(lane, Class::OTHER, 1)));
+                waiting.push((self.now, lane, self.governor.turn(lane, class, 1)));
             }
         }
         for at in (0..millis).step_by(10) {
@@ -299,7 +371,7 @@ impl Book {
             for (_, lane, permit) in done {
                 self.governor
                     .answered(permit, &Headers::default(), self.now);
-                waiting.push((self.now, lane, self.governor.turn(lane, Class::OTHER, 1)));
+                waiting.push((self.now, lane, self.governor.turn(lane, class, 1)));
             }
             for (until, lane, turn) in std::mem::take(&mut waiting) {
                 if until > self.now {
@@ -318,17 +390,5 @@ impl Book {
             }
         }
         went
-    }
-}
-
-/// The limit for lists of contacts of an account with `total` calls a minute, by the vendor's table.
-fn own_limit(total: f64) -> f64 {
-    match total {
-        ..=50.0 => f64::MAX,
-        ..200.0 => (total / 10.0).floor().max(1.0),
-        ..400.0 => 20.0,
-        ..700.0 => 100.0,
-        ..1000.0 => 200.0,
-        _ => 300.0,
     }
 }

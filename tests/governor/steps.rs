@@ -1,5 +1,6 @@
 //! What may happen to a governor: work, time, and answers of any kind.
 
+use crate::account::SEARCH;
 use deskbridge::remote::freshdesk::{CONTACTS_LIST, TICKETS_UPDATE};
 use deskbridge::remote::governor::{Class, Headers, Lane, Reading, Refusal, Scope};
 use proptest::prelude::*;
@@ -27,6 +28,7 @@ fn class() -> impl Strategy<Value = Class> {
         Class::OTHER,
         CONTACTS_LIST,
         TICKETS_UPDATE,
+        SEARCH,
         Class("unheard of"),
     ])
 }
@@ -41,16 +43,35 @@ fn reading(most: f64) -> impl Strategy<Value = Reading> {
 }
 
 fn headers() -> impl Strategy<Value = Headers> {
-    (reading(800.0), reading(800.0)).prop_map(|(limit, remaining)| Headers {
-        limit,
-        remaining,
-        ..Headers::default()
+    let rarely = |most: f64| {
+        prop_oneof![
+            9 => Just(Reading::Absent),
+            1 => reading(most),
+        ]
+    };
+    let window = (reading(800.0), reading(800.0), rarely(6.0));
+    (window, rarely(3000.0), rarely(3000.0)).prop_map(|(window, day_limit, day_remaining)| {
+        let (limit, remaining, cost) = window;
+        Headers {
+            limit,
+            remaining,
+            cost,
+            day_limit,
+            day_remaining,
+        }
     })
 }
 
 fn refusal() -> impl Strategy<Value = Refusal> {
     let wait = proptest::option::of(0..1_000_000_u64);
-    let scope = proptest::option::of(proptest::sample::select(vec![Scope::Total, Scope::Class]));
+    let scopes = vec![
+        Scope::Total,
+        Scope::Class,
+        Scope::Total,
+        Scope::Class,
+        Scope::Day,
+    ];
+    let scope = proptest::option::of(proptest::sample::select(scopes));
     (wait, scope, headers()).prop_map(|(wait, scope, headers)| Refusal {
         retry_after: wait.map(Duration::from_secs),
         scope,
@@ -62,7 +83,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let lane = proptest::sample::select(Lane::ALL.to_vec());
     let step = prop_oneof![
-        6 => (lane, class(), 1..4_u32, 1..40_usize)
+        6 => (lane, class(), 1..4_u32, 1..25_usize)
             .prop_map(|(lane, class, cost, many)| Step::Want(lane, class, cost, many)),
         6 => (0..20_000_i64).prop_map(Step::Pass),
         1 => (-10_000_000..10_000_000_i64).prop_map(Step::Jump),

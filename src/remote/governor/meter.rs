@@ -28,6 +28,8 @@ struct Entry {
     sent: Duration,
     settled: Duration,
     cost: u32,
+    /// What all entries before it cost.
+    before: u64,
     /// Whether the server counted it for sure.
     certain: bool,
 }
@@ -52,6 +54,8 @@ pub(super) struct Meter {
     /// How many of the log's entries have left the window.
     gone: usize,
     settled: u32,
+    /// Cost of all entries that there ever were.
+    ever: u64,
     in_flight: u32,
     /// Calls that an even pace would have us send by now; negative after a burst.
     credit: f64,
@@ -89,6 +93,7 @@ impl Meter {
             log: VecDeque::new(),
             gone: 0,
             settled: 0,
+            ever: 0,
             in_flight: 0,
             credit: 1.0,
             paced_at: Duration::ZERO,
@@ -301,8 +306,10 @@ impl Meter {
             sent: call.sent,
             settled: now,
             cost: call.cost,
+            before: self.ever,
             certain: call.outcome == Outcome::Counted,
         });
+        self.ever += u64::from(call.cost);
         if call.outcome != Outcome::Lost {
             let took = now.saturating_sub(call.sent).as_secs_f64();
             // Follows a rise quickly and a fall slowly.
@@ -314,15 +321,15 @@ impl Meter {
     /// The most of our calls that the server can have counted in the window that ended when it
     /// took a call that was sent at `sent`.
     pub(super) fn ours_at_most(&self, sent: Duration) -> f64 {
-        let since = sent.saturating_sub(self.length);
-        let settled = self.log.iter().rev().take_while(|it| it.settled >= since);
-        f64::from(self.in_flight + settled.map(|it| it.cost).sum::<u32>())
+        self.ours_later(sent.saturating_sub(self.length))
     }
 
     /// Our calls that the server may have taken later than one that was sent at `sent`.
     pub(super) fn ours_later(&self, sent: Duration) -> f64 {
-        let settled = self.log.iter().rev().take_while(|it| it.settled >= sent);
-        f64::from(self.in_flight + settled.map(|it| it.cost).sum::<u32>())
+        let first = self.log.partition_point(|it| it.settled < sent);
+        let later = self.log.get(first).map_or(0, |it| self.ever - it.before);
+        let later = u32::try_from(later).unwrap_or(u32::MAX);
+        f64::from(self.in_flight.saturating_add(later))
     }
 
     /// Our calls that a sliding window must have held when it took a call that was sent at `sent` and

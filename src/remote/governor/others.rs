@@ -21,7 +21,8 @@ pub(super) struct Sighting {
 /// The use of others.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Others {
-    /// Their least possible use in the window up to a time.
+    /// Their least possible use in the window up to a time: the last, and of earlier ones those that are
+    /// higher than all after them.
     levels: VecDeque<(Duration, f64)>,
     /// When the server last forgot calls all at once.
     reset_seen: Option<Duration>,
@@ -35,6 +36,9 @@ impl Others {
     /// Takes in an answer's word; returns whether the server has forgotten calls all at once.
     pub(super) fn see(&mut self, seen: Sighting, window: Duration, now: Duration) -> bool {
         let level = (seen.used - seen.ours_at_most).max(0.0);
+        while self.levels.back().is_some_and(|(_, lower)| *lower <= level) {
+            self.levels.pop_back();
+        }
         self.levels.push_back((now, level));
         let horizon = window + window / 4;
         while self
@@ -93,12 +97,13 @@ impl Others {
     /// Calls that they take in a window of length `window`, as far as one can tell at `now`.
     pub(super) fn expected(&self, window: Duration, now: Duration) -> f64 {
         let horizon = window + window / 4;
-        let mut fresh = self.levels.iter().filter(|(at, _)| *at + horizon >= now);
+        let fresh = |(at, _): &&(Duration, f64)| *at + horizon >= now;
         let level = if self.resets(window, now) {
-            fresh.map(|(_, level)| *level).fold(0.0, f64::max)
+            self.levels.iter().find(fresh)
         } else {
-            fresh.next_back().map_or(0.0, |(_, level)| *level)
+            self.levels.back().filter(fresh)
         };
+        let level = level.map_or(0.0, |(_, level)| *level);
         let growing = self
             .levels
             .back()

@@ -3,19 +3,28 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
-mod governor {
-    pub(crate) mod book;
-    pub(crate) mod steps;
-}
+mod account;
+mod book;
+#[path = "../bench/budget_cases.rs"]
+mod cases;
+mod day;
+mod figures;
+mod laws;
+mod refusals;
+#[path = "../bench/budget_server.rs"]
+mod server;
+mod steps;
+#[path = "../bench/budget_strategies.rs"]
+mod strategies;
+#[path = "../bench/budget_world.rs"]
+mod world;
 
+use account::Account;
+use book::Book;
 use deskbridge::remote::freshdesk::{CONTACTS_LIST, Plan};
 use deskbridge::remote::governor::{
-    Class, Daily, Decision, Governor, Headers, Lane, Limits, Moment, Portion, Reading, Refusal,
-    Scope, Warning, Why,
+    Class, Decision, Headers, Lane, Moment, Portion, Reading, Refusal, Scope, Warning, Why,
 };
-use governor::book::Book;
-use governor::steps::{Step, steps};
-use proptest::prelude::*;
 use std::time::Duration;
 
 const ALL: Portion = Portion {
@@ -25,108 +34,7 @@ const ALL: Portion = Portion {
 };
 
 fn book(portion: Portion) -> Book {
-    Book::new(Governor::new(&Plan::Pro.limits(), portion), portion)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn no_window_holds_more_calls_than_the_account_allows_us(
-        steps in steps(),
-        share in 0.1..=1.0_f64,
-        reserve in 0.0..0.2_f64,
-        ceiling in proptest::option::of(1.0..900.0_f64),
-    ) {
-        let mut book = book(Portion { share, reserve, ceiling });
-        for step in steps {
-            book.step(step)?;
-        }
-    }
-
-    #[test]
-    fn a_call_of_any_lane_goes_within_bounds_whatever_happened_before(
-        steps in steps(),
-        lane in proptest::sample::select(Lane::ALL.to_vec()),
-        jump in -100_000_000..100_000_000_i64,
-    ) {
-        let mut book = book(ALL);
-        for step in steps {
-            book.step(step)?;
-        }
-        book.step(Step::Jump(jump))?;
-        book.finish_all();
-        let (waited, asked) = book.until_it_goes(lane, Class::OTHER);
-        prop_assert!(waited <= Duration::from_mins(20), "waited {waited:?}");
-        prop_assert!(asked <= 20 * 60 + 200, "asked {asked} times in {waited:?}");
-    }
-
-    #[test]
-    fn a_limit_that_falls_after_a_burst_does_not_stop_us_for_an_hour(
-        lane in proptest::sample::select(Lane::ALL.to_vec()),
-        burst in 1..28_usize,
-    ) {
-        let mut book = book(ALL);
-        book.step(Step::Want(Lane::Vip, Class::OTHER, 2, burst))?;
-        let fallen = Headers { limit: Reading::Number(1.0), ..Headers::default() };
-        book.step(Step::Answer(0, fallen))?;
-        book.finish_all();
-        let (waited, _) = book.until_it_goes(lane, Class::OTHER);
-        prop_assert!(waited <= Duration::from_mins(5), "waited {waited:?}");
-    }
-
-    #[test]
-    fn a_refusal_never_makes_us_faster(
-        steps in steps(),
-        wait in proptest::option::of(0..100_u64),
-        class in proptest::bool::ANY,
-    ) {
-        let mut book = book(ALL);
-        for step in steps {
-            book.step(step)?;
-        }
-        book.finish_all();
-        let mut other = book.clone_without_queue();
-        book.go_and(Class::OTHER, |governor, permit, now| {
-            governor.answered(permit, &Headers::default(), now);
-        });
-        other.go_and(Class::OTHER, |governor, permit, now| {
-            let refusal = Refusal {
-                retry_after: wait.map(Duration::from_secs),
-                scope: Some(if class { Scope::Class } else { Scope::Total }),
-                headers: Headers::default(),
-            };
-            governor.refused(permit, refusal, now);
-        });
-        let limit = book.governor.snapshot(book.now).limit.unwrap();
-        let (answered, refused) = (book.greedy(180_000), other.greedy(180_000));
-        for (second, (answered, refused)) in answered.iter().zip(&refused).enumerate() {
-            // Who was held up has more of the window left, a twentieth of which may go ahead of the pace.
-            let ahead = 1.0 + limit / 20.0;
-            prop_assert!(refused <= &(answered + ahead), "{refused} > {answered} after {second} s");
-        }
-    }
-
-    #[test]
-    #[expect(clippy::cast_precision_loss, reason = "few callers, short waits")]
-    fn every_lane_that_waits_gets_its_floor(
-        waiting in proptest::array::uniform4(1..4_usize),
-        plan in proptest::sample::select(vec![Plan::Trial, Plan::Growth, Plan::Pro]),
-        latency in 10..900_i64,
-    ) {
-        let mut book = Book::new(Governor::new(&plan.limits(), ALL), ALL);
-        let went = book.contest(waiting, latency, 30 * 60 * 1000);
-        let all: f64 = went.iter().sum();
-        for lane in Lane::ALL {
-            let (went, callers) = (went[lane as usize], waiting[lane as usize]);
-            // One that asks alone is not there while its answer is on its way.
-            let floor = all * lane.floor() * if callers > 1 { 0.8 } else { 0.4 };
-            // Nor can so many callers make more calls than they wait for answers.
-            let seconds_each = (latency + 1_500) as f64 / 1000.0;
-            let able = callers as f64 * 30.0 * 60.0 / seconds_each;
-            prop_assert!(went >= floor.min(able), "{lane:?} got {went} of {all}");
-        }
-    }
+    Book::new(Account::Freshdesk(Plan::Pro), portion)
 }
 
 #[test]
@@ -202,14 +110,7 @@ fn a_hidden_limit_of_one_class_leaves_the_others_their_pace() {
 
 #[test]
 fn a_spent_day_stops_that_system_until_the_accounts_midnight() {
-    let limits = Limits {
-        daily: Some(Daily {
-            calls: Some(250_000.0),
-            offset_minutes: 120,
-        }),
-        ..Limits::of(190.0, Duration::from_secs(10))
-    };
-    let mut book = Book::new(Governor::new(&limits, ALL), ALL);
+    let mut book = Book::new(Account::Hubspot(190.0, 120), ALL);
     // Two hours before the midnight of an account two hours east.
     book.now = Moment::from_millis(20 * 3_600_000);
     book.go_and(Class::OTHER, |governor, permit, now| {
@@ -234,7 +135,7 @@ fn a_spent_day_stops_that_system_until_the_accounts_midnight() {
 #[test]
 fn a_clock_that_is_set_back_by_a_day_does_not_stop_us_for_a_day() {
     let mut book = book(ALL);
-    book.greedy(90_000);
+    book.greedy(Class::OTHER, 90_000);
     book.now = Moment::from_millis(book.now.as_millis() - 86_400_000);
     let (waited, _) = book.until_it_goes(Lane::Reconcile, Class::OTHER);
     assert!(waited <= Duration::from_secs(2), "{waited:?}");
@@ -252,7 +153,7 @@ fn a_minute_of_a_neighbours_calls_is_left_to_the_neighbour() {
     book.go_and(Class::OTHER, |governor, permit, now| {
         governor.answered(permit, &headers, now);
     });
-    let sent = *book.greedy(60_000).last().unwrap();
+    let sent = *book.greedy(Class::OTHER, 60_000).last().unwrap();
     // 300 are theirs, and chance may make them more by the root of that.
     assert!((60.0..=100.0).contains(&sent), "{sent}");
 }
