@@ -1,6 +1,6 @@
 //! What a reading of everything says about polling: what it had missed, and that the rest is equal.
 
-use crate::guards::Office;
+use crate::office::Office;
 use crate::world::{World, cycle, reconcile};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
