@@ -11,6 +11,10 @@ const YOUNG: i64 = 600_000;
 
 /// What the state knows of a pair beside what its two records show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own, and several may hold at once"
+)]
 pub struct Linked {
     /// Which pair.
     pub link: LinkId,

@@ -155,7 +155,7 @@ pub(super) async fn remember(
     tx: &mut SqliteConnection,
     page: &Ingest<'_>,
 ) -> Result<Vec<RecordId>, StoreError> {
-    let ids: Vec<&str> = page.unread.iter().map(|it| it.id()).collect();
+    let ids: Vec<&str> = page.unread.iter().map(Unread::id).collect();
     let known: Vec<String> = sqlx::query_scalar(
         "SELECT remote_id FROM unread WHERE side = ?1 AND kind = ?2
            AND remote_id IN (SELECT value FROM json_each(?3))",
@@ -208,7 +208,7 @@ pub(super) async fn shown(
     let sighting = |it: &Unread| {
         let mut sighting = it.sighting.clone();
         if !it.keyed {
-            sighting.keys = known.get(it.id())?.clone();
+            sighting.keys.clone_from(known.get(it.id())?);
         }
         Some(sighting)
     };
