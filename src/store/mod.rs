@@ -37,7 +37,6 @@ mod standings;
 mod support;
 mod ticket_row;
 mod tickets;
-mod unread;
 mod upsert;
 mod work;
 
@@ -67,7 +66,6 @@ pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use ticket_row::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
 };
-pub use unread::{DueRead, Unread};
 pub use work::{Fate, LooseRow, PairRow};
 
 use crate::model::Kind;

@@ -41,4 +41,3 @@ mod tickets;
 mod tickets_soak;
 mod tickets_trouble;
 mod unknown_outcomes;
-mod unreadable;

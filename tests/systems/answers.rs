@@ -31,7 +31,6 @@ impl System {
         if cursor.is_none() && changes.is_some() && !trash && self.hushed(state, request.kind) {
             return Page {
                 records: Vec::new(),
-                unread: Vec::new(),
                 next: None,
                 server_time,
             };
@@ -67,7 +66,6 @@ impl System {
             .collect();
         Page {
             records,
-            unread: Vec::new(),
             next: next.map(|place| Cursor(place.to_string())),
             server_time,
         }
