@@ -56,8 +56,8 @@ impl Store {
             // What is not there any more needs no counterpart.
             "DELETE FROM outbox WHERE state <> 'sent' AND action = 'create' AND EXISTS (
                SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence <> 'live')",
-            // What is not there any more, nor linked, is deleted by nobody.
-            "DELETE FROM outbox WHERE state <> 'sent' AND action = 'delete' AND EXISTS (
+            // What is not there any more, nor linked, is changed or deleted by nobody.
+            "DELETE FROM outbox WHERE state <> 'sent' AND action IN ('update', 'delete') AND EXISTS (
                SELECT 1 FROM record AS r WHERE r.id = outbox.record AND r.presence <> 'live' AND r.link IS NULL)",
             "DELETE FROM hold WHERE class = 'duplicate' AND EXISTS (
                SELECT 1 FROM record AS r WHERE r.id = hold.record AND r.presence <> 'live')",

@@ -6,7 +6,7 @@ use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::{Direction, Lens, Mapping};
 use crate::model::{COMPANY, Kind, Presence, RecordId, Side, Value};
 use crate::plan::{PairState, Verdict, identify};
-use crate::store::{Fate, NewLink, PairRow, Relinked};
+use crate::store::{Fate, NewLink, PairRow, Relinked, Verb};
 use std::collections::{BTreeMap, HashSet};
 
 /// How many merges, one into the other, a record is followed through.
@@ -174,6 +174,10 @@ impl Engine {
         });
         // Whatever waited for a person about the one that is gone is settled by this.
         adoption.planned.push(*row.rows.of(side));
+        // So is what failed there: of the new pair, whatever is still wanted is planned anew.
+        for verb in [Verb::Update, Verb::Delete] {
+            adoption.settled.push((*row.rows.of(side), verb.word()));
+        }
         adoption.links.push(NewLink {
             link: number,
             kind,

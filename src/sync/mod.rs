@@ -71,6 +71,10 @@ pub struct Engine {
     /// The longest that a cycle works through what there is to do before it ends, so that the next one
     /// looks around again; without it, a cycle goes on to the end.
     pub slice: Option<Duration>,
+    /// How young a reading of everything has to be so that a reconcile run does not begin it anew; without it,
+    /// each begins all of them. One that is asked for again, since a part of it did not come to its end, would
+    /// else read the rest over and over, and forget what it had found.
+    pub young: Option<TimeDelta>,
     /// When the slice of the cycle at hand is over.
     until: Option<Instant>,
     /// How long bulk jobs of the helpdesk are waited for within a cycle, look by look.
@@ -140,6 +144,7 @@ impl Engine {
             clock,
             stop,
             slice: None,
+            young: None,
             until: None,
             job_looks: tickets::JOB_LOOKS.to_vec(),
             progress: Arc::default(),

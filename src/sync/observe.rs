@@ -139,7 +139,12 @@ impl Engine {
             now - Version(worked_at).time() < keeps
         });
         let since = changes.mark.map(|mark| reach(mark, now, &caps));
-        let listing = reconcile || first || resume.is_some();
+        let is_young = |mark| {
+            let age = now.signed_duration_since(Version(mark).time());
+            self.young.is_some_and(|young| age.abs() < young)
+        };
+        let read_lately = all.mark.is_some_and(is_young);
+        let listing = (reconcile && !read_lately) || first || resume.is_some();
         let mut passes = Vec::new();
         // What changed is read beside a listing too: one may take many cycles, and one that ends too early
         // shows nobody whom it leaves out.

@@ -174,3 +174,29 @@ async fn a_difference_that_a_person_wanted_is_not_certified_as_equal() {
     let shown = counts(&said, ["linked", "equal", "apart", "held", "open"]);
     assert_eq!(shown, [10, 3, 7, 0, 0], "{said}");
 }
+
+#[tokio::test]
+async fn a_side_that_fails_does_not_have_the_other_read_anew_each_hour() {
+    let (world, clock) = World::timed().await;
+    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let mut engine = world.timed_engine(&clock).await;
+    engine.young = Some(TimeDelta::hours(18));
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::hours(24));
+    let faults = &world.desk.backstage().faults;
+    faults.inject("GET", "/api/v2/contacts", Fault::Refuse(500), 1000);
+    engine.cycle(true).await.unwrap();
+    let mark = "SELECT mark FROM pass WHERE side = 'crm' AND kind = 'contact' AND feed = 'all'";
+    let read_at = world.count(mark).await;
+    faults.clear();
+    clock.advance(TimeDelta::hours(1));
+    reconcile(&mut engine).await;
+    assert_eq!(world.count(mark).await, read_at, "it is not read again");
+    let there =
+        "SELECT mark FROM pass WHERE side = 'freshdesk' AND kind = 'contact' AND feed = 'all'";
+    assert!(world.count(there).await > read_at, "the one that failed is");
+    // The next day all of it is read.
+    clock.advance(TimeDelta::hours(24));
+    reconcile(&mut engine).await;
+    assert!(world.count(mark).await > read_at);
+}

@@ -228,6 +228,38 @@ async fn a_freshdesk_contact_merged_into_one_without_a_counterpart_goes_on_as_th
     }
 }
 
+/// Bob, linked, and a second contact of his in Freshdesk that has no counterpart: the world, its clock, the
+/// engine, the CRM's id, Freshdesk's, and the second one's.
+async fn bob_twice() -> (World, SimClock, Engine, u64, u64, u64) {
+    let (mut world, clock) = World::timed().await;
+    world.remap(
+        "create   = \"both\"\nconflict = \"newest\"",
+        "create   = \"freshdesk\"\nconflict = \"newest\"",
+    );
+    let bob = world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let second = world.desk_contact(&json!({"name": "Bob", "email": "bob@home.test"}));
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    let bob_there = world.desk_by_email("bob@acme.test").id;
+    clock.advance(TimeDelta::minutes(61));
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(1));
+    (world, clock, engine, bob, bob_there, second)
+}
+
+#[tokio::test]
+async fn a_write_that_a_merge_has_overtaken_is_made_to_the_heir_and_waits_no_longer() {
+    let (world, clock, mut engine, bob, bob_there, second) = bob_twice().await;
+    world.desk.merge_contacts(second, &[bob_there]).unwrap();
+    world.crm_edit(bob, &[("phone", "+77")]);
+    attempt(&mut engine).await;
+    clock.advance(TimeDelta::minutes(5));
+    attempt(&mut engine).await;
+    let heir = world.desk.contact(second).unwrap();
+    assert_eq!(heir.phone.as_deref(), Some("+77"));
+    assert_eq!(world.parked().await, []);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_merged_twice_over_goes_on_as_the_last_one_and_is_never_linked_to_one_that_is_gone()
 {

@@ -1,5 +1,5 @@
 //! The laws of the budget: whatever the server, the clock and the others do.
-
+#![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 

@@ -35,6 +35,12 @@ pub(super) fn wait(poll: Duration, failures: u32, took: Duration, unfinished: bo
     policy.wait(failures.min(16)).unwrap_or(LONGEST)
 }
 
+/// How young a reading belongs to the run that is asked for again, and not to the one before. Readings of one
+/// run end hours apart where an account has few calls, and all of them fall due together the next time.
+pub(super) fn young(every: Duration) -> TimeDelta {
+    TimeDelta::from_std(every).unwrap_or(MOST).min(MOST) * 3 / 4
+}
+
 /// Whether everything has to be read again, `every` so often after it was read at `mark`; with a time
 /// of day, not before that has come round on the day on which it falls due.
 fn is_due(

@@ -62,7 +62,7 @@ fn somebody_whose_company_was_deleted_in_the_crm_gets_the_one_that_an_agent_give
         let mut report = scene.place.report().await;
         let said = report.certificates().await.unwrap()["contact"].clone();
         assert_eq!(
-            (&said["equal"], &said["open"]),
+            (&said["apart"], &said["open"]),
             (&1.into(), &0.into()),
             "{said}"
         );
