@@ -143,7 +143,8 @@ impl Engine {
             let age = now.signed_duration_since(Version(mark).time());
             self.young.is_some_and(|young| age.abs() < young)
         };
-        let read_lately = all.mark.is_some_and(is_young);
+        // An old copy of the state knows nothing that is young.
+        let read_lately = !self.store.is_distrusted() && all.mark.is_some_and(is_young);
         let listing = (reconcile && !read_lately) || first || resume.is_some();
         let mut passes = Vec::new();
         // What changed is read beside a listing too: one may take many cycles, and one that ends too early
