@@ -37,6 +37,7 @@ mod standings;
 mod support;
 mod ticket_row;
 mod tickets;
+mod unread;
 mod upsert;
 mod work;
 
@@ -66,6 +67,7 @@ pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use ticket_row::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
 };
+pub use unread::{DueRead, Unread};
 pub use work::{Fate, LooseRow, PairRow};
 
 use crate::model::Kind;

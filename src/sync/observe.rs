@@ -5,17 +5,18 @@
 
 mod listing;
 mod reader;
+mod unread;
 
 use super::{CycleError, Engine, Progress, Trouble};
 use crate::clock::monotonic;
 use crate::mapping::Mapping;
-use crate::model::{Image, Kind, Observed, Presence, Side, Version};
+use crate::model::{Image, Kind, Observed, Presence, RecordId, Side, Version};
 use crate::remote::lane::in_lane;
 use crate::remote::{Caps, ErrorKind, Lane};
 use crate::store::{Ingest, PassKind, PassState, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 pub(super) use listing::CompleteListing;
-use reader::{Pass, Read, read_all};
+use reader::{Pass, Read, ReadPage, read_all};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -79,6 +80,7 @@ impl Engine {
                 .await?;
         }
         while readers.join_next().await.is_some() {}
+        self.read_unread(&observation).await?;
         observation.unfinished = self.lists_at_first().await?;
         for listing in std::mem::take(&mut observation.complete) {
             let asked = self.confirm_missing(&listing, &mut observation);
@@ -222,10 +224,11 @@ impl Engine {
             .iter()
             .map(|page| self.fields(page.kind, page.side))
             .collect();
+        let now = self.clock.now();
         let ingests: Vec<Ingest<'_>> = pages
             .iter()
             .zip(&fields)
-            .map(|(page, fields)| page.ingest(fields))
+            .map(|(page, fields)| page.ingest(fields, now))
             .collect();
         let brought = self.store.observe(&ingests).await?;
         // A trash that there is none of is answered by the connector itself, and so by our own clock.
@@ -238,7 +241,8 @@ impl Engine {
             *self.ahead.of_mut(page.side) = ahead.max(TimeDelta::zero());
         }
         for (page, brought) in pages.iter().zip(brought) {
-            let read = page.sightings.len() as u64;
+            say_unread(page, &brought.unread);
+            let read = (page.sightings.len() + page.unread.len()) as u64;
             *observation.read.of_mut(page.side) += read;
             *observation.changed.of_mut(page.side) += brought.changed;
             self.progress.read(page.side, read);
@@ -268,6 +272,18 @@ impl Engine {
                 Sighting::new(observed, keys.unwrap_or_default())
             })
             .collect()
+    }
+}
+
+/// Says once of each record that it cannot be read.
+fn say_unread(page: &ReadPage, new: &[RecordId]) {
+    let (side, kind) = (page.side, page.kind);
+    for id in new {
+        let it = page.unread.iter();
+        let error = it.filter(|it| it.sighting.observed.id == *id);
+        let error = error.map(|it| it.error.as_str()).next();
+        tracing::warn!(event = "record_unreadable", %side, %kind, %id, error,
+            "a record cannot be read by itself: what lists show of it is taken in, and it is read again");
     }
 }
 

@@ -41,3 +41,4 @@ mod tickets;
 mod tickets_soak;
 mod tickets_trouble;
 mod unknown_outcomes;
+mod unreadable;

@@ -16,14 +16,6 @@ const CONFIRM_CHUNK: i64 = 500;
 /// After so many records in a row that cannot be read it is not the records.
 const FEW: usize = 5;
 
-/// Whether a read that fails so may fail for this record alone.
-const fn may_be_the_records(error: ErrorKind) -> bool {
-    matches!(
-        error,
-        ErrorKind::Forbidden | ErrorKind::Rejected(_) | ErrorKind::Fault(_)
-    )
-}
-
 /// The proof that a listing of everything came to its own end. Only reading can make one, and
 /// only with one may anything be concluded from what was *not* seen.
 #[derive(Debug)]
@@ -116,7 +108,7 @@ impl Engine {
         for chunk in missing.chunks(batch) {
             match self.confirm(side, kind, chunk).await? {
                 Ok(()) => continue,
-                Err(error) if !may_be_the_records(error.kind) => return Ok(Err(error)),
+                Err(error) if !error.kind.may_be_one_records() => return Ok(Err(error)),
                 Err(_) => {}
             }
             let mut in_a_row = 0;
@@ -126,7 +118,7 @@ impl Engine {
                     continue;
                 };
                 in_a_row += 1;
-                if in_a_row > FEW || !may_be_the_records(error.kind) {
+                if in_a_row > FEW || !error.kind.may_be_one_records() {
                     return Ok(Err(error));
                 }
                 let id = &one.1;
