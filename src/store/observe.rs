@@ -107,7 +107,7 @@ pub struct Ingest<'a> {
     /// Whether it is remembered which records the pass has met. The very first pass has nobody to
     /// miss.
     pub tick_off: bool,
-    /// When it is taken in, by our clock.
+    /// When the cycle that takes it in began to read, by our clock.
     pub now: DateTime<Utc>,
 }
 

@@ -103,7 +103,8 @@ impl Store {
         have_read(&mut self.connection, (side, kind), &[&id.0]).await
     }
 
-    /// Whether a record of `kind` has become one that cannot be read at this time or later.
+    /// Whether a record of `kind` that is nobody's counterpart yet has become one that cannot be read at
+    /// this time or later.
     ///
     /// # Errors
     ///
@@ -114,7 +115,9 @@ impl Store {
         since: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM unread WHERE side = ?1 AND kind = ?2 AND since >= ?3)",
+            "SELECT EXISTS (SELECT 1 FROM unread AS u
+               LEFT JOIN record AS r ON r.side = u.side AND r.kind = u.kind AND r.remote_id = u.remote_id
+               WHERE u.side = ?1 AND u.kind = ?2 AND u.since >= ?3 AND r.link IS NULL)",
         )
         .bind(side.word())
         .bind(kind.word())
