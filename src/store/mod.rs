@@ -22,6 +22,7 @@ mod kept;
 mod keys;
 mod lookup;
 mod meta;
+mod missing;
 mod observe;
 mod outbox;
 mod parted;
@@ -51,6 +52,7 @@ pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, Waitin
 pub use kept::Kept;
 pub use lookup::GRACE;
 pub use meta::{CallsToday, CycleEnd};
+pub use missing::Asking;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};

@@ -5,7 +5,7 @@ use super::rows::{bulk, image_text, parse};
 use super::standings::{away, unjudge};
 use super::unread::{Unread, have_read, remember, shown};
 use super::upsert::{complete, upsert};
-use super::{Fate, Store, StoreError};
+use super::{Fate, Store, StoreError, missing};
 use crate::model::{Kind, Observed, RecordId, Side};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, SqliteConnection};
@@ -171,6 +171,7 @@ impl Store {
         .execute(&mut self.connection)
         .await?;
         super::drift::forget(&mut self.connection, side, kind).await?;
+        missing::forget(&mut self.connection, side, kind).await?;
         self.judge_listing(side, kind, false).await
     }
 
@@ -509,5 +510,8 @@ async fn advance(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), Sto
     .bind(page.started_at)
     .execute(&mut *tx)
     .await?;
+    if page.feed == PassKind::All && page.tick_off {
+        missing::begin(tx, page.side, page.kind).await?;
+    }
     Ok(())
 }

@@ -293,6 +293,7 @@ async fn take_out(tx: &mut SqliteConnection, who: &Remembered) -> Result<(), Sto
         "DELETE FROM match_key WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM waiting WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM seen WHERE record IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM missing WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM outbox WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM hold WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM guarded WHERE record IN (SELECT value FROM json_each(?1))",

@@ -11,7 +11,6 @@ use super::{CycleError, Engine, Progress, Trouble};
 use crate::clock::monotonic;
 use crate::mapping::Mapping;
 use crate::model::{Image, Kind, Observed, Presence, RecordId, Side, Version};
-use crate::remote::lane::in_lane;
 use crate::remote::{Caps, ErrorKind, Lane};
 use crate::store::{Ingest, PassKind, PassState, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -82,15 +81,7 @@ impl Engine {
         while readers.join_next().await.is_some() {}
         self.read_unread(&observation).await?;
         observation.unfinished = self.lists_at_first().await?;
-        for listing in std::mem::take(&mut observation.complete) {
-            let asked = self.confirm_missing(&listing, &mut observation);
-            let believed = in_lane(Lane::Reconcile, asked).await?;
-            let CompleteListing { side, kind, .. } = listing;
-            self.store.judge_listing(side, kind, believed).await?;
-            if believed {
-                observation.complete.push(listing);
-            }
-        }
+        self.conclude_listings(&mut observation).await?;
         Ok(observation)
     }
 
@@ -147,7 +138,10 @@ impl Engine {
         };
         // An old copy of the state knows nothing that is young.
         let read_lately = !self.store.is_distrusted() && all.mark.is_some_and(is_young);
-        let listing = (reconcile && !read_lately) || first || resume.is_some();
+        // Where cycles have an end, a listing is not done with before all who are missing from it were asked for.
+        let asking = self.store.asking(side, kind).await?.is_some();
+        let begins = reconcile && !read_lately && !(asking && self.slice.is_some());
+        let listing = begins || first || resume.is_some();
         let mut passes = Vec::new();
         // What changed is read beside a listing too: one may take many cycles, and one that ends too early
         // shows nobody whom it leaves out.
@@ -155,7 +149,7 @@ impl Engine {
             passes.push(Pass {
                 since,
                 resume: changes.running,
-                tick_off: listing,
+                tick_off: listing || asking,
                 ..Pass::of_changes(side, kind)
             });
         }

@@ -25,6 +25,7 @@ mod held;
 mod identity;
 mod lost_creates;
 mod merges;
+mod missing;
 mod office;
 mod plan_files;
 mod poison;
