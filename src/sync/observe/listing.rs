@@ -93,7 +93,7 @@ impl Engine {
             let Some((last, _)) = missing.last() else {
                 break;
             };
-            let (lost, unread) = match self.ask_most(side, kind, &missing).await? {
+            let (gone, unread) = match self.ask_most(side, kind, &missing).await? {
                 Ok(answer) => answer,
                 Err(error) => {
                     return self.cannot_ask((side, kind), error, observation).await;
@@ -102,7 +102,7 @@ impl Engine {
             asking.after = *last;
             asking.unread += unread;
             let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
-            self.store.asked((side, kind), asking, &rows, &lost).await?;
+            self.store.asked((side, kind), asking, &rows, &gone).await?;
             if until.is_some_and(|until| monotonic() >= until) {
                 return Ok(None);
             }
