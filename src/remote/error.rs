@@ -65,6 +65,15 @@ impl ErrorKind {
         matches!(self, Self::Denied | Self::Unreachable | Self::Throttled(_))
     }
 
+    /// Whether a read that fails so may fail for this record alone, while others are read as ever.
+    #[must_use]
+    pub const fn may_be_one_records(self) -> bool {
+        matches!(
+            self,
+            Self::Forbidden | Self::Rejected(_) | Self::Fault(_) | Self::Garbled | Self::NoAnswer
+        )
+    }
+
     /// Whether another call of the same sort would fare no better, whatever becomes of others.
     #[must_use]
     pub const fn bars_its_sort(self) -> bool {

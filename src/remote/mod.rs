@@ -284,9 +284,20 @@ pub struct Cursor(pub String);
 pub struct Page {
     /// What it shows.
     pub records: Vec<Observed>,
+    /// Further records that it names and that cannot be read.
+    pub unread: Vec<Unread>,
     /// Where the next page begins; `None` says that the pass is complete, and only a listing that
     /// ended in the system's own way may say so.
     pub next: Option<Cursor>,
     /// The server's clock (`Date`) when it answered.
     pub server_time: DateTime<Utc>,
+}
+
+/// A record that a list shows and whose own read fails, while those of others succeed.
+#[derive(Debug, Clone)]
+pub struct Unread {
+    /// The record as far as the list shows it; all else of it is unknown.
+    pub shown: Observed,
+    /// What became of its read.
+    pub error: RemoteError,
 }

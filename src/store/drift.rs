@@ -87,32 +87,28 @@ pub(super) async fn count(
     Ok(())
 }
 
-impl Store {
-    /// Counts those of `rows`, which a listing did not show, that are gone.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn vanished(
-        &mut self,
-        side: Side,
-        kind: Kind,
-        rows: &[i64],
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO drift (kind, side, cause, records)
-             SELECT ?1, ?2, 'vanished', count(*) FROM json_each(?3) AS it CROSS JOIN record AS r ON r.id = it.value
-             WHERE r.presence <> 'live' HAVING count(*) > 0
-             ON CONFLICT DO UPDATE SET records = records + excluded.records",
-        )
-        .bind(kind.word())
-        .bind(side.word())
-        .bind(bulk(rows)?)
-        .execute(&mut self.connection)
-        .await?;
-        Ok(())
-    }
+/// Counts those of `rows`, as JSON, which a listing did not show, that are gone.
+pub(super) async fn vanished(
+    tx: &mut SqliteConnection,
+    side: Side,
+    kind: Kind,
+    rows: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO drift (kind, side, cause, records)
+         SELECT ?1, ?2, 'vanished', count(*) FROM json_each(?3) AS it CROSS JOIN record AS r ON r.id = it.value
+         WHERE r.presence <> 'live' HAVING count(*) > 0
+         ON CONFLICT DO UPDATE SET records = records + excluded.records",
+    )
+    .bind(kind.word())
+    .bind(side.word())
+    .bind(rows)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
 
+impl Store {
     /// What the reading of everything has found on `side` that polling had not shown.
     ///
     /// # Errors

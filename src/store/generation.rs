@@ -221,6 +221,8 @@ async fn distrust(tx: &mut SqliteConnection) -> Result<(), StoreError> {
         "UPDATE record SET base = '{}', dirty = 1 WHERE link IS NOT NULL",
         "UPDATE pass SET started_at = NULL, since = NULL, cursor = NULL",
         "DELETE FROM seen",
+        "DELETE FROM asking",
+        "DELETE FROM missing",
         "UPDATE standing SET phase = 'begun'",
         "UPDATE ticket SET dirty = 1",
         "INSERT OR IGNORE INTO unjudged (record) SELECT id FROM record WHERE side = 'crm'

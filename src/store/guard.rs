@@ -217,7 +217,8 @@ impl Store {
     /// Where the database fails.
     pub async fn listing_is_approved(&mut self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM hold WHERE answer = 'approve' AND record IS NULL AND class = 'listing')",
+            "SELECT EXISTS (SELECT 1 FROM hold WHERE answer = 'approve' AND record IS NULL AND class = 'listing'
+               AND (side, kind) NOT IN (SELECT side, kind FROM asking))",
         )
         .fetch_one(&mut self.connection)
         .await?)

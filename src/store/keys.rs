@@ -181,11 +181,13 @@ mod tests {
             kind: Kind::Contact,
             feed,
             sightings,
+            unread: &[],
             fields: &["email".to_owned()],
             started_at: 0,
             since: None,
             next: None,
             tick_off: false,
+            now: chrono::DateTime::UNIX_EPOCH,
         };
         store.observe(&[page]).await.unwrap();
     }

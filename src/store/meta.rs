@@ -109,6 +109,8 @@ impl Store {
             "DELETE FROM match_key",
             passes,
             "DELETE FROM seen",
+            "DELETE FROM asking",
+            "DELETE FROM missing",
             "DELETE FROM notice",
             "DELETE FROM waiting",
         ] {

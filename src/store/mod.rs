@@ -22,6 +22,7 @@ mod kept;
 mod keys;
 mod lookup;
 mod meta;
+mod missing;
 mod observe;
 mod outbox;
 mod parted;
@@ -37,6 +38,7 @@ mod standings;
 mod support;
 mod ticket_row;
 mod tickets;
+mod unread;
 mod upsert;
 mod work;
 
@@ -50,6 +52,7 @@ pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, Waitin
 pub use kept::Kept;
 pub use lookup::GRACE;
 pub use meta::{CallsToday, CycleEnd};
+pub use missing::Asking;
 pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
@@ -66,6 +69,7 @@ pub use support::{SupportFinish, SupportIntent, SupportRow};
 pub use ticket_row::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
 };
+pub use unread::{DueRead, Unread};
 pub use work::{Fate, LooseRow, PairRow};
 
 use crate::model::Kind;

@@ -3,10 +3,13 @@
 use super::keys::{Keys, Posting, newest, postings, rekey, take_keys};
 use super::rows::{bulk, image_text, parse};
 use super::standings::{away, unjudge};
+use super::unread::{Unread, have_read, remember, shown};
 use super::upsert::{complete, upsert};
-use super::{Fate, Store, StoreError};
+use super::{Fate, Store, StoreError, missing};
 use crate::model::{Kind, Observed, RecordId, Side};
+use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, SqliteConnection};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Which feed a pass goes through.
@@ -91,6 +94,8 @@ pub struct Ingest<'a> {
     pub feed: PassKind,
     /// Its records.
     pub sightings: &'a [Sighting],
+    /// Further records that it names and that could not be read.
+    pub unread: &'a [Unread],
     /// Every field that a whole image has.
     pub fields: &'a [String],
     /// The pass's beginning by the server's clock, in milliseconds.
@@ -102,13 +107,24 @@ pub struct Ingest<'a> {
     /// Whether it is remembered which records the pass has met. The very first pass has nobody to
     /// miss.
     pub tick_off: bool,
+    /// When the cycle that takes it in began to read, by our clock.
+    pub now: DateTime<Utc>,
 }
 
 /// What a page brought.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ingested {
     /// Records that are new or different from what was known.
     pub changed: u64,
+    /// Records that cannot be read any more, or could not from the beginning.
+    pub unread: Vec<RecordId>,
+}
+
+impl Ingest<'_> {
+    /// Whether it says nothing of any record.
+    fn is_empty(&self) -> bool {
+        self.sightings.is_empty() && self.unread.is_empty()
+    }
 }
 
 impl Store {
@@ -155,6 +171,7 @@ impl Store {
         .execute(&mut self.connection)
         .await?;
         super::drift::forget(&mut self.connection, side, kind).await?;
+        missing::forget(&mut self.connection, side, kind).await?;
         self.judge_listing(side, kind, false).await
     }
 
@@ -166,7 +183,7 @@ impl Store {
     ///
     /// Where the database fails; then nothing of any page is in.
     pub async fn observe(&mut self, pages: &[Ingest<'_>]) -> Result<Vec<Ingested>, StoreError> {
-        for page in pages.iter().filter(|page| !page.sightings.is_empty()) {
+        for page in pages.iter().filter(|page| !page.is_empty()) {
             self.across.touched(page.kind);
         }
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -265,11 +282,13 @@ impl Store {
             kind,
             feed: PassKind::Trash,
             sightings,
+            unread: &[],
             fields,
             started_at: 0,
             since: None,
             next: None,
             tick_off: false,
+            now: DateTime::UNIX_EPOCH,
         };
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let changed = take_in(&mut tx, &page).await?;
@@ -327,6 +346,13 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         away(&mut tx, &ids).await?;
+        sqlx::query(
+            "DELETE FROM unread WHERE (side, kind, remote_id) IN (
+               SELECT side, kind, remote_id FROM record WHERE id IN (SELECT value FROM json_each(?1)))",
+        )
+        .bind(&ids)
+        .execute(&mut *tx)
+        .await?;
         Ok(tx.commit().await?)
     }
 }
@@ -337,17 +363,21 @@ async fn ingest(
     judged: bool,
 ) -> Result<Ingested, StoreError> {
     let mut ingested = Ingested::default();
-    if !page.sightings.is_empty() {
-        let changed = take_in(tx, page).await?;
+    if !page.is_empty() {
+        let mut changed = take_in(tx, page).await?;
+        if page.tick_off && page.feed == PassKind::All {
+            super::drift::count(tx, page, &changed).await?;
+        }
+        if !page.unread.is_empty() {
+            changed.extend(take_in_unread(tx, page).await?);
+            ingested.unread = remember(tx, page).await?;
+        }
         ingested.changed = changed.len() as u64;
         if judged {
             unjudge(tx, &changed).await?;
         }
         if page.tick_off {
             meet(tx, page).await?;
-            if page.feed == PassKind::All {
-                super::drift::count(tx, page, &changed).await?;
-            }
         }
     }
     advance(tx, page).await?;
@@ -360,12 +390,44 @@ async fn take_in(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<Vec<i64
     for sightings in distinct(page.sightings) {
         let page = Ingest { sightings, ..*page };
         let whole = complete(tx, &page).await?;
-        let newest = newest(tx).await?;
-        let changed = upsert(tx, &page, &whole, newest).await?;
-        rekey(tx, page.kind, sightings.iter(), &changed).await?;
-        rows.extend(changed.into_values().map(|it| it.row));
+        rows.extend(write(tx, &page, &whole).await?);
+        let ids: Vec<&str> = sightings
+            .iter()
+            .map(|it| it.observed.id.0.as_str())
+            .collect();
+        have_read(tx, (page.side, page.kind), &ids).await?;
     }
     Ok(rows)
+}
+
+/// The same with what a page shows of records that could not be read. What it does not show is unknown from
+/// now on: as it was known it may be long out of date.
+async fn take_in_unread(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'_>,
+) -> Result<Vec<i64>, StoreError> {
+    let mut rows = Vec::new();
+    for sightings in distinct(&shown(tx, page).await?) {
+        let page = Ingest { sightings, ..*page };
+        let images = sightings.iter().map(|it| image_text(&it.observed.image));
+        let images: Vec<Cow<'_, str>> = images
+            .map(|text| Ok(Cow::Owned(text?)))
+            .collect::<Result<_, StoreError>>()?;
+        rows.extend(write(tx, &page, &images).await?);
+    }
+    Ok(rows)
+}
+
+/// Writes those of the page's records of which something is news, with their keys.
+async fn write(
+    tx: &mut SqliteConnection,
+    page: &Ingest<'_>,
+    images: &[Cow<'_, str>],
+) -> Result<Vec<i64>, StoreError> {
+    let newest = newest(tx).await?;
+    let changed = upsert(tx, page, images, newest).await?;
+    rekey(tx, page.kind, page.sightings.iter(), &changed).await?;
+    Ok(changed.into_values().map(|it| it.row).collect())
 }
 
 /// `sightings` in slices that have no record twice: what a statement says of a record, it says once.
@@ -406,11 +468,8 @@ async fn wake_members(
 
 /// Ticks off what a pass over everything met.
 async fn meet(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), StoreError> {
-    let ids: Vec<&str> = page
-        .sightings
-        .iter()
-        .map(|it| it.observed.id.0.as_str())
-        .collect();
+    let read = page.sightings.iter().map(|it| it.observed.id.0.as_str());
+    let ids: Vec<&str> = read.chain(page.unread.iter().map(Unread::id)).collect();
     sqlx::query(
         "INSERT OR IGNORE INTO seen (record)
          SELECT r.id FROM json_each(?3) AS met CROSS JOIN record AS r
@@ -451,5 +510,8 @@ async fn advance(tx: &mut SqliteConnection, page: &Ingest<'_>) -> Result<(), Sto
     .bind(page.started_at)
     .execute(&mut *tx)
     .await?;
+    if page.feed == PassKind::All && page.tick_off {
+        missing::begin(tx, page.side, page.kind).await?;
+    }
     Ok(())
 }

@@ -293,6 +293,7 @@ async fn take_out(tx: &mut SqliteConnection, who: &Remembered) -> Result<(), Sto
         "DELETE FROM match_key WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM waiting WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM seen WHERE record IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM missing WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM outbox WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM hold WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM guarded WHERE record IN (SELECT value FROM json_each(?1))",
@@ -302,6 +303,8 @@ async fn take_out(tx: &mut SqliteConnection, who: &Remembered) -> Result<(), Sto
         "DELETE FROM support_written WHERE record IN (SELECT value FROM json_each(?1))",
         "DELETE FROM parted WHERE record IN (SELECT value FROM json_each(?1)) OR survivor IN (SELECT value FROM json_each(?1))",
         "DELETE FROM link WHERE crm IN (SELECT value FROM json_each(?1)) OR desk IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM unread WHERE (side, kind, remote_id) IN (
+           SELECT side, kind, remote_id FROM record WHERE id IN (SELECT value FROM json_each(?1)))",
         "DELETE FROM record WHERE id IN (SELECT value FROM json_each(?1))",
     ] {
         sqlx::query(sql).bind(&rows).execute(&mut *tx).await?;

@@ -18,39 +18,61 @@ impl Engine {
         kind: Kind,
         records: &[(i64, RecordId)],
     ) -> Result<Result<(), RemoteError>, CycleError> {
-        let connector = Arc::clone(self.connectors.of(side));
-        let fields = self.fields(kind, side);
-        for chunk in records.chunks(connector.caps().fetch_batch.max(1)) {
-            let ids: Vec<_> = chunk.iter().map(|(_, id)| id.clone()).collect();
-            let answers = match connector.fetch(kind, &fields, &ids).await {
-                Ok(answers) => answers,
+        let batch = self.connectors.of(side).caps().fetch_batch.max(1);
+        for chunk in records.chunks(batch) {
+            let lost = match self.ask(side, kind, chunk).await? {
+                Ok(lost) => lost,
                 Err(error) => return Ok(Err(error)),
             };
-            let (mut found, mut gone, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-            for ((row, id), answer) in chunk.iter().zip(answers) {
-                match answer {
-                    Fetched::Found(observed) => found.push(observed),
-                    Fetched::MovedTo(observed) => {
-                        gone.push((*row, Some(Fate::MovedTo(observed.id.clone()))));
-                        found.push(observed);
-                    }
-                    Fetched::Gone => missing.push((*row, id)),
-                }
-            }
-            for (row, id) in missing {
-                match self.whereabouts(side, kind, row, id).await? {
-                    Ok((fate, elsewhere)) => {
-                        gone.push((row, fate));
-                        found.extend(elsewhere);
-                    }
-                    Err(error) => return Ok(Err(error)),
-                }
-            }
-            let sightings = self.sightings(kind, side, found);
-            self.store.sight(side, kind, &fields, &sightings).await?;
-            self.store.gone(&gone).await?;
+            let lost: Vec<_> = lost.into_iter().map(|row| (row, None)).collect();
+            self.store.gone(&lost).await?;
         }
         Ok(Ok(()))
+    }
+
+    /// Reads one batch of records singly and remembers what they are now, or where they live on. Returns
+    /// those who are not there any more and of whom nobody knows where they went.
+    pub(super) async fn ask(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        records: &[(i64, RecordId)],
+    ) -> Result<Result<Vec<i64>, RemoteError>, CycleError> {
+        let connector = Arc::clone(self.connectors.of(side));
+        let fields = self.fields(kind, side);
+        let ids: Vec<_> = records.iter().map(|(_, id)| id.clone()).collect();
+        let answers = match connector.fetch(kind, &fields, &ids).await {
+            Ok(answers) => answers,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (mut found, mut moved) = (Vec::new(), Vec::new());
+        let (mut missing, mut lost) = (Vec::new(), Vec::new());
+        for ((row, id), answer) in records.iter().zip(answers) {
+            match answer {
+                Fetched::Found(observed) => found.push(observed),
+                Fetched::MovedTo(observed) => {
+                    moved.push((*row, Some(Fate::MovedTo(observed.id.clone()))));
+                    found.push(observed);
+                }
+                Fetched::Gone => missing.push((*row, id)),
+            }
+        }
+        for (row, id) in missing {
+            match self.whereabouts(side, kind, row, id).await? {
+                Ok((fate, elsewhere)) => {
+                    match fate {
+                        None => lost.push(row),
+                        known => moved.push((row, known)),
+                    }
+                    found.extend(elsewhere);
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let sightings = self.sightings(kind, side, found);
+        self.store.sight(side, kind, &fields, &sightings).await?;
+        self.store.gone(&moved).await?;
+        Ok(Ok(lost))
     }
 
     /// Looks for a linked record that is not there any more under its keys, and a contact under its

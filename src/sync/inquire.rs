@@ -37,7 +37,8 @@ enum Found {
 struct Again {
     /// Since when changes are still to be read; what was read is taken out.
     since: BTreeMap<(Side, Kind), DateTime<Utc>>,
-    /// What was read and has shown nobody, although somebody is known whom it ought to have shown.
+    /// What was read and has shown nobody, although somebody is known whom it ought to have shown; or too
+    /// little of somebody.
     silent: BTreeSet<(Side, Kind)>,
     /// Who lies in the trash, of what was read.
     trashed: BTreeMap<(Side, Kind), Vec<Observed>>,
@@ -184,11 +185,11 @@ impl Engine {
         if again.silent.contains(&(side, kind)) {
             return Ok(Ok(Found::TooEarly));
         }
-        let Some(since) = again.since.get(&(side, kind)).copied() else {
+        let Some(begun) = again.since.get(&(side, kind)).copied() else {
             return Ok(Ok(Found::Known));
         };
         let overlap = self.connectors.of(side).caps().overlap;
-        let since = since - GRACE - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::zero());
+        let since = begun - GRACE - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::zero());
         let since = (since - *self.ahead.of(side)).timestamp_millis();
         let witness = self.store.changed_last(side, kind).await?;
         let since = match &witness {
@@ -206,6 +207,11 @@ impl Engine {
             .await?;
         if let Some(trouble) = observation.troubles.pop() {
             return Ok(Err(trouble.error));
+        }
+        // What was made may be one that cannot be read, and shows too little to be known again.
+        if self.store.is_any_unread((side, kind), begun).await? {
+            again.silent.insert((side, kind));
+            return Ok(Ok(Found::TooEarly));
         }
         again.since.remove(&(side, kind));
         let silent = *observation.read.of(side) == 0;

@@ -5,17 +5,17 @@
 
 mod listing;
 mod reader;
+mod unread;
 
 use super::{CycleError, Engine, Progress, Trouble};
 use crate::clock::monotonic;
 use crate::mapping::Mapping;
-use crate::model::{Image, Kind, Observed, Presence, Side, Version};
-use crate::remote::lane::in_lane;
+use crate::model::{Image, Kind, Observed, Presence, RecordId, Side, Version};
 use crate::remote::{Caps, ErrorKind, Lane};
 use crate::store::{Ingest, PassKind, PassState, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 pub(super) use listing::CompleteListing;
-use reader::{Pass, Read, read_all};
+use reader::{Pass, Read, ReadPage, read_all};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -79,16 +79,9 @@ impl Engine {
                 .await?;
         }
         while readers.join_next().await.is_some() {}
+        self.read_unread(&observation).await?;
         observation.unfinished = self.lists_at_first().await?;
-        for listing in std::mem::take(&mut observation.complete) {
-            let asked = self.confirm_missing(&listing, &mut observation);
-            let believed = in_lane(Lane::Reconcile, asked).await?;
-            let CompleteListing { side, kind, .. } = listing;
-            self.store.judge_listing(side, kind, believed).await?;
-            if believed {
-                observation.complete.push(listing);
-            }
-        }
+        self.conclude_listings(&mut observation).await?;
         Ok(observation)
     }
 
@@ -145,7 +138,10 @@ impl Engine {
         };
         // An old copy of the state knows nothing that is young.
         let read_lately = !self.store.is_distrusted() && all.mark.is_some_and(is_young);
-        let listing = (reconcile && !read_lately) || first || resume.is_some();
+        // Where cycles have an end, a listing is not done with before all who are missing from it were asked for.
+        let asking = self.store.asking(side, kind).await?.is_some();
+        let begins = reconcile && !read_lately && !(asking && self.slice.is_some());
+        let listing = begins || first || resume.is_some();
         let mut passes = Vec::new();
         // What changed is read beside a listing too: one may take many cycles, and one that ends too early
         // shows nobody whom it leaves out.
@@ -153,7 +149,7 @@ impl Engine {
             passes.push(Pass {
                 since,
                 resume: changes.running,
-                tick_off: listing,
+                tick_off: listing || asking,
                 ..Pass::of_changes(side, kind)
             });
         }
@@ -222,10 +218,12 @@ impl Engine {
             .iter()
             .map(|page| self.fields(page.kind, page.side))
             .collect();
+        // No look at the clock of its own: how many pages are taken in together is chance.
+        let now = self.looked_at;
         let ingests: Vec<Ingest<'_>> = pages
             .iter()
             .zip(&fields)
-            .map(|(page, fields)| page.ingest(fields))
+            .map(|(page, fields)| page.ingest(fields, now))
             .collect();
         let brought = self.store.observe(&ingests).await?;
         // A trash that there is none of is answered by the connector itself, and so by our own clock.
@@ -238,7 +236,8 @@ impl Engine {
             *self.ahead.of_mut(page.side) = ahead.max(TimeDelta::zero());
         }
         for (page, brought) in pages.iter().zip(brought) {
-            let read = page.sightings.len() as u64;
+            say_unread(page, &brought.unread);
+            let read = (page.sightings.len() + page.unread.len()) as u64;
             *observation.read.of_mut(page.side) += read;
             *observation.changed.of_mut(page.side) += brought.changed;
             self.progress.read(page.side, read);
@@ -268,6 +267,18 @@ impl Engine {
                 Sighting::new(observed, keys.unwrap_or_default())
             })
             .collect()
+    }
+}
+
+/// Says once of each record that it cannot be read.
+fn say_unread(page: &ReadPage, new: &[RecordId]) {
+    let (side, kind) = (page.side, page.kind);
+    for id in new {
+        let it = page.unread.iter();
+        let error = it.filter(|it| it.sighting.observed.id == *id);
+        let error = error.map(|it| it.error.as_str()).next();
+        tracing::warn!(event = "record_unreadable", %side, %kind, %id, error,
+            "a record cannot be read by itself: what lists show of it is taken in, and it is read again");
     }
 }
 

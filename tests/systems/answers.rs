@@ -31,6 +31,7 @@ impl System {
         if cursor.is_none() && changes.is_some() && !trash && self.hushed(state, request.kind) {
             return Page {
                 records: Vec::new(),
+                unread: Vec::new(),
                 next: None,
                 server_time,
             };
@@ -66,6 +67,7 @@ impl System {
             .collect();
         Page {
             records,
+            unread: Vec::new(),
             next: next.map(|place| Cursor(place.to_string())),
             server_time,
         }

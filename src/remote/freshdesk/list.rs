@@ -6,7 +6,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::model::{Kind, Observed};
 use crate::remote::http::Call;
 use crate::remote::reply::Reply;
-use crate::remote::{Cursor, ErrorKind, Feed, Page, PageRequest, RemoteError};
+use crate::remote::{Cursor, ErrorKind, Feed, Page, PageRequest, RemoteError, Unread};
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::StatusCode;
 use reqwest::header;
@@ -136,6 +136,7 @@ impl Freshdesk {
             // A deleted company leaves nothing behind ("Delete a Company").
             return Ok(Page {
                 records: Vec::new(),
+                unread: Vec::new(),
                 next: None,
                 server_time: SystemClock.now(),
             });
@@ -157,8 +158,10 @@ impl Freshdesk {
         if let Some(since) = since {
             self.apply(request.kind, position, since, &mut rows);
         }
+        let (records, unread) = self.complete(request, position.stage, rows).await?;
         Ok(Page {
-            records: self.complete(request, position.stage, rows).await?,
+            records,
+            unread,
             next: position.next(ended).map(Position::cursor),
             server_time: reply.server_time,
         })
@@ -229,27 +232,32 @@ impl Freshdesk {
     }
 
     /// The records of a page. Where fields are wanted that no list shows, live records are read
-    /// singly.
+    /// singly; those of which that fails are set apart.
     async fn complete(
         &self,
         request: &PageRequest<'_>,
         stage: Stage,
         rows: Vec<Row>,
-    ) -> Result<Vec<Observed>, RemoteError> {
+    ) -> Result<(Vec<Observed>, Vec<Unread>), RemoteError> {
         let singly = stage == Stage::Live
             && request
                 .fields
                 .iter()
                 .any(|field| attribute::needs_single_read(request.kind, field));
-        let rows = if singly {
-            self.read_again(request.kind, request.fields, rows).await?
+        let (rows, broken) = if singly {
+            self.read_apart(request.kind, request.fields, rows).await?
         } else {
-            rows
+            (rows, Vec::new())
         };
-        Ok(rows
-            .into_iter()
-            .map(|row| row.observed(stage != Stage::Live))
-            .collect())
+        let observed = |row: Row| row.observed(stage != Stage::Live);
+        let unread = |(row, error)| Unread {
+            shown: observed(row),
+            error,
+        };
+        Ok((
+            rows.into_iter().map(observed).collect(),
+            broken.into_iter().map(unread).collect(),
+        ))
     }
 
     /// The rows of a short list: everything under these filters in `stage`, up to `pages` pages.

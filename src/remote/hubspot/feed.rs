@@ -123,6 +123,7 @@ impl Hubspot {
             return Err(reply.error(ErrorKind::Garbled, "the list does not advance"));
         }
         Ok(Page {
+            unread: Vec::new(),
             records: observe(&reply, &listing.results, wanted)?,
             next: listing
                 .after()
@@ -149,6 +150,7 @@ impl Hubspot {
         let found = self.search_page(wanted, &filters, at.last).await?;
         let last = found.last;
         Ok(Page {
+            unread: Vec::new(),
             records: found.records,
             next: (!found.complete).then(|| ChangesAt { last, ..at }.cursor()),
             server_time: found.server_time,

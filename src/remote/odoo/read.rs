@@ -130,6 +130,7 @@ impl Odoo {
             return Err(reply.error(ErrorKind::Garbled, "the rows are not in the order of ids"));
         };
         Ok(Page {
+            unread: Vec::new(),
             next: (rows.len() >= PAGE).then(|| Cursor(last.to_string())),
             records: rows.into_iter().map(|(_, record)| record).collect(),
             server_time: reply.server_time,

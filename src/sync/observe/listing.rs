@@ -2,27 +2,18 @@
 //! out is not believed.
 
 use super::reader::{Pass, Read, read_all};
-use super::{Observation, PAGES_TOGETHER, PAGES_WAITING, reach};
+use super::{Observation, PAGES_TOGETHER, PAGES_WAITING, blinds, reach};
+use crate::clock::monotonic;
 use crate::model::{Kind, Observed, RecordId, Side};
-use crate::remote::{ErrorKind, RemoteError};
+use crate::remote::lane::in_lane;
+use crate::remote::{ErrorKind, Lane, RemoteError};
 use crate::store::PassKind;
 use crate::sync::{CycleError, Engine, Trouble};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// How many records missing from a listing are asked for in one go.
-const CONFIRM_CHUNK: i64 = 500;
-
 /// After so many records in a row that cannot be read it is not the records.
 const FEW: usize = 5;
-
-/// Whether a read that fails so may fail for this record alone.
-const fn may_be_the_records(error: ErrorKind) -> bool {
-    matches!(
-        error,
-        ErrorKind::Forbidden | ErrorKind::Rejected(_) | ErrorKind::Fault(_)
-    )
-}
 
 /// The proof that a listing of everything came to its own end. Only reading can make one, and
 /// only with one may anything be concluded from what was *not* seen.
@@ -42,28 +33,100 @@ impl CompleteListing {
 }
 
 impl Engine {
-    /// Asks for each record that a complete listing did not show; only the record's own answer says
-    /// that it is gone. Returns whether the listing is believed.
-    pub(super) async fn confirm_missing(
+    /// Concludes what can be concluded from listings that have ended, and keeps those that are believed.
+    pub(super) async fn conclude_listings(
         &mut self,
-        listing: &CompleteListing,
+        observation: &mut Observation,
+    ) -> Result<(), CycleError> {
+        for listing in std::mem::take(&mut observation.complete) {
+            let CompleteListing { side, kind, .. } = listing;
+            // Whoever is missing from another is asked for below, be it one of this cycle or of an earlier.
+            if !listing.ticked_off {
+                self.store.believe_listing(side, kind).await?;
+                self.store.judge_listing(side, kind, true).await?;
+                observation.complete.push(listing);
+            }
+        }
+        for side in Side::BOTH {
+            for kind in Kind::BOTH {
+                let asked = self.ask_for_missing(side, kind, observation);
+                let Some(believed) = in_lane(Lane::Reconcile, asked).await? else {
+                    continue;
+                };
+                self.store.judge_listing(side, kind, believed).await?;
+                if believed {
+                    observation.complete.push(CompleteListing {
+                        side,
+                        kind,
+                        ticked_off: true,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for each record that a complete listing did not show; only the record's own answer says
+    /// that it is gone. Where many are missing that takes many cycles. Returns whether the listing is
+    /// believed; `None` where there is none, or where it goes on in the next cycle.
+    async fn ask_for_missing(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        observation: &mut Observation,
+    ) -> Result<Option<bool>, CycleError> {
+        let mut troubles = observation.troubles.iter().filter(|it| it.side == side);
+        let ails = troubles.any(|it| it.kind == Some(kind) || it.error.kind.is_down());
+        let asking = self.store.asking(side, kind).await?;
+        let (Some(mut asking), Some(_)) = (asking, self.mapping(kind).filter(|_| !ails)) else {
+            return Ok(None);
+        };
+        if asking.after == 0 && self.is_doubtful(side, kind, observation).await? {
+            self.store.stop_asking(side, kind).await?;
+            return Ok(Some(false));
+        }
+        let batch = self.connectors.of(side).caps().fetch_batch.max(1);
+        let batch = i64::try_from(batch).unwrap_or(i64::MAX);
+        let until = self.listing_until(false);
+        loop {
+            let missing = self.store.unseen(side, kind, asking.after, batch).await?;
+            let Some((last, _)) = missing.last() else {
+                break;
+            };
+            let (gone, unread) = match self.ask_most(side, kind, &missing).await? {
+                Ok(answer) => answer,
+                Err(error) => {
+                    return self.cannot_ask((side, kind), error, observation).await;
+                }
+            };
+            asking.after = *last;
+            asking.unread += unread;
+            let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
+            self.store.asked((side, kind), asking, &rows, &gone).await?;
+            if until.is_some_and(|until| monotonic() >= until) {
+                return Ok(None);
+            }
+        }
+        self.store.conclude_missing(side, kind).await?;
+        self.listing_is_done_with(side, kind).await?;
+        self.weigh_listing(side, kind, asking.unread, observation)
+            .await
+            .map(Some)
+    }
+
+    /// Whether a listing that has ended leaves out so many that nothing is concluded from it.
+    async fn is_doubtful(
+        &mut self,
+        side: Side,
+        kind: Kind,
         observation: &mut Observation,
     ) -> Result<bool, CycleError> {
-        let CompleteListing {
-            side,
-            kind,
-            ticked_off,
-        } = *listing;
-        if !ticked_off {
-            self.store.believe_listing(side, kind).await?;
-            return Ok(true);
-        }
         let (known, unseen) = self.store.unseen_count(side, kind).await?;
         let shrunk = unseen > 20 && unseen > known / 2;
-        if self
+        let doubtful = self
             .doubt_listing(side, kind, known, unseen, shrunk)
-            .await?
-        {
+            .await?;
+        if doubtful {
             observation.troubles.push(Trouble {
                 side,
                 kind: Some(kind),
@@ -77,65 +140,64 @@ impl Engine {
                     request_id: None,
                 },
             });
-            return Ok(false);
         }
-        let (mut after, mut unread) = (0, 0);
-        loop {
-            let missing = self.store.unseen(side, kind, after, CONFIRM_CHUNK).await?;
-            let Some((last, _)) = missing.last() else {
-                self.listing_is_done_with(side, kind).await?;
-                return self.weigh_listing(side, kind, unread, observation).await;
-            };
-            after = *last;
-            match self.confirm_most(side, kind, &missing).await? {
-                Ok(more) => unread += more,
-                Err(error) => {
-                    observation.troubles.push(Trouble {
-                        side,
-                        kind: Some(kind),
-                        error,
-                    });
-                    return Ok(false);
-                }
-            }
-            let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
-            self.store.vanished(side, kind, &rows).await?;
-        }
+        Ok(doubtful)
     }
 
-    /// Asks for these records. One that cannot be read is left as it is and holds up no other; returns how
-    /// many those are.
-    async fn confirm_most(
+    /// Goes on in a later cycle where a system is only away for now; what fails otherwise would fail in
+    /// each, and waits for the next listing.
+    async fn cannot_ask(
+        &mut self,
+        (side, kind): (Side, Kind),
+        error: RemoteError,
+        observation: &mut Observation,
+    ) -> Result<Option<bool>, CycleError> {
+        let passes = error.kind.is_down() || matches!(error.kind, ErrorKind::Paused(_));
+        observation.troubles.push(Trouble {
+            side,
+            kind: blinds(PassKind::All, error.kind).then_some(kind),
+            error,
+        });
+        if passes {
+            return Ok(None);
+        }
+        self.store.stop_asking(side, kind).await?;
+        Ok(Some(false))
+    }
+
+    /// Asks for one batch of records. One that cannot be read is left as it is and holds up no other;
+    /// returns those who were not found, and how many could not be read.
+    async fn ask_most(
         &mut self,
         side: Side,
         kind: Kind,
         missing: &[(i64, RecordId)],
-    ) -> Result<Result<u64, RemoteError>, CycleError> {
-        let batch = self.connectors.of(side).caps().fetch_batch.max(1);
-        let mut unread = 0;
-        for chunk in missing.chunks(batch) {
-            match self.confirm(side, kind, chunk).await? {
-                Ok(()) => continue,
-                Err(error) if !may_be_the_records(error.kind) => return Ok(Err(error)),
-                Err(_) => {}
-            }
-            let mut in_a_row = 0;
-            for one in chunk {
-                let Err(error) = self.confirm(side, kind, std::slice::from_ref(one)).await? else {
+    ) -> Result<Result<(Vec<i64>, u64), RemoteError>, CycleError> {
+        match self.ask(side, kind, missing).await? {
+            Ok(lost) => return Ok(Ok((lost, 0))),
+            Err(error) if !error.kind.may_be_one_records() => return Ok(Err(error)),
+            Err(_) => {}
+        }
+        let (mut lost, mut unread, mut in_a_row) = (Vec::new(), 0, 0);
+        for one in missing {
+            let error = match self.ask(side, kind, std::slice::from_ref(one)).await? {
+                Ok(more) => {
+                    lost.extend(more);
                     in_a_row = 0;
                     continue;
-                };
-                in_a_row += 1;
-                if in_a_row > FEW || !may_be_the_records(error.kind) {
-                    return Ok(Err(error));
                 }
-                let id = &one.1;
-                tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
-                    "a record that a list of all did not show cannot be read; it is left as it is");
-                unread += 1;
+                Err(error) => error,
+            };
+            in_a_row += 1;
+            if in_a_row > FEW || !error.kind.may_be_one_records() {
+                return Ok(Err(error));
             }
+            let id = &one.1;
+            tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
+                "a record that a list of all did not show cannot be read; it is left as it is");
+            unread += 1;
         }
-        Ok(Ok(unread))
+        Ok(Ok((lost, unread)))
     }
 
     /// Believes a listing that has shown all who are there. One that has passed over some of them may

@@ -1,12 +1,15 @@
 //! Going through a feed page by page, beside the one who takes the pages in.
 
-use super::keys;
+use super::keys as keys_of;
 use crate::clock::monotonic;
 use crate::mapping::Mapping;
 use crate::model::{Kind, Side, Version};
 use crate::remote::lane::in_lane;
-use crate::remote::{Connector, Cursor, ErrorKind, Feed, Lane, Page, PageRequest, RemoteError};
-use crate::store::{Ingest, PassKind, Running, Sighting};
+use crate::remote::{
+    self, Connector, Cursor, ErrorKind, Feed, Lane, Page, PageRequest, RemoteError,
+};
+use crate::store::{Ingest, PassKind, Running, Sighting, Unread};
+use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -67,21 +70,24 @@ pub(super) struct ReadPage {
     /// When it was answered, by the server's clock, in milliseconds.
     pub(super) answered_at: i64,
     pub(super) sightings: Vec<Sighting>,
+    pub(super) unread: Vec<Unread>,
     pub(super) next: Option<String>,
 }
 
 impl ReadPage {
-    pub(super) fn ingest<'a>(&'a self, fields: &'a [String]) -> Ingest<'a> {
+    pub(super) fn ingest<'a>(&'a self, fields: &'a [String], now: DateTime<Utc>) -> Ingest<'a> {
         Ingest {
             side: self.side,
             kind: self.kind,
             feed: self.feed,
             sightings: &self.sightings,
+            unread: &self.unread,
             fields,
             started_at: self.started_at,
             since: self.since,
             next: self.next.as_deref(),
             tick_off: self.tick_off,
+            now,
         }
     }
 }
@@ -160,10 +166,12 @@ async fn read(
             .records
             .into_iter()
             .map(|observed| {
-                let keys = keys(mapping, pass.side, &observed);
+                let keys = keys_of(mapping, pass.side, &observed);
                 Sighting::new(observed, keys).written()
             })
             .collect();
+        let unread = page.unread.into_iter();
+        let unread = unread.map(|it| set_apart(mapping, pass.side, it)).collect();
         let next = page.next.clone().map(|cursor| cursor.0);
         let read = Read::Page(ReadPage {
             side: pass.side,
@@ -174,6 +182,7 @@ async fn read(
             started_at,
             answered_at: now,
             sightings,
+            unread,
             next,
         });
         if pages.send(read).await.is_err() || page.next.is_none() {
@@ -183,6 +192,21 @@ async fn read(
             return Ok(None);
         }
         cursor = page.next;
+    }
+}
+
+/// A record that could not be read, for the state.
+fn set_apart(mapping: &Mapping, side: Side, unread: remote::Unread) -> Unread {
+    let shown = &unread.shown.image;
+    let scope = mapping.scope.of(side).as_ref();
+    let keys = mapping.keys.iter().map(|key| key.name(side));
+    let mut decides = keys.chain(scope.map(|scope| scope.field.as_str()));
+    let keyed = decides.all(|field| shown.get(field).is_some());
+    let keys = keys_of(mapping, side, &unread.shown);
+    Unread {
+        keyed,
+        error: unread.error.to_string(),
+        sighting: Sighting::new(unread.shown, keys),
     }
 }
 
