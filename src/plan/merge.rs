@@ -61,10 +61,12 @@ pub struct Notice {
 /// Why nothing is done about a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoticeKind {
-    /// Both sides changed it and the policy leaves it to a person.
+    /// Both sides have a value of their own and the policy leaves it to a person.
     Held {
         /// What each side shows.
         values: Pair<Vec<Value>>,
+        /// Whether they agreed on it once, and both changed it since.
+        agreed_once: bool,
     },
     /// The value of this side cannot cross over.
     Untranslatable {
@@ -148,6 +150,7 @@ fn one(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>, out: &mut Merged
             field: field.name.clone(),
             kind: NoticeKind::Held {
                 values: now.clone(),
+                agreed_once: base.crm.is_some() && base.desk.is_some(),
             },
         }),
         Source::Wins(source, rule) => write(field, pair, now, &base, source, rule, out),

@@ -350,6 +350,7 @@ async fn a_line_of_holds_that_is_pasted_does_not_answer_two_ways_at_once() {
     let id = parsed(&output(&world, &["holds", "--json"]))[0]["id"].to_string();
     let lines: Vec<&str> = told.lines().skip(1).map(str::trim).collect();
     let wanted = [
+        "phone: \"+2\" in crm; \"+3\" in freshdesk".to_owned(),
         format!("deskbridge approve {id} --take crm"),
         format!("deskbridge approve {id} --take freshdesk"),
         format!("deskbridge discard {id}"),
@@ -357,7 +358,7 @@ async fn a_line_of_holds_that_is_pasted_does_not_answer_two_ways_at_once() {
     assert_eq!(lines, wanted, "{told}");
     let program = env!("CARGO_BIN_EXE_deskbridge");
     let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", &lines[1].replace("deskbridge", program)]);
+    shell.args(["-c", &lines[2].replace("deskbridge", program)]);
     shell.env("TMPDIR", world.dir.path());
     let pasted = shell.current_dir(world.dir.path()).output().unwrap();
     assert_eq!(code(&pasted), 0, "{}", said(&pasted));
