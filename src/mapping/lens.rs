@@ -113,6 +113,27 @@ impl Lens {
         }
     }
 
+    /// Whether one and the same side says the same with both: with what it was given, and with what it has
+    /// made of that. Servers cut off blanks, and spell what the lens does not tell apart in their own way.
+    #[must_use]
+    pub fn alike(&self, given: &Value, stored: &Value) -> bool {
+        same(given, stored, |value| Ok(self.form(value)))
+    }
+
+    /// The form of a value in which spelling says nothing.
+    fn form(&self, value: &Value) -> Value {
+        let form = match self {
+            Self::Phone(region) => phone::key(region.as_ref(), value),
+            Self::FullName => Ok(words::each(value, |text| {
+                text.split_whitespace().collect::<Vec<_>>().join(" ")
+            })),
+            Self::List => Ok(words::each(value, |text| text.trim().to_lowercase())),
+            _ => self.plain(value),
+        };
+        let form = form.unwrap_or_else(|_| value.clone());
+        words::each(&form, |text| text.trim().to_owned())
+    }
+
     /// What Freshdesk should show, going by the CRM.
     pub fn to_desk(&self, crm: Half<'_>, desk: Half<'_>) -> Result<Value, Untranslatable> {
         if self.equal(crm.now, desk.one()) {

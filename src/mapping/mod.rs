@@ -208,6 +208,16 @@ impl Mapping {
         names
     }
 
+    /// Whether a field of `side` says the same with what it was `given` and with what it has made of that, see
+    /// [`Lens::alike`].
+    #[must_use]
+    pub fn alike(&self, side: Side, name: &str, given: &Value, stored: &Value) -> bool {
+        let mut fields = self.fields.iter();
+        let field = fields.find(|field| field.names(side).any(|it| it == name));
+        let lens = field.map_or(&Lens::Same, |field| &field.lens);
+        lens.alike(given, stored)
+    }
+
     /// Whether a record of `side` takes part; what is unknown leaves it where it was, so `None`.
     #[must_use]
     pub fn in_scope(&self, side: Side, image: &Image) -> Option<bool> {

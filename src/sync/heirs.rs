@@ -62,7 +62,8 @@ impl Engine {
     }
 
     /// The record that a merge left, or the merge of that one, unless it has a counterpart, is gone, or
-    /// has the keys of somebody else's.
+    /// has the keys of somebody else's. The counterpart of the one that is gone may have them: whoever
+    /// merged the two may have given it the heir's address as well.
     async fn heir_by_merge(
         &mut self,
         mapping: &Mapping,
@@ -73,7 +74,8 @@ impl Engine {
             return Ok(None);
         };
         let heirs = self.store.records(&[heir]).await?;
-        let index = self.store.index(mapping.kind, &heirs).await?;
+        let mut index = self.store.index(mapping.kind, &heirs).await?;
+        index.leave_out(*row.rows.of(side.other()));
         Ok(matches!(identify(&index, heir), Verdict::New).then_some(heir))
     }
 

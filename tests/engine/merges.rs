@@ -248,6 +248,22 @@ async fn bob_twice() -> (World, SimClock, Engine, u64, u64, u64) {
 }
 
 #[tokio::test]
+async fn a_merge_that_the_counterpart_has_followed_already_is_a_merge_all_the_same() {
+    let (world, clock, mut engine, bob, bob_there, second) = bob_twice().await;
+    world.desk.merge_contacts(second, &[bob_there]).unwrap();
+    // Whoever has merged them has seen to the CRM as well.
+    world.crm_edit(bob, &[("email", "bob@home.test")]);
+    reconcile(&mut engine).await;
+    assert_eq!(world.holds().await, []);
+    clock.advance(TimeDelta::minutes(5));
+    world.crm_edit(bob, &[("phone", "+77")]);
+    cycle(&mut engine).await;
+    let heir = world.desk.contact(second).unwrap();
+    assert_eq!(heir.phone.as_deref(), Some("+77"));
+    assert_eq!(heir.email.as_deref(), Some("bob@home.test"));
+}
+
+#[tokio::test]
 async fn a_write_that_a_merge_has_overtaken_is_made_to_the_heir_and_waits_no_longer() {
     let (world, clock, mut engine, bob, bob_there, second) = bob_twice().await;
     world.desk.merge_contacts(second, &[bob_there]).unwrap();
