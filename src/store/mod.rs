@@ -21,6 +21,7 @@ mod guard;
 mod kept;
 mod keys;
 mod lookup;
+mod mapped;
 mod meta;
 mod missing;
 mod observe;
@@ -45,7 +46,7 @@ mod work;
 pub use adoption::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing, VainAnswer};
 pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
-pub use drift::{Drift, Linked, Others};
+pub use drift::{Drift, Linked, Others, Worth};
 pub use finish::{Finish, Stored, Verb};
 pub use flap::PastWrites;
 pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, WaitingClass};
@@ -62,7 +63,7 @@ pub use report::{
     RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,
     WaitingTicket, Wanted,
 };
-pub use revert::{Became, JournalRow, Which};
+pub use revert::{About, Became, JournalRow, Which};
 pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};

@@ -5,7 +5,7 @@ use super::rows::{bulk, image_text, parse};
 use super::standings::{away, unjudge};
 use super::unread::{Unread, have_read, remember, shown};
 use super::upsert::{complete, upsert};
-use super::{Fate, Store, StoreError, missing};
+use super::{Fate, Store, StoreError, Worth, missing};
 use crate::model::{Kind, Observed, RecordId, Side};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, SqliteConnection};
@@ -172,7 +172,7 @@ impl Store {
         .await?;
         super::drift::forget(&mut self.connection, side, kind).await?;
         missing::forget(&mut self.connection, side, kind).await?;
-        self.judge_listing(side, kind, false).await
+        self.judge_listing(side, kind, Worth::Begun).await
     }
 
     /// Takes in pages, in order and in one transaction, together with how far their feeds were read:
