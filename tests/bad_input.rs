@@ -69,7 +69,7 @@ fn state() -> Vec<u8> {
             desk: "freshdesk:1".to_owned(),
         };
         store.belongs_to(&accounts).await.unwrap();
-        store.mapped_by("mapping").await.unwrap();
+        store.mapped_by("mapping", [].into_iter()).await.unwrap();
         store.close().await.unwrap();
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
         let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
@@ -113,7 +113,7 @@ fn open(runtime: &Runtime, bytes: &[u8]) -> bool {
             return false;
         };
         let _ = store.next_cycle().await;
-        let _ = store.mapped_by("another").await;
+        let _ = store.mapped_by("another", [].into_iter()).await;
         let _ = store.pairs(Kind::Contact, LinkId(0), 10).await;
         let _ = store.loose(Kind::Contact, 0, 10).await;
         store.close().await.is_ok()

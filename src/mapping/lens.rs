@@ -16,6 +16,7 @@ mod typed;
 mod words;
 
 use crate::model::Value;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
 /// A two-way translation of one field.
@@ -139,6 +140,23 @@ impl Lens {
         }?;
         let rest = crm.now.iter().skip(1).cloned();
         Ok(std::iter::once(one).chain(rest).collect())
+    }
+
+    /// Itself, as what two mappings can be compared by.
+    pub(super) fn meaning(&self) -> Json {
+        match self {
+            Self::Same => json!("same"),
+            Self::Lowercase => json!("lowercase"),
+            Self::Trim => json!("trim"),
+            Self::FullName => json!("full_name"),
+            Self::List => json!("list"),
+            Self::Phone(region) => json!(["phone", region.as_ref().map(|region| &region.0)]),
+            Self::Number => json!("number"),
+            Self::Boolean => json!("boolean"),
+            Self::Date => json!("date"),
+            Self::Values(table) => json!(["values", table.0]),
+            Self::Company => json!("company"),
+        }
     }
 
     /// The one form of `value`, for the lenses that do the same in both directions.

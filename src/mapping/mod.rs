@@ -16,6 +16,7 @@ pub use template::{
 };
 
 use crate::model::{COMPANY, Image, Kind, Pair, Side, Value};
+use serde_json::{Value as Json, json};
 
 /// Which way a field goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,22 @@ impl Field {
             Side::Desk => (&[] as &[String], Some(self.desk.as_str())),
         };
         crm.iter().map(String::as_str).chain(desk)
+    }
+
+    /// What it means that the two sides agree on it: both partners, how a value crosses over, and which way. The
+    /// same for as long as that is the same.
+    #[must_use]
+    pub fn meaning(&self) -> Vec<Json> {
+        let direction = match self.direction {
+            Direction::Both => "both",
+            Direction::To(side) => side.word(),
+        };
+        vec![
+            json!(self.crm),
+            json!(self.desk),
+            self.lens.meaning(),
+            json!(direction),
+        ]
     }
 
     /// What `image` of `side` says of it, one value a name; `None` where any of them is unknown.

@@ -19,7 +19,7 @@ pub use file::{
 pub use flap::{Flap, HOUR, PastWrite, flap};
 pub use guard::{Class, Counts, DAY, Guards, Limit, Line, Weight, clears, judge};
 pub use identity::{Index, Known, Verdict, identify};
-pub use merge::{Merged, Notice, NoticeKind, apart, merge};
+pub use merge::{Merged, Notice, NoticeKind, apart, is_no_agreement, merge};
 pub use pair::{DeleteReason, PairState, PairVerdict, decide};
 pub use pending::Pending;
 pub use revert::{Left, LeftWhy, Reverted, Step, revert_fields, revert_ticket};

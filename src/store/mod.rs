@@ -21,6 +21,7 @@ mod guard;
 mod kept;
 mod keys;
 mod lookup;
+mod mapped;
 mod meta;
 mod observe;
 mod outbox;

@@ -285,7 +285,10 @@ impl World {
             })
             .await
             .unwrap();
-        store.mapped_by(&config.digest()).await.unwrap();
+        store
+            .mapped_by(&config.digest(), config.mappings())
+            .await
+            .unwrap();
         for kind in Kind::BOTH {
             connectors.crm.describe(kind).await.ok();
             connectors.desk.describe(kind).await.ok();

@@ -25,7 +25,12 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
             self.engine.connectors = connectors;
         }
         let mappings: Vec<Mapping> = new.mappings().cloned().collect();
-        if self.engine.store.mapped_by(&new.digest()).await? {
+        if self
+            .engine
+            .store
+            .mapped_by(&new.digest(), new.mappings())
+            .await?
+        {
             tracing::info!(
                 event = "mapping",
                 "the mapping is another one than before: everything is read again"

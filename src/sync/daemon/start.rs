@@ -42,7 +42,7 @@ where
         return Ok(None);
     };
     store.belongs_to(&identities(&accounts)).await?;
-    if store.mapped_by(&config.digest()).await? {
+    if store.mapped_by(&config.digest(), config.mappings()).await? {
         tracing::info!(
             event = "mapping",
             "the mapping is another one than before: everything is read again"
