@@ -39,6 +39,7 @@ impl Engine {
         let reconcile = reconcile || wary || self.listing_is_approved().await?;
         let observation = Box::pin(self.observe(reconcile)).await?;
         tally.unfinished = observation.unfinished;
+        tally.doubted.clone_from(&observation.doubted);
         for trouble in &observation.troubles {
             tally.trouble(trouble.clone());
         }

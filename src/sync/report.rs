@@ -45,6 +45,8 @@ pub struct Tally {
     pub(super) looked_at_tickets: super::tickets::LastLook,
     /// What went wrong with the systems; one entry a side and sort of error.
     pub troubles: Vec<Trouble>,
+    /// Kinds of which a listing waits for a person to believe it.
+    pub(super) doubted: BTreeSet<Kind>,
     /// Whether the cycle has left work for the next one.
     pub(super) unfinished: bool,
     /// Sorts of writes that the key lacks the right for.
@@ -89,11 +91,10 @@ impl Tally {
             .any(|trouble| trouble.side == side && trouble.error.kind.is_down())
     }
 
-    /// Whether a kind was not read to its end on one of the sides.
+    /// Whether a kind was not read to its end on one of the sides, or what was read is not believed.
     pub(super) fn blind(&self, kind: Kind) -> bool {
-        self.troubles
-            .iter()
-            .any(|trouble| trouble.kind == Some(kind))
+        let mut troubles = self.troubles.iter();
+        self.doubted.contains(&kind) || troubles.any(|trouble| trouble.kind == Some(kind))
     }
 }
 

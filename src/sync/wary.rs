@@ -30,6 +30,9 @@ impl Engine {
             if trouble.error.kind != ErrorKind::Forbidden || self.was_read(trouble).await? {
                 return Ok(false);
             }
+        if !observation.doubted.is_empty() {
+            return Ok(false);
+        }
         }
         let kinds: Vec<_> = self.mappings.iter().map(|mapping| mapping.kind).collect();
         let mut spared = 0;

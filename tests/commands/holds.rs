@@ -267,7 +267,9 @@ async fn a_listing_that_waits_for_a_person_is_named_in_every_cycle() {
         world.desk.hard_delete_contact(there).unwrap();
     }
     for arguments in [&["sync", "--reconcile"][..], &["sync"], &["sync"]] {
-        let synced = said(&output(&world, arguments));
+        let synced = output(&world, arguments);
+        assert_eq!(code(&synced), 79, "no system has failed: {}", said(&synced));
+        let synced = said(&synced);
         let waiting = synced.lines().filter(|line| line.contains("waiting"));
         let listing = waiting.filter(|line| line.contains("listing"));
         assert_eq!(listing.count(), 1, "{synced}");
