@@ -44,7 +44,7 @@ mod work;
 pub use adoption::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing, VainAnswer};
 pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
-pub use drift::{Drift, Linked, Others};
+pub use drift::{Drift, Linked, Others, Worth};
 pub use finish::{Finish, Stored, Verb};
 pub use flap::PastWrites;
 pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, WaitingClass};

@@ -4,7 +4,7 @@ use super::keys::{Keys, Posting, newest, postings, rekey, take_keys};
 use super::rows::{bulk, image_text, parse};
 use super::standings::{away, unjudge};
 use super::upsert::{complete, upsert};
-use super::{Fate, Store, StoreError};
+use super::{Fate, Store, StoreError, Worth};
 use crate::model::{Kind, Observed, RecordId, Side};
 use sqlx::{Connection as _, SqliteConnection};
 use std::collections::HashSet;
@@ -155,7 +155,7 @@ impl Store {
         .execute(&mut self.connection)
         .await?;
         super::drift::forget(&mut self.connection, side, kind).await?;
-        self.judge_listing(side, kind, false).await
+        self.judge_listing(side, kind, Worth::Begun).await
     }
 
     /// Takes in pages, in order and in one transaction, together with how far their feeds were read:

@@ -12,7 +12,7 @@ use crate::mapping::Mapping;
 use crate::model::{Image, Kind, Observed, Presence, Side, Version};
 use crate::remote::lane::in_lane;
 use crate::remote::{Caps, ErrorKind, Lane};
-use crate::store::{Ingest, PassKind, PassState, Sighting};
+use crate::store::{Ingest, PassKind, PassState, Sighting, Worth};
 use chrono::{DateTime, TimeDelta, Utc};
 pub(super) use listing::CompleteListing;
 use reader::{Pass, Read, read_all};
@@ -85,10 +85,10 @@ impl Engine {
         observation.unfinished = self.lists_at_first().await?;
         for listing in std::mem::take(&mut observation.complete) {
             let asked = self.confirm_missing(&listing, &mut observation);
-            let believed = in_lane(Lane::Reconcile, asked).await?;
+            let worth = in_lane(Lane::Reconcile, asked).await?;
             let CompleteListing { side, kind, .. } = listing;
-            self.store.judge_listing(side, kind, believed).await?;
-            if believed {
+            self.store.judge_listing(side, kind, worth).await?;
+            if worth == Worth::Proof {
                 observation.complete.push(listing);
             }
         }
@@ -147,7 +147,9 @@ impl Engine {
             self.young.is_some_and(|young| age.abs() < young)
         };
         // An old copy of the state knows nothing that is young.
-        let read_lately = !self.store.is_distrusted() && all.mark.is_some_and(is_young);
+        let read_lately = !self.store.is_distrusted()
+            && all.mark.is_some_and(is_young)
+            && !self.store.wants_listing(side, kind).await?;
         let listing = (reconcile && !read_lately) || first || resume.is_some();
         let mut passes = Vec::new();
         // What changed is read beside a listing too: one may take many cycles, and one that ends too early

@@ -1,7 +1,7 @@
 //! `holds`, `approve` and `discard`, as a person meets them: beside a daemon, and without one.
 
 use crate::world::World;
-use crate::world::program::{Daemon, code, output, parsed, said, write_config};
+use crate::world::program::{Daemon, RHYTHM, code, output, parsed, said, write_config};
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use serde_json::{Value as Json, json};
 use std::fs;
@@ -274,6 +274,45 @@ async fn a_listing_that_waits_for_a_person_is_named_in_every_cycle() {
         let listing = waiting.filter(|line| line.contains("listing"));
         assert_eq!(listing.count(), 1, "{synced}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_daemon_names_a_listing_that_waits_in_every_cycle_and_calls_no_system_down() {
+    let world = World::new().await;
+    write_config(&world);
+    people(&world, 0..30);
+    assert_eq!(code(&output(&world, &["sync", "--approve-first"])), 0);
+    let remapped = world.sync_toml() + RHYTHM;
+    let remapped = remapped.replacen("conflict  = \"crm\"\n", "", 1);
+    fs::write(world.dir.path().join("sync.toml"), remapped).unwrap();
+    for number in 0..25 {
+        let there = world.desk_by_email(&format!("c{number}@acme.test")).id;
+        world.desk.hard_delete_contact(there).unwrap();
+    }
+    // Under another mapping everything is read.
+    let mut daemon = Daemon::start(&world);
+    for _ in 0..3 {
+        let cycle = daemon.event("cycle");
+        assert_eq!(cycle["outcome"], "done", "{:#?}", daemon.seen);
+        assert_eq!(cycle["held"], 1, "{cycle}");
+    }
+    let of = |event: &str| {
+        daemon
+            .seen
+            .iter()
+            .filter(|line| line["event"] == event)
+            .count()
+    };
+    assert_eq!(
+        (of("waiting"), of("system_down")),
+        (3, 0),
+        "{:#?}",
+        daemon.seen
+    );
+    let approved = follow(&world, &holds(&world).first().unwrap()["answer"]);
+    assert_eq!(code(&approved), 0, "{}", said(&approved));
+    daemon.until(|line| line["event"] == "cycle" && line["held"] == 25);
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

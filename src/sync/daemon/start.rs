@@ -2,7 +2,6 @@
 
 use super::DaemonError;
 use super::attend::Attendant;
-use super::schedule::young;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connect::{accounts, connect, identities};
@@ -62,7 +61,6 @@ where
     engine.keep(config.state_keep);
     engine.guard(config.guards);
     engine.slice = Some(config.schedule.poll);
-    engine.young = Some(young(config.schedule.reconcile));
     attendant.supervisor.ready("working");
     Ok(Some((config, engine)))
 }

@@ -5,7 +5,7 @@ use super::reader::{Pass, Read, read_all};
 use super::{Observation, PAGES_TOGETHER, PAGES_WAITING, reach};
 use crate::model::{Kind, Observed, RecordId, Side};
 use crate::remote::{ErrorKind, RemoteError};
-use crate::store::PassKind;
+use crate::store::{PassKind, Worth};
 use crate::sync::{CycleError, Engine, Trouble};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -43,12 +43,12 @@ impl CompleteListing {
 
 impl Engine {
     /// Asks for each record that a complete listing did not show; only the record's own answer says
-    /// that it is gone. Returns whether the listing is believed.
+    /// that it is gone. Returns what the listing is worth.
     pub(super) async fn confirm_missing(
         &mut self,
         listing: &CompleteListing,
         observation: &mut Observation,
-    ) -> Result<bool, CycleError> {
+    ) -> Result<Worth, CycleError> {
         let CompleteListing {
             side,
             kind,
@@ -56,7 +56,7 @@ impl Engine {
         } = *listing;
         if !ticked_off {
             self.store.believe_listing(side, kind).await?;
-            return Ok(true);
+            return Ok(Worth::Proof);
         }
         let (known, unseen) = self.store.unseen_count(side, kind).await?;
         let shrunk = unseen > 20 && unseen > known / 2;
@@ -66,7 +66,7 @@ impl Engine {
         {
             // It waits for a person, who may say that it is right: no system has failed.
             observation.doubted.insert(kind);
-            return Ok(false);
+            return Ok(Worth::Doubted);
         }
         let (mut after, mut unread) = (0, 0);
         loop {
@@ -84,7 +84,7 @@ impl Engine {
                         kind: Some(kind),
                         error,
                     });
-                    return Ok(false);
+                    return Ok(Worth::Doubted);
                 }
             }
             let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
@@ -130,19 +130,24 @@ impl Engine {
     /// Believes a listing that has shown all who are there. One that has passed over some of them may
     /// have passed over others whom nobody knows yet, and over their changes: these are read as if
     /// there had been no listing. Of those that could not be read nobody knows whether they are there:
-    /// they say nothing against it, but it is no proof of anything either. Returns whether it is one.
+    /// they say nothing against it, but it is no proof of anything either.
     async fn weigh_listing(
         &mut self,
         side: Side,
         kind: Kind,
         unread: u64,
         observation: &mut Observation,
-    ) -> Result<bool, CycleError> {
+    ) -> Result<Worth, CycleError> {
         let (_, unseen) = self.store.unseen_count(side, kind).await?;
         let passed_over = unseen.saturating_sub(unread);
         if passed_over == 0 {
             self.store.believe_listing(side, kind).await?;
-            return Ok(unread == 0);
+            let worth = if unread == 0 {
+                Worth::Proof
+            } else {
+                Worth::Unproven
+            };
+            return Ok(worth);
         }
         tracing::warn!(event = "listing_incomplete", %side, %kind, passed_over,
             "a list of all records did not show some that are there; what changed is read as well");
@@ -151,7 +156,7 @@ impl Engine {
         let caps = self.connectors.of(side).caps();
         let since = changes.mark.map(|mark| reach(mark, now, caps));
         self.reread(side, kind, since, observation).await?;
-        Ok(false)
+        Ok(Worth::Doubted)
     }
 
     /// Reads what has changed since a time by the server's clock, in milliseconds, beside what the cycle
