@@ -60,7 +60,7 @@ pub use report::{
     RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,
     WaitingTicket, Wanted,
 };
-pub use revert::{Became, JournalRow, Which};
+pub use revert::{About, Became, JournalRow, Which};
 pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
 pub use support::{SupportFinish, SupportIntent, SupportRow};
