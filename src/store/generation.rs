@@ -96,8 +96,14 @@ impl Store {
             (None, _) => None,
         };
         let (name, number, journalled, before) = row.unwrap_or((drawn, 0, 0, None));
-        let lost = journalled - rows;
-        let doubt = doubt.or_else(|| (lost > 0).then_some(Doubt::Torn { lost }));
+        let torn = journalled - rows;
+        let lost = self.lost_rows().await? - torn.max(0);
+        if lost > 0 {
+            self.generation.unsaid.push(format!(
+                "{lost} rows of the journal are gone, and cannot be shown or taken back: somebody or something else took them out"
+            ));
+        }
+        let doubt = doubt.or_else(|| (torn > 0).then_some(Doubt::Torn { lost: torn }));
         let mut number = number;
         if let Beside::Mark {
             generation,
@@ -131,8 +137,10 @@ impl Store {
         self.durable(true).await?;
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
-            "INSERT INTO generation (id, state, number, journal, doubt) VALUES (1, ?1, ?2, 0, ?3)
-             ON CONFLICT DO UPDATE SET number = excluded.number, doubt = excluded.doubt",
+            "INSERT INTO generation (id, state, number, journal, doubt, rows)
+             VALUES (1, ?1, ?2, 0, ?3, (SELECT count(*) FROM journal))
+             ON CONFLICT DO UPDATE SET number = excluded.number, doubt = excluded.doubt,
+               rows = coalesce(rows, excluded.rows)",
         )
         .bind(name)
         .bind(number)
@@ -155,9 +163,31 @@ impl Store {
         self.generation.distrusted
     }
 
+    /// How many rows the journal should have and has not. An earlier version has not counted them.
+    async fn lost_rows(&mut self) -> Result<i64, StoreError> {
+        let lost: Option<i64> = sqlx::query_scalar(
+            "SELECT rows - (SELECT count(*) FROM journal) FROM generation WHERE rows IS NOT NULL",
+        )
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(lost.unwrap_or(0))
+    }
+
     /// What the log has to be told of the state itself, once.
     pub fn take_sayings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.generation.unsaid)
+    }
+
+    /// What is missing from the journal was told: from now on it is measured against what is there.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn count_journal(&mut self) -> Result<(), StoreError> {
+        sqlx::query("UPDATE generation SET rows = (SELECT count(*) FROM journal)")
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
     }
 
     /// In a state that is distrusted, once everything of a kind was read: a record without a match key may have

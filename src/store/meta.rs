@@ -102,7 +102,8 @@ impl Store {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         if end.eventful {
             sqlx::query(
-                "INSERT OR REPLACE INTO cycle (id, started_at, finished_at, report) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO cycle (id, started_at, finished_at, report, journalled)
+                 VALUES (?1, ?2, ?3, ?4, (SELECT count(*) FROM journal WHERE cycle = ?1))",
             )
             .bind(end.id)
             .bind(stamp(end.started_at))

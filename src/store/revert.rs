@@ -190,11 +190,13 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn journal_lacks(&mut self, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
+        // An earlier version has not counted what it journalled: what it reported of records is known.
         let row: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT coalesce(report ->> '$.created', 0) + coalesce(report ->> '$.updated', 0)
-                      + coalesce(report ->> '$.deleted', 0),
-                    (SELECT count(*) FROM journal WHERE cycle = ?1 AND kind <> 'ticket' AND outcome = 'done')
-             FROM cycle WHERE id = ?1",
+            "SELECT coalesce(journalled, coalesce(report ->> '$.created', 0) + coalesce(report ->> '$.updated', 0)
+                      + coalesce(report ->> '$.deleted', 0)),
+                    (SELECT count(*) FROM journal AS j WHERE j.cycle = ?1
+                       AND (c.journalled IS NOT NULL OR (j.kind <> 'ticket' AND j.outcome = 'done')))
+             FROM cycle AS c WHERE id = ?1",
         )
         .bind(run)
         .fetch_optional(&mut self.connection)
