@@ -158,7 +158,8 @@ async fn upsert_live(
     // lags behind a deletion look like a return.
     let rewinds = page.feed != PassKind::Changes;
     let (side, kind) = (page.side.word(), page.kind.word());
-    // Of a record that is spared until it is edited, another mapping shows another image.
+    // Of a record that is spared until it is edited, another mapping shows another image. Where nothing that we
+    // read has changed since our own write, a later version is what the system made of that.
     let sql = format!(
         "INSERT INTO record (side, kind, remote_id, version, presence, image, keys)
          VALUES {rows}
@@ -167,6 +168,7 @@ async fn upsert_live(
            dirty = dirty OR presence <> 'live' OR version = -1
              OR (image <> excluded.image AND (standing IS NOT 'spared' OR version <> excluded.version)),
            standing = CASE WHEN standing NOT IN ('moved', 'converted', 'unsure') THEN standing END,
+           edited = CASE WHEN image = excluded.image AND presence = 'live' THEN edited END,
            version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
            presence = 'live', image = excluded.image
          WHERE ({rewinds} OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
