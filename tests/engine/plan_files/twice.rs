@@ -81,7 +81,7 @@ async fn scene() -> (World, Engine, Arc<Hooked>, SavedPlan, u64) {
     };
     let there: u64 = desk.0.0.parse().unwrap();
     let plan = SavedPlan {
-        made_at: chrono::Utc::now(),
+        made_at: "2026-11-22T10:00:00Z".parse().unwrap(),
         accounts: Pair::default(),
         config: String::new(),
         records: vec![
