@@ -133,10 +133,10 @@ async fn meet_anew(
         .fetch_one(&mut *tx)
         .await?;
         let pairs: Vec<(i64, i64, Image, Image, Option<String>)> = parse(text)?;
-        let Some((last, ..)) = pairs.last() else {
+        let Some(last) = pairs.iter().map(|(link, ..)| *link).max() else {
             return Ok(());
         };
-        after = *last;
+        after = last;
         let mut rebased = Vec::new();
         for (_, row, crm, desk, company) in pairs {
             let mut bases = Pair { crm, desk };
