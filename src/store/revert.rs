@@ -168,7 +168,7 @@ impl Store {
     pub async fn journal_lacks(&mut self, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
         let row: Option<(i64, i64)> = sqlx::query_as(
             "SELECT coalesce(report ->> '$.created', 0) + coalesce(report ->> '$.updated', 0)
-                      + coalesce(report ->> '$.deleted', 0),
+                      + coalesce(report ->> '$.deleted', 0) + coalesce(report ->> '$.summed_up', 0),
                     (SELECT count(*) FROM journal WHERE cycle = ?1 AND kind <> 'ticket' AND outcome = 'done')
              FROM cycle WHERE id = ?1",
         )

@@ -2,7 +2,8 @@
 //! any other.
 //!
 //! A field that is taken back is settled: both sides agree that they differ, each against what it
-//! shows now. So the next cycle writes nothing, until somebody edits the field again on either side.
+//! shows now. So the next cycle writes nothing, until somebody edits the field again on either side. A support
+//! summary that is taken back counts as written, until the customer's tickets come to something else.
 
 mod records;
 mod settle;
@@ -149,13 +150,12 @@ impl Engine {
                 })
             });
         }
-        // A note cannot be taken back, and what tickets come to is worked out anew.
+        // A note cannot be taken back.
         rows.retain(|row| row.action != Deed::Note.word());
         for row in &mut rows {
             let (kind, wanted) = (row.kind.clone(), selection.field.as_deref());
             row.fields.retain(|(change, _)| {
-                let named = wanted.is_none_or(|name| self.is_called(&kind, &change.field, name));
-                change.rule != Rule::Summary && named
+                wanted.is_none_or(|name| self.is_called(&kind, &change.field, name))
             });
         }
         let narrowed = selection.field.is_some();
