@@ -12,6 +12,7 @@ mod write;
 use super::{CycleError, Engine, Tally};
 use crate::mapping::{SupportFact, SupportSummary};
 use crate::model::{Kind, Side};
+use crate::plan::Class;
 use crate::remote::{ErrorKind, Outcome};
 use crate::store::SupportRow;
 use gate::Gate;
@@ -114,7 +115,7 @@ impl Engine {
             tally.troubled(error);
         }
         if !std::mem::replace(&mut self.summaries_weighed, true) {
-            self.store.support_unweighed().await?;
+            self.weigh_anew(&summary).await?;
         }
         if reconcile {
             self.store.support_ages().await?;
@@ -124,6 +125,22 @@ impl Engine {
             // What stands in a field has to be read before it is written for the first time.
             if !summary.of(kind).is_empty() && !waits && self.sees(kind, tally).await? {
                 self.sum_up_all(kind, summary.of(kind), tally).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What waits is weighed anew, for other fields may be meant by now. Of a kind of which nothing is asked for any
+    /// more nothing waits.
+    async fn weigh_anew(&mut self, summary: &SupportSummary) -> Result<(), CycleError> {
+        self.store.support_unweighed().await?;
+        for kind in Kind::BOTH {
+            if !summary.of(kind).is_empty() {
+                continue;
+            }
+            for class in Class::OF_SUMMARIES {
+                let drop = self.store.drop_class_hold(kind.word(), class.word(), None);
+                drop.await?;
             }
         }
         Ok(())

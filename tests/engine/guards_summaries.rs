@@ -1,12 +1,15 @@
 //! Too many support summaries at once: held whole, until a person says what is to be done.
 
 use super::office::GUARDS;
-use super::support::Stage;
+use super::support::{SUMMARY, Stage};
 use crate::world::reconcile;
 use chrono::TimeDelta;
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::store::{Answer, Answers, HoldView};
 use serde_json::json;
+
+/// What of the summary is about contacts.
+const CONTACTS: &str = r#"contact = { open_tickets = "open_tickets", last_ticket = "last_ticket", first_response_hours = "first_response", satisfaction = "csat" }"#;
 
 /// Ada and eight others, each with a ticket, and guards that few summaries cross.
 struct Crowd {
@@ -290,4 +293,45 @@ async fn a_rehearsal_shows_every_summary_and_that_they_would_be_held() {
     let report = crowd.stage.later(1).await;
     assert_eq!((report.summed_up, report.held), (9, 1), "{report:?}");
     assert_eq!(crowd.only_hold().await.class, "summary");
+}
+
+#[tokio::test]
+async fn a_first_sync_comes_to_its_end_though_the_first_summaries_wait() {
+    let mut crowd = Crowd::new().await;
+    let late = |number: usize| {
+        let email = format!("late-{number}@example.com");
+        let fields = [("email", email.as_str()), ("firstname", "Eve")];
+        crowd.stage.world.crm_contact(&fields)
+    };
+    let late: Vec<u64> = (0..6).map(late).collect();
+    crowd
+        .stage
+        .world
+        .execute("INSERT INTO meta (key, value) VALUES ('first_contact', 'begun')")
+        .await;
+    assert_eq!(crowd.stage.later(1).await.held, 2);
+    let holds = crowd.stage.world.holds().await;
+    let create = holds.iter().find(|it| it.class == "create").unwrap();
+    let mut answers = Answers::open(&crowd.stage.world.state()).await.unwrap();
+    let given = answers.give(&[(create.id, Answer::Approve)]).await;
+    assert_eq!(given.unwrap(), Ok(()));
+    assert_eq!(crowd.stage.later(1).await.created, late.len() as u64);
+    crowd.stage.later(1).await;
+    assert_eq!(crowd.only_hold().await.class, "summary");
+    let first = "SELECT count(*) FROM meta WHERE key = 'first_contact'";
+    assert_eq!(crowd.stage.world.count(first).await, 0);
+}
+
+#[tokio::test]
+async fn summaries_that_are_not_asked_for_any_more_wait_for_nobody() {
+    for (from, to) in [(SUMMARY, ""), (CONTACTS, "")] {
+        let mut crowd = Crowd::new().await;
+        crowd.stage.later(1).await;
+        assert_eq!(crowd.only_hold().await.count, 9);
+        crowd.stage.world.remap(from, to);
+        let mut stage = crowd.stage.restarted().await;
+        stage.engine.guard(GUARDS);
+        stage.later(1).await;
+        assert_eq!(stage.world.holds().await, [], "without {from}");
+    }
 }
