@@ -259,7 +259,7 @@ async fn distrust(tx: &mut SqliteConnection) -> Result<(), StoreError> {
         "INSERT OR IGNORE INTO unjudged (record) SELECT id FROM record WHERE side = 'crm'
            AND EXISTS (SELECT 1 FROM meta WHERE key = 'ticket_rules' AND value <> '{}')",
         "DELETE FROM support_written",
-        "INSERT OR IGNORE INTO support_due (kind, desk) SELECT 'contact', requester FROM support
+        "INSERT OR REPLACE INTO support_due (kind, desk) SELECT 'contact', requester FROM support
            UNION SELECT 'company', company FROM support WHERE company IS NOT NULL",
     ] {
         sqlx::query(sql).execute(&mut *tx).await?;

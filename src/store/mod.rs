@@ -66,7 +66,7 @@ pub use report::{
 pub use revert::{About, Became, JournalRow, Which};
 pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
-pub use support::{SupportFinish, SupportIntent, SupportRow};
+pub use support::{StoredSummary, SupportFinish, SupportIntent, SupportRow, Waiting, Weighed};
 pub use ticket_row::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
 };

@@ -54,7 +54,7 @@ pub struct HoldView {
     /// Of which kind of record.
     pub kind: String,
     /// Of a record: `conflict`, `delete`, `duplicate` or `flap`. Of a kind: `create`, `update`, `clear`,
-    /// `delete`, `ticket` or `listing`.
+    /// `delete`, `ticket`, `listing`, `summary` or `summary_clear`.
     pub class: String,
     /// How many changes it stands for.
     pub count: u64,

@@ -193,7 +193,7 @@ impl Store {
         // An earlier version has not counted what it journalled: what it reported of records is known.
         let row: Option<(i64, i64)> = sqlx::query_as(
             "SELECT coalesce(journalled, coalesce(report ->> '$.created', 0) + coalesce(report ->> '$.updated', 0)
-                      + coalesce(report ->> '$.deleted', 0)),
+                      + coalesce(report ->> '$.deleted', 0) + coalesce(report ->> '$.summed_up', 0)),
                     (SELECT count(*) FROM journal AS j WHERE j.cycle = ?1
                        AND (c.journalled IS NOT NULL OR (j.kind <> 'ticket' AND j.outcome = 'done')))
              FROM cycle AS c WHERE id = ?1",

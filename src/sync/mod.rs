@@ -87,6 +87,8 @@ pub struct Engine {
     rules: tickets::Rules,
     /// What is told to the CRM about tickets.
     summary: Option<SupportSummary>,
+    /// Whether what waits of summaries was weighed for what is asked for now.
+    summaries_weighed: bool,
     /// How long the journal is kept; `None`: for ever.
     keep: Option<Duration>,
     /// The pauses of a record whose write failed in passing.
@@ -150,6 +152,7 @@ impl Engine {
             progress: Arc::default(),
             rules: tickets::Rules::default(),
             summary: None,
+            summaries_weighed: false,
             keep: None,
             unnoted: waits::Waits::default(),
             unsummed: waits::Waits::default(),

@@ -2,7 +2,8 @@
 //! any other.
 //!
 //! A field that is taken back is settled: both sides agree that they differ, each against what it
-//! shows now. So the next cycle writes nothing, until somebody edits the field again on either side.
+//! shows now. So the next cycle writes nothing, until somebody edits the field again on either side. A support
+//! summary that is taken back counts as written, until the customer's tickets come to something else.
 
 mod records;
 mod settle;
@@ -146,15 +147,13 @@ impl Engine {
         };
         let (mappings, wanted) = (&self.mappings, selection.field.as_deref());
         let is_meant = |row: &mut JournalRow| {
-            // A note cannot be taken back, and what tickets come to is worked out anew.
+            // A note cannot be taken back.
             if row.action == Deed::Note.word() {
                 return false;
             }
             let kind = row.kind.as_str();
             row.fields.retain(|(change, _)| {
-                let named =
-                    wanted.is_none_or(|name| is_called(mappings, kind, &change.field, name));
-                change.rule != Rule::Summary && named
+                wanted.is_none_or(|name| is_called(mappings, kind, &change.field, name))
             });
             !row.fields.is_empty() || (wanted.is_none() && row.action == Deed::Delete.word())
         };
