@@ -16,6 +16,8 @@ pub(crate) enum Account {
     Freshdesk(Plan),
     /// HubSpot's, with so many calls in ten seconds and so many minutes east.
     Hubspot(f64, i32),
+    /// One of which no limit is known.
+    Odoo,
 }
 
 impl Account {
