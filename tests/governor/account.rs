@@ -45,10 +45,11 @@ impl Account {
                 )],
                 daily: Some(Daily {
                     calls: None,
-                    offset_minutes,
+                    offset_minutes: Some(offset_minutes),
                 }),
                 ..Limits::of(calls, 10 * SECOND)
             },
+            Self::Odoo => Limits::unknown(),
         }
     }
 

@@ -15,9 +15,10 @@ impl Governor {
         now: Moment,
     ) -> Option<(Moment, Why)> {
         let (share, reserve) = (self.portion.share, self.portion.reserve);
+        let time = self.time_of_day(now);
         let day = self.day.as_mut();
-        if let Some(until) = day.and_then(|day| day.closed(turn.lane, share, reserve, now)) {
-            return Some((until, Why::DaySpent));
+        if let Some(until) = day.and_then(|day| day.closed(turn.lane, share, reserve, time)) {
+            return Some((now.after(until.since(time)), Why::DaySpent));
         }
         let left = |until: Duration| now.after(until.saturating_sub(at).max(SHORTEST_WAIT));
         if let Some(until) = self.total.closed_until {
