@@ -57,6 +57,7 @@ pub struct Options {
 pub struct Hubspot {
     http: Http,
     proven: feed::Proven,
+    zone: schema::Zone,
     caps: Caps,
 }
 
@@ -78,6 +79,7 @@ impl Hubspot {
         Ok(Self {
             http,
             proven: feed::Proven::default(),
+            zone: schema::Zone::default(),
             caps: Caps {
                 create_batch: BATCH,
                 update_batch: BATCH,
@@ -120,6 +122,7 @@ impl Connector for Hubspot {
         request: &PageRequest<'_>,
         cursor: Option<&Cursor>,
     ) -> Result<Page, RemoteError> {
+        self.keep_the_zone().await;
         self.read_page(request, cursor).await
     }
 
@@ -244,7 +247,7 @@ fn tariff(limits: Option<Limits>, share: f64) -> Tariff {
     };
     let daily = Daily {
         calls: None,
-        offset_minutes: 0,
+        offset_minutes: None,
     };
     Tariff {
         limits: limits.unwrap_or_else(|| Limits {
