@@ -5,6 +5,8 @@
     reason = "a test may panic"
 )]
 
+mod apart;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;

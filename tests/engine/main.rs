@@ -45,3 +45,4 @@ mod tickets_soak;
 mod tickets_trouble;
 mod unknown_outcomes;
 mod unreadable;
+mod unreadable_rows;

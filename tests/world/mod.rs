@@ -8,6 +8,7 @@
 
 pub(crate) mod hooked;
 pub(crate) mod program;
+pub(crate) mod spoiler;
 pub(crate) mod stage;
 
 use deskbridge::clock::{Clock, SystemClock};

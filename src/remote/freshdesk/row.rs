@@ -1,5 +1,5 @@
 //! Rows of contacts and companies, decoded in one pass: what nobody asked for is skipped, what has
-//! an unforeseen form is left unknown, and only a row without identity or stamp is an error.
+//! an unforeseen form is left unknown, and only a row without identity is an error.
 
 use super::attribute::Place;
 use super::garbled;
@@ -44,6 +44,16 @@ impl<'a> Wanted<'a> {
             .map_err(|error| garbled(reply, &error))
     }
 
+    /// The array of rows that `reply` holds, those among them that do not say when they were changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::rows`].
+    pub(super) fn shown(&self, reply: &Reply) -> Result<Vec<Row>, RemoteError> {
+        self.decode_shown(&reply.body)
+            .map_err(|error| garbled(reply, &error))
+    }
+
     /// The one row that `reply` holds.
     ///
     /// # Errors
@@ -55,6 +65,11 @@ impl<'a> Wanted<'a> {
     }
 
     fn decode_rows(&self, body: &[u8]) -> serde_json::Result<Vec<Row>> {
+        let rows = self.decode_shown(body)?;
+        rows.into_iter().map(whole).collect()
+    }
+
+    fn decode_shown(&self, body: &[u8]) -> serde_json::Result<Vec<Row>> {
         let mut json = serde_json::Deserializer::from_slice(body);
         let rows = RowsSeed(self).deserialize(&mut json)?;
         json.end().map(|()| rows)
@@ -63,8 +78,16 @@ impl<'a> Wanted<'a> {
     fn decode_row(&self, body: &[u8]) -> serde_json::Result<Row> {
         let mut json = serde_json::Deserializer::from_slice(body);
         let row = RowSeed(self).deserialize(&mut json)?;
-        json.end().map(|()| row)
+        json.end()?;
+        whole(row)
     }
+}
+
+fn whole(row: Row) -> serde_json::Result<Row> {
+    if row.dated {
+        return Ok(row);
+    }
+    Err(serde_json::Error::custom("a record without a stamp"))
 }
 
 /// One record as a list or a single read shows it.
@@ -72,6 +95,8 @@ impl<'a> Wanted<'a> {
 pub(super) struct Row {
     pub(super) id: RecordId,
     pub(super) version: Version,
+    /// Whether it says when it was last changed. One that does not is no whole record.
+    pub(super) dated: bool,
     pub(super) deleted: bool,
     pub(super) image: Image,
 }
@@ -166,7 +191,8 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
         }
         Ok(Row {
             id: id.ok_or_else(|| A::Error::custom("a record without an id"))?,
-            version: version.ok_or_else(|| A::Error::custom("a record without a stamp"))?,
+            dated: version.is_some(),
+            version: version.unwrap_or_default(),
             deleted,
             image,
         })

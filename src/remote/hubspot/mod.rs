@@ -8,9 +8,11 @@
 //!   answer of its own all the same.
 //! - Lists and reads by id are strongly consistent; searches lag behind by seconds or minutes.
 
+mod apart;
 mod associate;
 mod feed;
 mod outcome;
+mod property;
 mod read;
 mod refusal;
 mod schema;
