@@ -7,3 +7,6 @@ ALTER TABLE generation ADD COLUMN rows INTEGER;
 CREATE TRIGGER journal_counted AFTER INSERT ON journal BEGIN
     UPDATE generation SET rows = rows + 1;
 END;
+
+-- When a record was last changed by somebody else than us, where our own write was the last one; NULL: `version`.
+ALTER TABLE record ADD COLUMN edited INTEGER;

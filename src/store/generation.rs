@@ -245,10 +245,11 @@ impl Store {
     }
 }
 
-/// What the state takes for agreed is forgotten: every pair is planned as at a first sync.
+/// What the state takes for agreed is forgotten: every pair is planned as at a first sync. So is which versions
+/// are our own: what was changed since and changed back is a person's doing.
 async fn distrust(tx: &mut SqliteConnection) -> Result<(), StoreError> {
     for sql in [
-        "UPDATE record SET base = '{}', dirty = 1 WHERE link IS NOT NULL",
+        "UPDATE record SET base = '{}', edited = NULL, dirty = 1 WHERE link IS NOT NULL",
         "UPDATE pass SET started_at = NULL, since = NULL, cursor = NULL",
         "DELETE FROM seen",
         "UPDATE standing SET phase = 'begun'",

@@ -260,9 +260,9 @@ impl Store {
     ) -> Result<HashMap<LinkId, PairRow>, StoreError> {
         let text: Option<String> = sqlx::query_scalar(
             "SELECT '[' || group_concat('[' || l.id
-               || ',[' || c.id || ',' || json_quote(c.remote_id) || ',' || c.version || ',\"' || c.presence || '\",' || c.image
+               || ',[' || c.id || ',' || json_quote(c.remote_id) || ',' || coalesce(c.edited, c.version) || ',\"' || c.presence || '\",' || c.image
                || ',' || coalesce(c.base, 'null') || ',' || json_quote(c.standing) || ',' || json_quote(c.because)
-               || '],[' || d.id || ',' || json_quote(d.remote_id) || ',' || d.version || ',\"' || d.presence || '\",' || d.image
+               || '],[' || d.id || ',' || json_quote(d.remote_id) || ',' || coalesce(d.edited, d.version) || ',\"' || d.presence || '\",' || d.image
                || ',' || coalesce(d.base, 'null') || ',' || json_quote(d.standing) || ',' || json_quote(d.because)
                || ']]') || ']'
              FROM json_each(?1) AS wanted CROSS JOIN link AS l ON l.id = wanted.value

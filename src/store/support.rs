@@ -300,6 +300,14 @@ impl Store {
         .bind(&known)
         .execute(&mut *tx)
         .await?;
+        // The customer's record is a later one by that, and nobody's edit.
+        sqlx::query(
+            "UPDATE record SET edited = coalesce(edited, version)
+             WHERE id IN (SELECT value ->> 0 FROM json_each(?1))",
+        )
+        .bind(&known)
+        .execute(&mut *tx)
+        .await?;
         sqlx::query(
             "DELETE FROM support_due WHERE (kind, desk) IN (SELECT ?2, value ->> 2 FROM json_each(?1))",
         )

@@ -7,7 +7,7 @@ use super::decide::{Job, version_or};
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, Side};
-use crate::plan::{PairState, created, merge, settle};
+use crate::plan::{FieldChange, PairState, created, merge, settle};
 use crate::remote::{Applied, Connector, ErrorKind, Op, Outcome, RemoteError};
 use crate::store::{Finish, Sighting, Stored, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -201,6 +201,7 @@ impl Engine {
             return;
         };
         finish.fields = super::revert::as_stored(&job.changes, &stored.image);
+        let ours = is_all_ours(&job.changes, job.pair.state.images.of(side), &stored.image);
         let state = &mut job.pair.state;
         let mut new_link = None;
         match job.verb {
@@ -231,6 +232,7 @@ impl Engine {
             base: Image::default(),
             source: (0, Image::default(), Image::default()),
             dirty: false,
+            ours,
             new_link,
         });
     }
@@ -379,6 +381,13 @@ fn is_unfinished(mapping: &Mapping, state: &PairState) -> bool {
             || !rest.agreed.of(side).is_empty()
     };
     !rest.notices.is_empty() || Side::BOTH.into_iter().any(any)
+}
+
+/// Whether an answer shows no other change of what was known than the one that was written.
+fn is_all_ours(changes: &[FieldChange], known: &Image, stored: &Image) -> bool {
+    let written = |name: &String| changes.iter().any(|change| change.set.get(name).is_some());
+    let mut shown = stored.0.iter();
+    shown.all(|(name, value)| known.get(name).is_none_or(|it| it == value) || written(name))
 }
 
 fn outline(job: &Job, journal: i64) -> Finish {

@@ -116,6 +116,14 @@ async fn a_daemon_on_a_restored_state_reads_everything_however_lately_the_copy_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_former_version_knew_of_a_record_is_told_before_this_one_has_worked_on_it() {
+    let world = synced().await;
+    world.execute("ALTER TABLE record DROP COLUMN edited").await;
+    let told = output(&world, &["explain", "ada@acme.test"]);
+    assert_eq!(code(&told), 0, "{}", said(&told));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_is_never_called_a_backup() {
     let world = synced().await;
     // `SQLite` knows no such name.

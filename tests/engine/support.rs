@@ -7,6 +7,7 @@ use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::{Fault, Faults};
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
+use deskbridge::store::{Answer, Answers};
 use deskbridge::sync::{CycleReport, Engine};
 use serde_json::json;
 use std::time::Duration;
@@ -289,4 +290,33 @@ async fn a_batch_of_summaries_that_always_fails_holds_up_no_other() {
     assert_eq!(stage.updates().await, 141);
     stage.later(2).await;
     assert_eq!(stage.updates().await, 241);
+}
+
+#[tokio::test]
+async fn a_summary_makes_the_crms_side_of_a_conflict_no_later_edit() {
+    let mut stage = Stage::new().await;
+    let policy = "conflict = \"newest\"";
+    stage.world.remap(policy, "conflict = \"hold\"");
+    let mut stage = stage.restarted().await;
+    stage.later(1).await;
+    stage.clock.advance(TimeDelta::minutes(1));
+    stage.world.crm_edit(stage.ada, &[("phone", "+1")]);
+    stage.clock.advance(TimeDelta::minutes(1));
+    let edit = json!({"phone": "+2"});
+    stage
+        .world
+        .desk
+        .edit_contact(stage.ada_desk, &edit)
+        .unwrap();
+    assert_eq!(stage.later(1).await.held, 1);
+    stage.ticket(3);
+    assert_eq!(stage.later(1).await.summed_up, 1);
+    stage.later(1).await;
+    let hold = stage.world.holds().await.remove(0);
+    let mut answers = Answers::open(&stage.world.state()).await.unwrap();
+    let given = answers.give(&[(hold.id, Answer::Approve)]).await;
+    assert_eq!(given.unwrap(), Ok(()));
+    drop(answers);
+    stage.later(1).await;
+    assert_eq!(stage.shown("phone"), "+2", "the later edit of a person");
 }
