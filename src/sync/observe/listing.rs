@@ -80,7 +80,15 @@ impl Engine {
             };
             after = *last;
             match self.confirm_most(side, kind, &missing).await? {
-                Ok(more) => unread += more,
+                Ok(more) => {
+                    unread += more.len() as u64;
+                    for (row, error) in more {
+                        let id = missing.iter().find(|(of, _)| *of == row);
+                        let id = id.map_or("", |(_, id)| id.0.as_str());
+                        tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
+                            "a record that a list of all did not show cannot be read; it is left as it is");
+                    }
+                }
                 Err(error) => {
                     observation.troubles.push(Trouble {
                         side,
@@ -95,17 +103,17 @@ impl Engine {
         }
     }
 
-    /// Asks for these records. One that cannot be read is left as it is and holds up no other; returns how
-    /// many those are.
-    async fn confirm_most(
+    /// Asks for these records. One that cannot be read is left as it is and holds up no other; returns
+    /// those, by their handles.
+    pub(in crate::sync) async fn confirm_most(
         &mut self,
         side: Side,
         kind: Kind,
-        missing: &[(i64, RecordId)],
-    ) -> Result<Result<u64, RemoteError>, CycleError> {
+        records: &[(i64, RecordId)],
+    ) -> Result<Result<Vec<(i64, RemoteError)>, RemoteError>, CycleError> {
         let batch = self.connectors.of(side).caps().fetch_batch.max(1);
-        let mut unread = 0;
-        for chunk in missing.chunks(batch) {
+        let mut unread = Vec::new();
+        for chunk in records.chunks(batch) {
             match self.confirm(side, kind, chunk).await? {
                 Ok(()) => continue,
                 Err(error) if !error.kind.may_be_one_records() => return Ok(Err(error)),
@@ -121,10 +129,7 @@ impl Engine {
                 if in_a_row > FEW || !error.kind.may_be_one_records() {
                     return Ok(Err(error));
                 }
-                let id = &one.1;
-                tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
-                    "a record that a list of all did not show cannot be read; it is left as it is");
-                unread += 1;
+                unread.push((one.0, error));
             }
         }
         Ok(Ok(unread))
