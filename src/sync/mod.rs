@@ -20,6 +20,7 @@ pub mod rehearsal;
 pub mod revert;
 pub mod vocabulary;
 
+mod again;
 mod confirm;
 mod cycle;
 mod drift;

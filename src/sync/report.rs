@@ -5,7 +5,7 @@ use crate::remote::RemoteError;
 use crate::store::Verb;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A system that did not do its part.
 #[derive(Debug, Clone)]
@@ -51,6 +51,8 @@ pub struct Tally {
     pub(super) unfinished: bool,
     /// Sorts of writes that the key lacks the right for.
     pub(super) forbidden: BTreeSet<super::execute::Sort>,
+    /// Records that could not be read once more before they are written, by their handles.
+    pub(super) unread: HashMap<i64, RemoteError>,
 }
 
 impl Tally {

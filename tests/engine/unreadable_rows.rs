@@ -189,3 +189,33 @@ async fn a_crm_whose_every_row_makes_no_sense_is_in_trouble_and_nobody_is_passed
         assert!((0..people).all(new), "{people}");
     }
 }
+
+#[tokio::test]
+async fn what_would_overwrite_a_record_that_cannot_be_read_waits_and_nobody_elses_edit_does() {
+    let (world, clock, spoiler, mut engine, ids) = staff(3).await;
+    cycle(&mut engine).await;
+    spoil(&spoiler, ids[1], |row| {
+        row["properties"]["phone"] = json!([]);
+    });
+    clock.advance(TimeDelta::minutes(30));
+    for n in 0..3 {
+        let there = world.desk_by_email(&format!("c{n}@acme.test")).id;
+        let news = json!({"job_title": "Boss"});
+        world.desk.edit_contact(there, &news).unwrap();
+    }
+    minutes(&mut engine, &clock, 2).await;
+    let title = |n: usize| world.crm_row(ids[n]).properties.get("jobtitle").cloned();
+    let boss = || Some("Boss".to_owned());
+    assert_eq!([0, 1, 2].map(title), [boss(), None, boss()]);
+    let parked = world.parked().await;
+    assert_eq!(parked.len(), 1, "{parked:#?}");
+    assert_eq!(parked[0].id, ids[1].to_string());
+    let told = parked[0].error.as_deref().unwrap();
+    assert!(told.contains("it cannot be read"), "{told}");
+    spoiler.mend();
+    clock.advance(TimeDelta::hours(25));
+    minutes(&mut engine, &clock, 2).await;
+    assert_eq!(title(1), boss());
+    assert_eq!(world.parked().await, []);
+    quiet(&mut engine).await;
+}

@@ -15,6 +15,9 @@ use tokio::sync::mpsc;
 /// After so many records in a row that cannot be read it is not the records.
 const FEW: usize = 5;
 
+/// Who of a batch was not found, and who could not be read.
+type Asked = (Vec<i64>, Vec<(i64, RemoteError)>);
+
 /// The proof that a listing of everything came to its own end. Only reading can make one, and
 /// only with one may anything be concluded from what was *not* seen.
 #[derive(Debug)]
@@ -100,7 +103,13 @@ impl Engine {
                 }
             };
             asking.after = *last;
-            asking.unread += unread;
+            asking.unread += unread.len() as u64;
+            for (row, error) in unread {
+                let id = missing.iter().find(|(of, _)| *of == row);
+                let id = id.map_or("", |(_, id)| id.0.as_str());
+                tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
+                    "a record that a list of all did not show cannot be read; it is left as it is");
+            }
             let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
             self.store.asked((side, kind), asking, &rows, &gone).await?;
             if until.is_some_and(|until| monotonic() >= until) {
@@ -154,37 +163,56 @@ impl Engine {
         Ok(Some(Worth::Doubted))
     }
 
+    /// Reads these records singly and remembers what they are now. One that cannot be read is left as it
+    /// is and holds up no other; returns those, by their handles.
+    pub(in crate::sync) async fn confirm_most(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        records: &[(i64, RecordId)],
+    ) -> Result<Result<Vec<(i64, RemoteError)>, RemoteError>, CycleError> {
+        let batch = self.connectors.of(side).caps().fetch_batch.max(1);
+        let mut unread = Vec::new();
+        for chunk in records.chunks(batch) {
+            let (lost, more) = match self.ask_most(side, kind, chunk).await? {
+                Ok(answer) => answer,
+                Err(error) => return Ok(Err(error)),
+            };
+            let lost: Vec<_> = lost.into_iter().map(|row| (row, None)).collect();
+            self.store.gone(&lost).await?;
+            unread.extend(more);
+        }
+        Ok(Ok(unread))
+    }
+
     /// Asks for one batch of records. One that cannot be read is left as it is and holds up no other;
-    /// returns those who were not found, and how many could not be read.
+    /// returns those who were not found, and those who could not be read.
     async fn ask_most(
         &mut self,
         side: Side,
         kind: Kind,
-        missing: &[(i64, RecordId)],
-    ) -> Result<Result<(Vec<i64>, u64), RemoteError>, CycleError> {
-        match self.ask(side, kind, missing).await? {
-            Ok(lost) => return Ok(Ok((lost, 0))),
+        batch: &[(i64, RecordId)],
+    ) -> Result<Result<Asked, RemoteError>, CycleError> {
+        match self.ask(side, kind, batch).await? {
+            Ok(lost) => return Ok(Ok((lost, Vec::new()))),
             Err(error) if !error.kind.may_be_one_records() => return Ok(Err(error)),
             Err(_) => {}
         }
-        let (mut lost, mut unread, mut in_a_row) = (Vec::new(), 0, 0);
-        for one in missing {
-            let error = match self.ask(side, kind, std::slice::from_ref(one)).await? {
+        let (mut lost, mut unread, mut in_a_row) = (Vec::new(), Vec::new(), 0);
+        for one in batch {
+            match self.ask(side, kind, std::slice::from_ref(one)).await? {
                 Ok(more) => {
                     lost.extend(more);
                     in_a_row = 0;
-                    continue;
                 }
-                Err(error) => error,
-            };
-            in_a_row += 1;
-            if in_a_row > FEW || !error.kind.may_be_one_records() {
-                return Ok(Err(error));
+                Err(error) => {
+                    in_a_row += 1;
+                    if in_a_row > FEW || !error.kind.may_be_one_records() {
+                        return Ok(Err(error));
+                    }
+                    unread.push((one.0, error));
+                }
             }
-            let id = &one.1;
-            tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
-                "a record that a list of all did not show cannot be read; it is left as it is");
-            unread += 1;
         }
         Ok(Ok((lost, unread)))
     }
