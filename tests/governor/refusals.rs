@@ -84,7 +84,7 @@ fn the_first_refusal_where_no_limit_is_known_stops_us_for_no_longer_than_the_ser
             refuse(&mut book, Class::OTHER, scope, Some(WAIT as u64));
             let after = book.wanted(Class::OTHER, a_second, 300);
             let said = format!("{account:?} {scope:?}: {before} a second, then {after:?}");
-            assert_eq!(after[..WAIT - 1].iter().sum::<f64>(), 0.0, "{said}");
+            assert!(after[..WAIT - 1].iter().sum::<f64>() < 0.5, "{said}");
             // A window's worth of seconds goes on with less, but goes on.
             for ten in after[WAIT + 1..50].chunks_exact(10) {
                 let went: f64 = ten.iter().sum::<f64>() / 10.0;

@@ -209,17 +209,16 @@ impl Meter {
         self.narrowed_at = now;
         let used = f64::from(self.used().max(1));
         // What was used is the best guess at a limit, but a window that others filled says little.
-        let before = match self.capped(allowed) {
-            Some(known) => used.clamp(known / 2.0, known),
-            None => {
-                let lately = self.lately(now);
-                // Nothing was counted against a limit until now: what was sent is no debt, or nothing
-                // would go for as long as it takes to pay it back.
-                self.gone = self.log.len();
-                self.settled = 0;
-                self.credit = 0.0;
-                lately
-            }
+        let before = if let Some(known) = self.capped(allowed) {
+            used.clamp(known / 2.0, known)
+        } else {
+            let lately = self.lately(now);
+            // Nothing was counted against a limit until now: what was sent is no debt, or nothing would go
+            // for as long as it takes to pay it back.
+            self.gone = self.log.len();
+            self.settled = 0;
+            self.credit = 0.0;
+            lately
         };
         self.narrowed = Some((before * factor).max(1.0));
     }
