@@ -67,8 +67,6 @@ pub(super) struct Ahead {
     pub(super) of_class: u32,
     /// Its lane is behind its floor, and it is the first there.
     pub(super) pressing: bool,
-    /// One of a later lane goes before it, which is kept from its floor.
-    pub(super) yields: bool,
 }
 
 impl Claims {
@@ -134,7 +132,6 @@ impl Claims {
         for (_, claim) in others.filter(|(other, it)| **other != id && rank(**other, it.lane) < own)
         {
             ahead.total += claim.cost;
-            ahead.yields |= claim.lane > lane;
             ahead.of_class += if claim.class == class { claim.cost } else { 0 };
         }
         ahead

@@ -44,14 +44,8 @@ impl Governor {
         let ahead = self.claims.ahead((turn.id, turn.lane, turn.class), &open);
         // A lane that is kept from its floor goes by the limit alone, as those do that keep it from it.
         let pace = (!ahead.pressing).then_some(overdraft(turn.lane));
-        // Nor does anybody take from the reserve meanwhile, which it may not have.
-        let lane = if ahead.yields {
-            Lane::People
-        } else {
-            turn.lane
-        };
         let room = Room {
-            allowed: self.allowed(lane, at),
+            allowed: self.allowed(turn.lane, at),
             ahead: ahead.total,
             cost: turn.cost,
             overdraft: pace,
