@@ -164,8 +164,12 @@ fn certified(certificate: &Json) -> String {
     let drifted = |side: &str| {
         number(&format!("/drifted/{side}/changed")) + number(&format!("/drifted/{side}/vanished"))
     };
+    let unread = match number("/unread") {
+        0 => String::new(),
+        many => format!(", {many} of which one side cannot be read"),
+    };
     format!(
-        "\nall {} records were compared at {}: {} of {} pairs equal, {} that are to differ, {} outside of the scope, {} held, {} parked, {} with a value that cannot cross over yet, {} left to do; {} shadowed; polling had missed {} in crm, {} in freshdesk",
+        "\nall {} records were compared at {}: {} of {} pairs equal, {} that are to differ, {} outside of the scope, {} held, {} parked, {} with a value that cannot cross over yet, {} left to do{unread}; {} shadowed; polling had missed {} in crm, {} in freshdesk",
         harmless(word("/kind").unwrap_or("?")),
         harmless(word("/finished_at").unwrap_or("?")),
         number("/equal"),

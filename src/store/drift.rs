@@ -37,6 +37,8 @@ pub struct Others {
     pub shadowed: u64,
     /// Unlinked records that are left alone for another reason.
     pub alone: u64,
+    /// Records, of pairs too, that lists show and that cannot be read themselves.
+    pub unread: u64,
 }
 
 /// What a listing of everything is worth.
@@ -252,10 +254,11 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn others(&mut self, kind: Kind) -> Result<Others, StoreError> {
-        let row: (i64, i64, i64) = sqlx::query_as(
+        let row: (i64, i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(DISTINCT record) FROM outbox WHERE kind = ?1),
                     count(*) FILTER (WHERE standing = 'shadowed'),
-                    count(*) FILTER (WHERE link IS NULL AND standing IS NOT 'shadowed')
+                    count(*) FILTER (WHERE link IS NULL AND standing IS NOT 'shadowed'),
+                    (SELECT count(*) FROM unread WHERE kind = ?1)
              FROM record WHERE kind = ?1 AND presence = 'live'",
         )
         .bind(kind.word())
@@ -265,6 +268,7 @@ impl Store {
             parked: row.0.unsigned_abs(),
             shadowed: row.1.unsigned_abs(),
             alone: row.2.unsigned_abs(),
+            unread: row.3.unsigned_abs(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::world::program::{code, output, parsed, said, write_config};
 use crate::world::spoiler::Spoiler;
+use crate::world::stage::{LOW, Stage, URGENT, VIP};
 use crate::world::{World, attempt, cycle, quiet, reconcile};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
@@ -132,6 +133,45 @@ async fn a_list_of_all_with_such_a_row_misses_nobody_who_is_there_and_still_show
     assert_eq!(world.desk_count(), 3);
     assert_eq!(phone(&world, 1).as_deref(), Some("+0"));
     assert_eq!(world.holds().await, []);
+    let certificate = "SELECT report ->> 'unread' FROM certificate WHERE kind = 'contact'";
+    assert_eq!(world.count(certificate).await, 1);
+}
+
+#[tokio::test]
+async fn a_vip_whose_row_makes_no_sense_stays_one() {
+    let mut stage = Stage::new(VIP).await;
+    let bo = [("email", "bo@example.com"), ("lastname", "Bo")];
+    stage.world.crm_contact(&bo);
+    stage.tier("vip");
+    let ticket = stage.ticket(2, LOW);
+    stage.turn().await;
+    assert_eq!(stage.priority(ticket), URGENT);
+    let spoiler = Spoiler::before(&stage.world.crm.url()).await;
+    let Stage {
+        world,
+        clock,
+        engine,
+        ada,
+        ..
+    } = stage;
+    drop(engine);
+    let mut engine = world.spoiled_engine(&clock, &spoiler).await;
+    let priority = || world.desk.ticket(ticket).unwrap().priority;
+    spoil(&spoiler, ada, no_properties);
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(ada, &[("jobtitle", "Boss")]);
+    minutes(&mut engine, &clock, 2).await;
+    clock.advance(TimeDelta::hours(25));
+    reconcile(&mut engine).await;
+    assert_eq!(world.count("SELECT count(*) FROM unread").await, 1);
+    assert_eq!(priority(), URGENT);
+    world.crm_edit(ada, &[("customer_tier", "standard")]);
+    minutes(&mut engine, &clock, 2).await;
+    assert_eq!(priority(), URGENT);
+    spoiler.mend();
+    clock.advance(TimeDelta::hours(25));
+    minutes(&mut engine, &clock, 2).await;
+    assert_eq!(priority(), LOW);
 }
 
 #[tokio::test(flavor = "multi_thread")]
