@@ -27,6 +27,7 @@ mod missing;
 mod observe;
 mod outbox;
 mod parted;
+mod pass;
 mod privacy;
 mod relink;
 mod report;
@@ -54,8 +55,9 @@ pub use kept::Kept;
 pub use lookup::GRACE;
 pub use meta::{CallsToday, CycleEnd};
 pub use missing::Asking;
-pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
+pub use observe::{Ingest, Ingested, Sighting};
 pub use outbox::{Outboxed, SentRow};
+pub use pass::{PassKind, PassState, Running};
 pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
 pub use relink::Relinked;
 pub use report::{

@@ -80,9 +80,10 @@ impl Engine {
     }
 
     /// The record that a merge left, or the merge of that one, unless it has a counterpart, is gone, or
-    /// has the keys of somebody else's. A counterpart that was merged in its turn into that of the one that is
-    /// gone is none: both sides have made one out of two, and each has kept another. The counterpart of the one that is gone may have them: whoever
-    /// merged the two may have given it the heir's address as well.
+    /// has the keys of somebody else's. A counterpart that was merged in its turn into that of the one that
+    /// is gone is none: both sides have made one out of two, and each has kept another. The counterpart of
+    /// the one that is gone may have them: whoever merged the two may have given it the heir's address as
+    /// well.
     async fn heir_by_merge(
         &mut self,
         mapping: &Mapping,
