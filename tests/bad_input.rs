@@ -12,6 +12,7 @@ use deskbridge::model::{
 use deskbridge::plan::{Customer, Deed, FieldChange, PlannedWrite, Rule, SavedPlan, Seen, Subject};
 use deskbridge::store::{Report, Store, Wanted};
 use proptest::prelude::*;
+use serde_json::Value as Json;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -69,7 +70,7 @@ fn state() -> Vec<u8> {
             desk: "freshdesk:1".to_owned(),
         };
         store.belongs_to(&accounts).await.unwrap();
-        store.mapped_by("mapping").await.unwrap();
+        store.mapped_by("mapping", [].into_iter()).await.unwrap();
         store.close().await.unwrap();
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
         let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
@@ -113,7 +114,7 @@ fn open(runtime: &Runtime, bytes: &[u8]) -> bool {
             return false;
         };
         let _ = store.next_cycle().await;
-        let _ = store.mapped_by("another").await;
+        let _ = store.mapped_by("another", [].into_iter()).await;
         let _ = store.pairs(Kind::Contact, LinkId(0), 10).await;
         let _ = store.loose(Kind::Contact, 0, 10).await;
         store.close().await.is_ok()
@@ -304,14 +305,117 @@ fn take(bytes: &[u8]) -> Option<SavedPlan> {
     }
 }
 
+/// The file of a plan, and the plan in it.
+fn filed() -> (String, String) {
+    let whole = plan().to_text().unwrap();
+    let (head, rest) = whole.split_once("\"plan\":\n").unwrap();
+    let payload = rest.trim_end().strip_suffix('}').unwrap();
+    (head.to_owned(), payload.to_owned())
+}
+
+/// A file of the current format that has this in the place of the plan, and the checksum of that.
+fn forged(payload: &str) -> String {
+    let (head, _) = filed();
+    let (before, _) = head.split_once("\"checksum\":").unwrap();
+    let checksum = fingerprint(&format!("{}\n{payload}", env!("CARGO_PKG_VERSION")));
+    format!("{before}\"checksum\":\"{checksum}\",\"plan\":\n{payload}}}\n")
+}
+
+#[test]
+fn a_file_that_is_forged_here_gets_as_far_as_the_plan() {
+    let (_, payload) = filed();
+    assert_eq!(take(forged(&payload).as_bytes()), Some(plan()));
+    let refused = SavedPlan::from_text(&forged("{}")).unwrap_err();
+    assert_eq!(refused, deskbridge::plan::FileError::NotAPlan);
+}
+
+#[test]
+fn a_plan_that_is_nested_or_long_beyond_measure_is_refused() {
+    let many = 2_000_000;
+    let (_, payload) = filed();
+    let with = |value: &str| payload.replacen("\"abc\"", value, 1);
+    for deep in ["[", "{\"a\":"] {
+        let close = if deep == "[" { "]" } else { "}" };
+        let nested = deep.repeat(many) + "1" + &close.repeat(many);
+        assert_eq!(take(forged(&nested).as_bytes()), None);
+        assert_eq!(take(forged(&with(&nested)).as_bytes()), None);
+        assert_eq!(take(forged(&deep.repeat(many)).as_bytes()), None);
+    }
+    assert_eq!(take(forged(&with(&"9".repeat(many))).as_bytes()), None);
+    assert_eq!(take(forged(&with("1e999999999")).as_bytes()), None);
+}
+
+/// JSON of any shape, in the words of plans.
+fn any_json() -> impl Strategy<Value = Json> {
+    const NAMES: &[&str] = &[
+        "record",
+        "action",
+        "side",
+        "crm_id",
+        "freshdesk_id",
+        "fields",
+        "field",
+        "base",
+        "crm",
+        "freshdesk",
+        "set",
+        "rule",
+        "customers",
+        "writes",
+    ];
+    const WORDS: &[&str] = &[
+        "contact",
+        "ticket",
+        "create",
+        "raise",
+        "crm",
+        "freshdesk",
+        "new:1",
+        "filled",
+    ];
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        any::<f64>().prop_map(Json::from),
+        any::<String>().prop_map(Json::from),
+        prop::sample::select(WORDS).prop_map(Json::from),
+    ];
+    leaf.prop_recursive(6, 64, 8, |inner| {
+        let name = prop::sample::select(NAMES).prop_map(str::to_owned);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Json::from),
+            prop::collection::hash_map(name, inner, 0..10)
+                .prop_map(|it| Json::Object(it.into_iter().collect())),
+        ]
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_bytes_in_the_place_of_a_plan_are_one(bytes in proptest::collection::vec(any::<u8>(), 0..400), headed in any::<bool>()) {
-        let mut all = if headed { b"{\"deskbridge_plan\":1,".to_vec() } else { Vec::new() };
-        all.extend(bytes);
+    fn no_bytes_in_the_place_of_a_plan_are_one(bytes in proptest::collection::vec(any::<u8>(), 0..400), place in 0..3) {
+        let (head, _) = filed();
+        let current = head.split_once(',').unwrap().0;
+        let all = match place {
+            0 => bytes,
+            1 => [current.as_bytes(), b",".as_slice(), bytes.as_slice()].concat(),
+            _ => forged(&String::from_utf8_lossy(&bytes)).into_bytes(),
+        };
         prop_assert!(take(&all).is_none());
+    }
+
+    #[test]
+    fn json_of_any_shape_in_a_plan_is_refused_or_a_whole_plan(
+        json in any_json(),
+        place in prop::sample::select(vec!["", "/writes/0", "/writes/2", "/records/0", "/writes/1/fields", "/writes/1/fields/0",
+            "/writes/1/fields/0/set", "/writes/1/fields/0/crm", "/writes/3/customers/0", "/accounts"]),
+    ) {
+        let (_, payload) = filed();
+        let mut whole: Json = serde_json::from_str(&payload).unwrap();
+        *whole.pointer_mut(place).unwrap() = json;
+        take(forged(&whole.to_string()).as_bytes());
     }
 
     #[test]
@@ -328,15 +432,7 @@ proptest! {
 /// Whoever edits a plan can work its checksum out anew: what then comes through is still a plan.
 #[test]
 fn a_plan_that_was_mistyped_and_has_the_checksum_of_that_is_refused_or_a_whole_plan() {
-    let whole = plan().to_text().unwrap();
-    let (head, rest) = whole.split_once("\"plan\":\n").unwrap();
-    let payload = rest.trim_end().strip_suffix('}').unwrap();
-    let (before, _) = head.split_once("\"checksum\":").unwrap();
-    let forged = |payload: &str| {
-        let checksum = fingerprint(&format!("{}\n{payload}", env!("CARGO_PKG_VERSION")));
-        format!("{before}\"checksum\":\"{checksum}\",\"plan\":\n{payload}}}\n")
-    };
-    assert_eq!(forged(payload), whole);
+    let (_, payload) = filed();
     let (taken, refused) = (AtomicU32::new(0), AtomicU32::new(0));
     let config = ProptestConfig {
         cases: 512,

@@ -172,7 +172,8 @@ impl fmt::Display for Said<'_> {
             id, class, kind, ..
         } = self.hold;
         let many = self.hold.is_of_many();
-        let by_the_record = many && !matches!(class.as_str(), "ticket" | "listing");
+        let whole = ["ticket", "listing", "summary", "summary_clear"];
+        let by_the_record = many && !whole.contains(&class.as_str());
         let what = match (self.answer, class.as_str()) {
             (Answer::Discard, "conflict") => {
                 "both sides keep what they have until one of them changes".to_owned()
@@ -186,6 +187,9 @@ impl fmt::Display for Said<'_> {
                 "none of the {} that wait now is written; both sides keep what they have",
                 self.count
             ),
+            (Answer::Discard, "summary" | "summary_clear") => {
+                "none of it is written; the CRM keeps what it shows until a customer's tickets come to something else".to_owned()
+            }
             (Answer::Discard, _) => {
                 "none of it is written; both sides keep what they have".to_owned()
             }

@@ -13,9 +13,10 @@ use super::output::Output;
 use super::record::{self, Named};
 use crate::config::Config;
 use crate::mapping::Mapping;
-use crate::model::{Pair, Side};
+use crate::model::{Kind, Pair, Side};
 use crate::store::{
-    HoldView, LinkOrigin, Parked, Report, StandingView, Story, TicketView, TicketsWanted, Wanted,
+    HoldView, LinkOrigin, Parked, Report, StandingView, Story, TicketView, TicketsWanted,
+    UnreadView, Wanted,
 };
 use chrono::SecondsFormat;
 use field::{FieldAbout, Write};
@@ -157,7 +158,45 @@ async fn records(
         };
         about.push(one(state, &story, mapping, wish, doubted).await?);
     }
+    if about.is_empty() {
+        // One that could never be read is known by its id alone.
+        about.extend(state.unread_of(wanted).await?.iter().map(never_read));
+    }
     Ok(about)
+}
+
+fn never_read(it: &UnreadView) -> About {
+    let shown = SideAbout {
+        id: it.id.clone(),
+        presence: "live",
+        changed_at: None,
+        in_scope: None,
+        standing: None,
+        because: None,
+    };
+    let is_crm = it.side == Side::Crm.word();
+    let (crm, freshdesk) = if is_crm {
+        (Some(shown), None)
+    } else {
+        (None, Some(shown))
+    };
+    About {
+        record: if it.kind == Kind::Contact.word() {
+            Kind::Contact.word()
+        } else {
+            Kind::Company.word()
+        },
+        crm,
+        freshdesk,
+        link: None,
+        next: Vec::new(),
+        why: vec![verdict::unread(it)],
+        fields: Vec::new(),
+        parked: Vec::new(),
+        holds: Vec::new(),
+        standings: Vec::new(),
+        tickets: Vec::new(),
+    }
 }
 
 async fn one(
@@ -182,6 +221,7 @@ async fn one(
     } = outlook;
     why.extend(past::our_deletes(&past, story));
     let parked = state.parked_of(&rows).await?;
+    why.extend(verdict::unreadable(state, story).await?);
     why.extend(verdict::waits(state, &rows, &parked, &holds).await?);
     let mut fields = mapping.map_or_else(Vec::new, |mapping| {
         field::fields(mapping, story, &merged, past::writes(&past))

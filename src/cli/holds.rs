@@ -2,11 +2,11 @@
 
 use super::exit::{Exit, Failure};
 use super::open::Source;
-use super::output::{Output, harmless};
+use super::output::{Output, harmless, quoted};
 use super::paste;
-use crate::model::Side;
+use crate::model::{Side, Value};
 use crate::store::{HoldView, Report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::path::Path;
 
@@ -28,6 +28,14 @@ struct Waiting<'a> {
     hold: &'a HoldView,
     /// The command that approves it; null where that is nothing that we could carry out.
     answer: Option<String>,
+}
+
+/// A field that waits, as the state keeps it.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    field: String,
+    crm: Vec<Value>,
+    freshdesk: Vec<Value>,
 }
 
 /// The command that approves a hold.
@@ -67,6 +75,9 @@ pub(super) async fn holds(named: Option<&Path>, arguments: &Arguments) -> Result
                 out.part(&document(hold)?)?;
             } else {
                 out.line(line(hold))?;
+                for shows in shown(hold) {
+                    out.line(format_args!("      {shows}"))?;
+                }
                 for command in commands(hold) {
                     out.line(format_args!("      {command}"))?;
                 }
@@ -98,6 +109,23 @@ fn commands(hold: &HoldView) -> Vec<String> {
     };
     all.push(paste::command(&format!("discard {}", hold.id)));
     all
+}
+
+/// What each side shows of the fields that wait, for whoever has to choose.
+fn shown(hold: &HoldView) -> Vec<String> {
+    let fields: Vec<Shown> = Deserialize::deserialize(&hold.fields).unwrap_or_default();
+    let on_a_side = |values: &[Value], side: Side| {
+        let values: Vec<String> = values.iter().map(quoted).collect();
+        format!("{} in {side}", values.join(", "))
+    };
+    let line = |it: &Shown| {
+        let (crm, desk) = (
+            on_a_side(&it.crm, Side::Crm),
+            on_a_side(&it.freshdesk, Side::Desk),
+        );
+        format!("{}: {crm}; {desk}", harmless(&it.field))
+    };
+    fields.iter().map(line).collect()
 }
 
 /// One hold on one line.

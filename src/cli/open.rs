@@ -145,7 +145,7 @@ impl Systems {
     ) -> Result<Engine, Failure> {
         let identities = connect::identities(&self.accounts);
         store.belongs_to(&identities).await?;
-        store.mapped_by(&config.digest()).await?;
+        store.mapped_by(&config.digest(), config.mappings()).await?;
         let mappings = config.mappings().cloned().collect();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut engine = Engine::new(store, self.connectors, mappings, clock, stop.clone());

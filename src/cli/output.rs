@@ -2,6 +2,7 @@
 
 use super::exit::Failure;
 use super::paste;
+use crate::model::Value;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufWriter, Stdout, Write as _};
@@ -139,4 +140,12 @@ pub(super) fn harmless(text: &str) -> String {
         }
     }
     shown
+}
+
+/// As in JSON, so that blanks and line ends are seen; nothing in it can steer a terminal.
+pub(super) fn quoted(value: &Value) -> String {
+    match value {
+        Value::Empty => "nothing".to_owned(),
+        value => harmless(&value.to_json().to_string()),
+    }
 }

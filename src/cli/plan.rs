@@ -46,11 +46,10 @@ pub(super) struct Arguments {
 struct Cost {
     /// Calls by side and endpoint class: the reads that were made and the writes that would be.
     calls: Pair<BTreeMap<&'static str, u64>>,
-    /// How long they last at the slower side's limit.
+    /// How long they last at the slower side's limit, of those whose limits are known; 0 where none is.
     minutes: f64,
-    /// Whether any side has a limit.
-    #[serde(skip)]
-    limited: bool,
+    /// Whether a limit of the side is known.
+    limits_known: Pair<bool>,
     /// Where a side has a quota a day: how it stands.
     #[serde(skip)]
     quotas: Pair<Option<Quota>>,
@@ -202,7 +201,7 @@ async fn rehearse(
 
 fn cost(report: &CycleReport, rehearsals: Pair<Arc<Rehearsal>>) -> Cost {
     let mut calls = report.endpoints.clone();
-    let (mut minutes, mut limited) = (0.0_f64, false);
+    let (mut minutes, mut limits_known) = (0.0_f64, Pair::default());
     let mut quotas = Pair::default();
     for side in Side::BOTH {
         let rehearsal = rehearsals.of(side);
@@ -211,14 +210,14 @@ fn cost(report: &CycleReport, rehearsals: Pair<Arc<Rehearsal>>) -> Cost {
         }
         if let Some(takes) = rehearsal.forecast(calls.of(side)) {
             minutes = minutes.max(takes.as_secs_f64() / 60.0);
-            limited = true;
+            *limits_known.of_mut(side) = true;
         }
         *quotas.of_mut(side) = quota(&**rehearsal, calls.of(side).values().sum());
     }
     Cost {
         calls,
         minutes: tenths(minutes),
-        limited,
+        limits_known,
         quotas,
         rehearsals,
     }

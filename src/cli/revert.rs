@@ -161,7 +161,7 @@ async fn worth_it(
                 .to_owned()
         }
         _ if undoing.meant == 0 => {
-            "nothing of what was asked for was written (notes and support summaries are not taken back)"
+            "nothing of what was asked for was written (notes are not taken back)"
                 .to_owned()
         }
         _ => "nothing to take back: nothing of it stands any more as it was written".to_owned(),

@@ -5,7 +5,7 @@ use super::open::Source;
 use super::output::{Output, counted, harmless, span};
 use crate::clock::{Clock as _, SystemClock};
 use crate::model::{Kind, Pair, Side};
-use crate::store::{ByEndpoint, RecordCounts, Report, TicketCounts, WaitingTicket};
+use crate::store::{ByEndpoint, RecordCounts, Report, TicketCounts, UnreadView, WaitingTicket};
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ use std::path::Path;
 
 /// How many rows of each list are shown to people.
 const SHOWN: usize = 10;
+/// How many records that cannot be read are named to machines.
+const NAMED: i64 = 1_000;
 
 /// What `status` is asked for.
 #[derive(Debug, clap::Args)]
@@ -31,12 +33,22 @@ struct Status {
     last_cycle: Option<Json>,
     records: BTreeMap<&'static str, RecordCounts>,
     tickets: TicketCounts,
+    /// Records that lists show and that cannot be read themselves, the oldest first.
+    unreadable: Unreadable,
     /// What the last complete readings of everything came to, by kind.
     certificates: BTreeMap<String, Json>,
     /// Calls of the last hour by side, endpoint and lane.
     calls_last_hour: Pair<ByEndpoint>,
     /// Seconds since the last complete reading of changes began, by side and kind.
     lag: BTreeMap<String, BTreeMap<String, i64>>,
+}
+
+/// Records that cannot be read.
+#[derive(Debug, Serialize)]
+struct Unreadable {
+    /// How many there are.
+    count: u64,
+    records: Vec<UnreadView>,
 }
 
 pub(super) async fn status(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -70,6 +82,10 @@ async fn read(state: &mut Report) -> Result<Status, Failure> {
         last_cycle: state.last_cycle().await?,
         records,
         tickets: state.tickets().await?,
+        unreadable: Unreadable {
+            count: state.unread_count().await?,
+            records: state.unread(NAMED).await?,
+        },
         certificates: state.certificates().await?,
         calls_last_hour: state.last_hour(SystemClock.now()).await?,
         lag,
@@ -148,8 +164,12 @@ fn certified(certificate: &Json) -> String {
     let drifted = |side: &str| {
         number(&format!("/drifted/{side}/changed")) + number(&format!("/drifted/{side}/vanished"))
     };
+    let unread = match number("/unread") {
+        0 => String::new(),
+        many => format!(", {many} of which one side cannot be read"),
+    };
     format!(
-        "\nall {} records were compared at {}: {} of {} pairs equal, {} that are to differ, {} outside of the scope, {} held, {} parked, {} with a value that cannot cross over yet, {} left to do; {} shadowed; polling had missed {} in crm, {} in freshdesk",
+        "\nall {} records were compared at {}: {} of {} pairs equal, {} that are to differ, {} outside of the scope, {} held, {} parked, {} with a value that cannot cross over yet, {} left to do{unread}; {} shadowed; polling had missed {} in crm, {} in freshdesk",
         harmless(word("/kind").unwrap_or("?")),
         harmless(word("/finished_at").unwrap_or("?")),
         number("/equal"),
@@ -230,6 +250,7 @@ async fn lists(status: &Status, state: &mut Report, out: &mut Output) -> Result<
     for ticket in &waiting {
         out.line(format_args!("  {}", waits(ticket)))?;
     }
+    unreadable(&status.unreadable, out)?;
     let shadowed = state.shadowed(limit).await?;
     head(
         out,
@@ -242,6 +263,24 @@ async fn lists(status: &Status, state: &mut Report, out: &mut Output) -> Result<
             "  {kind} {} in {side}: {}",
             harmless(id),
             harmless(because)
+        ))?;
+    }
+    Ok(())
+}
+
+fn unreadable(unreadable: &Unreadable, out: &mut Output) -> Result<(), Failure> {
+    let shown = unreadable.records.len().min(SHOWN);
+    let title = "cannot be read, to be read again";
+    head(out, title, shown, unreadable.count)?;
+    for it in unreadable.records.iter().take(SHOWN) {
+        let (id, tries) = (
+            harmless(&it.id),
+            counted(it.attempts.unsigned_abs(), "read"),
+        );
+        let error = harmless(&it.error);
+        out.line(format_args!(
+            "  {} {id} in {}, since {}, {tries} in vain, next read {}: {error}",
+            it.kind, it.side, it.since, it.due_at
         ))?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! that decides what a plan has.
 
 use super::Config;
-use crate::mapping::{ConflictPolicy, DeletePolicy, Direction, Field, Lens, Mapping, Scope};
+use crate::mapping::{ConflictPolicy, DeletePolicy, Field, Mapping, Scope};
 use crate::model::fingerprint;
 use serde_json::{Value as Json, json};
 
@@ -49,38 +49,14 @@ fn meaning(mapping: &Mapping) -> Json {
 }
 
 fn field(field: &Field) -> Json {
-    let direction = match field.direction {
-        Direction::Both => "both",
-        Direction::To(side) => side.word(),
-    };
     let conflict = match field.conflict {
         ConflictPolicy::Newest => "newest",
         ConflictPolicy::Prefer(side) => side.word(),
         ConflictPolicy::Hold => "hold",
     };
-    json!([
-        field.crm,
-        field.desk,
-        lens(&field.lens),
-        direction,
-        conflict
-    ])
-}
-
-fn lens(lens: &Lens) -> Json {
-    match lens {
-        Lens::Same => json!("same"),
-        Lens::Lowercase => json!("lowercase"),
-        Lens::Trim => json!("trim"),
-        Lens::FullName => json!("full_name"),
-        Lens::List => json!("list"),
-        Lens::Phone(region) => json!(["phone", region.as_ref().map(|region| &region.0)]),
-        Lens::Number => json!("number"),
-        Lens::Boolean => json!("boolean"),
-        Lens::Date => json!("date"),
-        Lens::Values(table) => json!(["values", table.0]),
-        Lens::Company => json!("company"),
-    }
+    let mut told = field.meaning();
+    told.push(json!(conflict));
+    Json::Array(told)
 }
 
 fn scope(scope: Option<&Scope>) -> Json {

@@ -143,9 +143,9 @@ pub(super) struct Schedule {
 pub(super) struct Guards {
     /// New records; 500 and 20 % where it is not said.
     pub(super) creates: Slot<Table<Limit>>,
-    /// Changed records; 1000 and 30 % where it is not said.
+    /// Changed records, and support summaries by themselves; 1000 and 30 % where it is not said.
     pub(super) updates: Slot<Table<Limit>>,
-    /// Filled fields emptied; 50 and 5 % where it is not said.
+    /// Filled fields emptied, and those of support summaries by themselves; 50 and 5 % where it is not said.
     pub(super) clears: Slot<Table<Limit>>,
     /// Deleted records; 10 and 1 % where it is not said.
     pub(super) deletes: Slot<Table<Limit>>,

@@ -16,6 +16,7 @@ mod typed;
 mod words;
 
 use crate::model::Value;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
 /// A two-way translation of one field.
@@ -113,6 +114,27 @@ impl Lens {
         }
     }
 
+    /// Whether one and the same side says the same with both: with what it was given, and with what it has
+    /// made of that. Servers cut off blanks, and spell what the lens does not tell apart in their own way.
+    #[must_use]
+    pub fn alike(&self, given: &Value, stored: &Value) -> bool {
+        same(given, stored, |value| Ok(self.form(value)))
+    }
+
+    /// The form of a value in which spelling says nothing.
+    fn form(&self, value: &Value) -> Value {
+        let form = match self {
+            Self::Phone(region) => phone::key(region.as_ref(), value),
+            Self::FullName => Ok(words::each(value, |text| {
+                text.split_whitespace().collect::<Vec<_>>().join(" ")
+            })),
+            Self::List => Ok(words::each(value, |text| text.trim().to_lowercase())),
+            _ => self.plain(value),
+        };
+        let form = form.unwrap_or_else(|_| value.clone());
+        words::each(&form, |text| text.trim().to_owned())
+    }
+
     /// What Freshdesk should show, going by the CRM.
     pub fn to_desk(&self, crm: Half<'_>, desk: Half<'_>) -> Result<Value, Untranslatable> {
         if self.equal(crm.now, desk.one()) {
@@ -139,6 +161,23 @@ impl Lens {
         }?;
         let rest = crm.now.iter().skip(1).cloned();
         Ok(std::iter::once(one).chain(rest).collect())
+    }
+
+    /// Itself, as what two mappings can be compared by.
+    pub(super) fn meaning(&self) -> Json {
+        match self {
+            Self::Same => json!("same"),
+            Self::Lowercase => json!("lowercase"),
+            Self::Trim => json!("trim"),
+            Self::FullName => json!("full_name"),
+            Self::List => json!("list"),
+            Self::Phone(region) => json!(["phone", region.as_ref().map(|region| &region.0)]),
+            Self::Number => json!("number"),
+            Self::Boolean => json!("boolean"),
+            Self::Date => json!("date"),
+            Self::Values(table) => json!(["values", table.0]),
+            Self::Company => json!("company"),
+        }
     }
 
     /// The one form of `value`, for the lenses that do the same in both directions.

@@ -16,6 +16,7 @@ pub use template::{
 };
 
 use crate::model::{COMPANY, Image, Kind, Pair, Side, Value};
+use serde_json::{Value as Json, json};
 
 /// Which way a field goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,22 @@ impl Field {
             Side::Desk => (&[] as &[String], Some(self.desk.as_str())),
         };
         crm.iter().map(String::as_str).chain(desk)
+    }
+
+    /// What it means that the two sides agree on it: both partners, how a value crosses over, and which way. The
+    /// same for as long as that is the same.
+    #[must_use]
+    pub fn meaning(&self) -> Vec<Json> {
+        let direction = match self.direction {
+            Direction::Both => "both",
+            Direction::To(side) => side.word(),
+        };
+        vec![
+            json!(self.crm),
+            json!(self.desk),
+            self.lens.meaning(),
+            json!(direction),
+        ]
     }
 
     /// What `image` of `side` says of it, one value a name; `None` where any of them is unknown.
@@ -206,6 +223,16 @@ impl Mapping {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Whether a field of `side` says the same with what it was `given` and with what it has made of that, see
+    /// [`Lens::alike`].
+    #[must_use]
+    pub fn alike(&self, side: Side, name: &str, given: &Value, stored: &Value) -> bool {
+        let mut fields = self.fields.iter();
+        let field = fields.find(|field| field.names(side).any(|it| it == name));
+        let lens = field.map_or(&Lens::Same, |field| &field.lens);
+        lens.alike(given, stored)
     }
 
     /// Whether a record of `side` takes part; what is unknown leaves it where it was, so `None`.

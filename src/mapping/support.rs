@@ -47,6 +47,12 @@ pub struct SupportSummary {
 }
 
 impl SupportSummary {
+    /// Whether a fact about `kind` is written into this field of the CRM.
+    #[must_use]
+    pub fn writes(&self, kind: Kind, field: &str) -> bool {
+        self.of(kind).values().any(|it| it == field)
+    }
+
     /// The fields of `kind`.
     #[must_use]
     pub const fn of(&self, kind: Kind) -> &BTreeMap<SupportFact, String> {

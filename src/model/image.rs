@@ -55,14 +55,15 @@ impl Image {
         }
     }
 
-    /// Whether it shows just `fields`, as far as it knows them.
+    /// Whether it shows just `fields`, as far as it knows them. `alike` says of a field's value there, and of the
+    /// one here, whether they are the same.
     #[must_use]
-    pub fn shows(&self, fields: &Self) -> bool {
+    pub fn shows(&self, fields: &Self, alike: impl Fn(&str, &Value, &Value) -> bool) -> bool {
         // A field that is not read any more says nothing against it.
         let known = |field: &String| self.0.contains_key(field);
         let differs = |(field, value): (&String, &Value)| {
             let shown = self.get(field);
-            shown.is_some_and(|shown| shown != value)
+            shown.is_some_and(|shown| !alike(field, value, shown))
         };
         fields.0.keys().any(known) && !fields.0.iter().any(differs)
     }

@@ -26,11 +26,24 @@ pub enum Class {
     Delete,
     /// A ticket is changed because of its customer's standing.
     Ticket,
+    /// What a customer's tickets come to is written into the CRM; a customer counts once.
+    Summary,
+    /// A filled field of the CRM is emptied, since a customer's tickets come to nothing there any more; each
+    /// field counts.
+    SummaryClear,
 }
 
 impl Class {
     /// The classes of contacts and companies.
     pub const OF_RECORDS: [Self; 4] = [Self::Create, Self::Update, Self::Clear, Self::Delete];
+    /// The classes of support summaries.
+    pub const OF_SUMMARIES: [Self; 2] = [Self::Summary, Self::SummaryClear];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let others = [Self::Ticket].into_iter().chain(Self::OF_SUMMARIES);
+        Self::OF_RECORDS.into_iter().chain(others)
+    }
 
     /// The word in the state and in `--json`.
     #[must_use]
@@ -41,14 +54,15 @@ impl Class {
             Self::Clear => "clear",
             Self::Delete => "delete",
             Self::Ticket => "ticket",
+            Self::Summary => "summary",
+            Self::SummaryClear => "summary_clear",
         }
     }
 
     /// The class of this word.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        let all = [Self::Ticket].into_iter().chain(Self::OF_RECORDS);
-        all.into_iter().find(|class| class.word() == word)
+        Self::all().find(|class| class.word() == word)
     }
 }
 
@@ -91,9 +105,9 @@ impl Limit {
 pub struct Guards {
     /// New records.
     pub creates: Limit,
-    /// Changed records.
+    /// Changed records; support summaries by themselves, up to the same line.
     pub updates: Limit,
-    /// Filled fields emptied.
+    /// Filled fields emptied; those of support summaries by themselves, up to the same line.
     pub clears: Limit,
     /// Deleted records.
     pub deletes: Limit,
@@ -107,8 +121,8 @@ impl Guards {
     pub const fn of(&self, class: Class) -> Limit {
         match class {
             Class::Create => self.creates,
-            Class::Update => self.updates,
-            Class::Clear => self.clears,
+            Class::Update | Class::Summary => self.updates,
+            Class::Clear | Class::SummaryClear => self.clears,
             Class::Delete => self.deletes,
             Class::Ticket => self.tickets,
         }
@@ -123,6 +137,8 @@ pub struct Counts {
     clear: u64,
     delete: u64,
     ticket: u64,
+    summary: u64,
+    summary_clear: u64,
 }
 
 impl Counts {
@@ -135,6 +151,8 @@ impl Counts {
             Class::Clear => self.clear,
             Class::Delete => self.delete,
             Class::Ticket => self.ticket,
+            Class::Summary => self.summary,
+            Class::SummaryClear => self.summary_clear,
         }
     }
 
@@ -146,6 +164,8 @@ impl Counts {
             Class::Clear => &mut self.clear,
             Class::Delete => &mut self.delete,
             Class::Ticket => &mut self.ticket,
+            Class::Summary => &mut self.summary,
+            Class::SummaryClear => &mut self.summary_clear,
         };
         *count = count.saturating_add(number);
     }

@@ -67,6 +67,11 @@ impl Index {
         self.records.insert(record, known);
     }
 
+    /// Nobody is found to be this record, and it keeps nobody from being found.
+    pub fn leave_out(&mut self, record: i64) {
+        self.records.remove(&record);
+    }
+
     /// Two records were a pair until one of them was deleted; both are there, and neither has a
     /// counterpart.
     pub fn part(&mut self, record: i64, other: i64) {
@@ -204,6 +209,20 @@ mod tests {
             (3, Side::Crm, false, &[(0, "a")]),
         ]);
         assert!(matches!(identify(&index, 3), Verdict::Shadowed { .. }));
+    }
+
+    #[test]
+    fn whose_counterpart_is_to_be_replaced_stands_in_the_way_of_nobody_who_could_replace_it() {
+        let mut index = index(&[
+            (1, Side::Crm, true, &[(0, "a")]),
+            (2, Side::Desk, false, &[(0, "a"), (1, "+49")]),
+            (3, Side::Crm, false, &[(1, "+49")]),
+        ]);
+        assert!(matches!(identify(&index, 2), Verdict::Shadowed { .. }));
+        index.leave_out(1);
+        assert_eq!(identify(&index, 2), Verdict::Same { other: 3, key: 1 });
+        index.leave_out(3);
+        assert_eq!(identify(&index, 2), Verdict::New);
     }
 
     #[test]

@@ -61,10 +61,12 @@ pub struct Notice {
 /// Why nothing is done about a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoticeKind {
-    /// Both sides changed it and the policy leaves it to a person.
+    /// Both sides have a value of their own and the policy leaves it to a person.
     Held {
         /// What each side shows.
         values: Pair<Vec<Value>>,
+        /// Whether they agreed on it once, and both changed it since.
+        agreed_once: bool,
     },
     /// The value of this side cannot cross over.
     Untranslatable {
@@ -148,6 +150,7 @@ fn one(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>, out: &mut Merged
             field: field.name.clone(),
             kind: NoticeKind::Held {
                 values: now.clone(),
+                agreed_once: base.crm.is_some() && base.desk.is_some(),
             },
         }),
         Source::Wins(source, rule) => write(field, pair, now, &base, source, rule, out),
@@ -282,17 +285,36 @@ fn agree(field: &Field, now: &Pair<Vec<Value>>, base: &Pair<Option<Vec<Value>>>,
 }
 
 fn equal(field: &Field, pair: &PairState, now: &Pair<Vec<Value>>) -> bool {
-    let (Some(crm), Some(desk)) = (now.crm.first(), now.desk.first()) else {
+    let company = pair.companies.desk.as_ref().map(|id| id.0.as_str());
+    says_the_same(field, now, company)
+}
+
+/// Whether the two sides' values are equal through the mapping. `company` is Freshdesk's id of the company that
+/// the CRM's value names.
+fn says_the_same(field: &Field, values: &Pair<Vec<Value>>, company: Option<&str>) -> bool {
+    let (Some(crm), Some(desk)) = (values.crm.first(), values.desk.first()) else {
         return true;
     };
     if field.lens != Lens::Company {
-        return field.lens.equal(&now.crm, desk);
+        return field.lens.equal(&values.crm, desk);
     }
     match (crm.is_empty(), desk.as_text()) {
         (empty, None) => empty,
         (true, Some(_)) => false,
-        (false, Some(desk)) => pair.companies.desk.as_ref().is_some_and(|id| id.0 == desk),
+        (false, Some(desk)) => company == Some(desk),
     }
+}
+
+/// Whether two bases are no agreement on a field that means something else than when they were taken: what both
+/// sides showed then is not equal through what it means now. Where it is equal they stand, and whoever has changed
+/// it since is known. `company` as in [`PairState::companies`], for the company that the CRM's base names.
+#[must_use]
+pub fn is_no_agreement(field: &Field, bases: &Pair<Image>, company: Option<&str>) -> bool {
+    let [crm, desk] = Side::BOTH.map(|side| field.read(side, bases.of(side)));
+    let (Some(crm), Some(desk)) = (crm, desk) else {
+        return false;
+    };
+    !says_the_same(field, &Pair { crm, desk }, company)
 }
 
 /// The values that `target` is to have. `company` is the target's own id of the source's company.

@@ -19,11 +19,11 @@ pub use file::{
 pub use flap::{Flap, HOUR, PastWrite, flap};
 pub use guard::{Class, Counts, DAY, Guards, Limit, Line, Weight, clears, judge};
 pub use identity::{Index, Known, Verdict, identify};
-pub use merge::{Merged, Notice, NoticeKind, apart, merge};
+pub use merge::{Merged, Notice, NoticeKind, apart, is_no_agreement, merge};
 pub use pair::{DeleteReason, PairState, PairVerdict, decide};
 pub use pending::Pending;
 pub use revert::{Left, LeftWhy, Reverted, Step, revert_fields, revert_ticket};
-pub use support::{TicketsOf, support_facts};
+pub use support::{Summed, TicketsOf, sum_up, support_facts};
 pub use ticket::{Memory, Raised, Reason, Ruling, Tagged, TicketPlan, Yielded, plan_ticket};
 pub use told::{Told, leave_be, merge_as_told};
 pub use write::{FieldChange, Rule, created, first_fields, settle};

@@ -11,7 +11,7 @@ pub struct PairState {
     pub link: LinkId,
     /// The two records.
     pub ids: Pair<RecordId>,
-    /// When each was last changed.
+    /// When each was last changed by somebody else than us.
     pub versions: Pair<Version>,
     /// Whether each is there.
     pub presence: Pair<Presence>,

@@ -49,11 +49,18 @@ impl Pending {
     }
 
     /// Whether somebody chose another priority meanwhile: neither the one before nor ours. Over a change
-    /// that has passed the ticket by nobody decides.
+    /// that has passed the ticket by nobody decides, nor over one that was seen to give back: what somebody
+    /// sets after that is what the next standing finds.
     #[must_use]
     pub fn is_theirs(&self, now: &TicketImage) -> bool {
         let asked = self.change.priority;
-        let asked = asked.filter(|_| self.shown || !self.passed_by);
+        let asked = asked.filter(|ours| {
+            if self.shown {
+                *ours > self.before.priority
+            } else {
+                !self.passed_by
+            }
+        });
         asked.is_some_and(|ours| now.priority != ours && now.priority != self.before.priority)
     }
 
@@ -162,11 +169,9 @@ mod tests {
         assert!(!raise(&["vip"]).is_theirs(&showing(Priority::Low, &[])));
     }
 
-    #[test]
-    fn what_is_given_back_is_not_counted_as_raised() {
-        let raised = raise(&["vip"]);
-        assert!(!raised.gives_back());
-        let back = Pending {
+    /// From urgent back to low, without its tag.
+    fn give_back() -> Pending {
+        Pending {
             change: TicketChange {
                 priority: Some(Priority::Low),
                 tags: Some(Vec::new()),
@@ -176,7 +181,26 @@ mod tests {
             memory: Memory::default(),
             shown: false,
             passed_by: false,
+        }
+    }
+
+    #[test]
+    fn what_an_agent_sets_after_what_we_gave_back_was_seen_keeps_no_later_standing_out() {
+        let theirs = showing(Priority::Medium, &[]);
+        assert!(give_back().is_theirs(&theirs));
+        let seen = Pending {
+            shown: true,
+            ..give_back()
         };
+        assert!(seen.was_made(&theirs));
+        assert!(!seen.is_theirs(&theirs));
+    }
+
+    #[test]
+    fn what_is_given_back_is_not_counted_as_raised() {
+        let raised = raise(&["vip"]);
+        assert!(!raised.gives_back());
+        let back = give_back();
         assert!(back.gives_back());
         let and_status = Pending {
             change: TicketChange {

@@ -1,6 +1,7 @@
 //! Taking back what was written: only in fields that still hold it.
 
 use super::FieldChange;
+use super::support::as_text;
 use super::ticket::{has, value};
 use crate::mapping::Mapping;
 use crate::model::{Changes, Image, Priority, Side, TicketChange, TicketImage, Value};
@@ -66,6 +67,26 @@ impl Step {
             ),
             set: change.set.clone(),
             stored: stored.clone(),
+        })
+    }
+
+    /// The step that `change` of a support summary was; `None` where it is not known what stood there before.
+    #[must_use]
+    pub fn of_summary(change: &FieldChange, stored: &Image) -> Option<Self> {
+        let before = change.crm.first()?.clone();
+        // Where no answer has shown it: some systems have text for everything.
+        let mut all = Image::default();
+        for (name, value) in &change.set.0 {
+            if let Some(text) = as_text(value) {
+                all.set(name, Value::text(text));
+            }
+        }
+        all.overlay(stored);
+        Some(Self {
+            field: change.field.clone(),
+            before: Image([(change.field.clone(), before)].into()),
+            set: change.set.clone(),
+            stored: all,
         })
     }
 

@@ -7,7 +7,7 @@ use super::governor::{
     Scope, Today, Turn, Why,
 };
 use super::lane;
-use crate::clock::{Clock as _, SystemClock, monotonic};
+use crate::clock::{Clock as _, SystemClock, jumped, monotonic};
 use crate::model::Side;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -77,7 +77,16 @@ pub struct Spending {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     governor: Governor,
-    begun: (Moment, Instant),
+    begun: Begin,
+}
+
+/// The time of day at a moment of the clock that never jumps.
+#[derive(Debug, Clone, Copy)]
+struct Begin {
+    shown: Moment,
+    at: Instant,
+    /// As [`jumped`] said then.
+    jumped: i64,
 }
 
 /// Why a call is not admitted.
@@ -96,14 +105,18 @@ struct State {
     waited: Duration,
     /// The quota was said to be spent until then.
     told: Option<Moment>,
-    /// The time of day at a moment of the clock that never jumps.
-    begun: (Moment, Instant),
+    begun: Begin,
 }
 
 impl State {
-    fn now(&self) -> Moment {
-        let (moment, instant) = self.begun;
-        moment.after(monotonic().saturating_duration_since(instant))
+    /// The time of a clock that never jumps. The governor gets to know what the machine's own clock shows.
+    fn now(&mut self) -> Moment {
+        let Begin { shown, at, .. } = self.begun;
+        let now = shown.after(monotonic().saturating_duration_since(at));
+        let since = jumped().saturating_sub(self.begun.jumped);
+        let shows = Moment::from_millis(now.as_millis().saturating_add(since));
+        self.governor.clock_shows(shows, now);
+        now
     }
 }
 
@@ -127,7 +140,11 @@ impl Budget {
                 by: BTreeMap::new(),
                 waited: Duration::ZERO,
                 told: None,
-                begun: (Moment::from_millis(time), monotonic()),
+                begun: Begin {
+                    shown: Moment::from_millis(time),
+                    at: monotonic(),
+                    jumped: jumped(),
+                },
             }),
         }
     }

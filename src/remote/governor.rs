@@ -40,6 +40,8 @@ use std::time::Duration;
 const LONGEST_CALL: Duration = Duration::from_mins(2);
 /// The part of a limit that we use whatever others take: only an answer says when they stop.
 const LEAST: f64 = 0.02;
+/// What the machine's clock has to be off by, in milliseconds, until days follow it: two clocks cannot be read at once.
+const LEAST_JUMP: i64 = 10_000;
 /// The shortest wait; a shorter one would be a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
@@ -138,6 +140,8 @@ pub struct Governor {
     total: Meter,
     classes: Vec<Meter>,
     day: Option<Day>,
+    /// The time of day, less the time that comes in: milliseconds.
+    ahead: i64,
     others: Others,
     resets: Resets,
     claims: Claims,
@@ -169,6 +173,7 @@ impl Governor {
                 .map(|(class, rate)| Meter::new(Some(*class), Some(rate.calls), rate.per))
                 .collect(),
             day: limits.daily.map(Day::new),
+            ahead: 0,
             others: Others::default(),
             resets: Resets::default(),
             claims: Claims::default(),
@@ -200,14 +205,40 @@ impl Governor {
 
     /// Our calls of this day; nothing where there is no daily quota.
     pub fn today(&mut self, now: Moment) -> Option<Today> {
-        self.day.as_mut().map(|day| day.today(now))
+        let time = self.time_of_day(now);
+        self.day.as_mut().map(|day| day.today(time))
     }
 
     /// Counts the calls that an earlier process has sent on this day.
     pub fn carry(&mut self, earlier: Today, now: Moment) {
+        let time = self.time_of_day(now);
         if let Some(day) = &mut self.day {
-            day.carry(earlier, now);
+            day.carry(earlier, time);
         }
+    }
+
+    /// At `now` the machine's clock shows `shown`. It differs from a time that never jumps where the clock was
+    /// set or the machine was asleep; days go by the former.
+    pub fn clock_shows(&mut self, shown: Moment, now: Moment) {
+        let ahead = shown.as_millis().saturating_sub(now.as_millis());
+        let jump = ahead.saturating_sub(self.ahead);
+        if jump.saturating_abs() < LEAST_JUMP {
+            return;
+        }
+        let before = self.time_of_day(now);
+        self.ahead = ahead;
+        if let Some(day) = &mut self.day {
+            day.jump(before, shown);
+            self.report.warn(if jump < 0 {
+                Warning::ClockWentBack
+            } else {
+                Warning::ClockJumped
+            });
+        }
+    }
+
+    fn time_of_day(&self, now: Moment) -> Moment {
+        Moment::from_millis(now.as_millis().saturating_add(self.ahead))
     }
 
     /// The account's midnight is this many minutes earlier than that of UTC.
@@ -263,8 +294,9 @@ impl Governor {
         for meter in self.meters(turn.class) {
             meter.take(turn.cost);
         }
+        let time = self.time_of_day(now);
         if let Some(day) = &mut self.day {
-            day.take(turn.cost, now);
+            day.take(turn.cost, time);
         }
         self.ours_ever += f64::from(turn.cost);
         self.claims.granted(turn.id, turn.lane, turn.cost);

@@ -13,6 +13,7 @@ pub mod odoo;
 pub mod reply;
 pub mod retry;
 
+mod apart;
 mod budget;
 mod error;
 mod helpdesk;

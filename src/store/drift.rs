@@ -37,6 +37,21 @@ pub struct Others {
     pub shadowed: u64,
     /// Unlinked records that are left alone for another reason.
     pub alone: u64,
+    /// Records, of pairs too, that lists show and that cannot be read themselves.
+    pub unread: u64,
+}
+
+/// What a listing of everything is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// It has not come to its end yet.
+    Begun,
+    /// It is believed.
+    Proof,
+    /// Some whom it did not show could not be read: it proves nothing, and nothing speaks against it.
+    Unproven,
+    /// It is not believed, or nobody could ask for those whom it did not show.
+    Doubted,
 }
 
 /// What was found on one side that polling had not shown.
@@ -130,8 +145,7 @@ impl Store {
         })
     }
 
-    /// Takes note of whether the listing of `kind` on `side` that was begun last is believed: none is before its
-    /// end.
+    /// Takes note of what the listing of `kind` on `side` that was begun last is worth.
     ///
     /// # Errors
     ///
@@ -140,12 +154,20 @@ impl Store {
         &mut self,
         side: Side,
         kind: Kind,
-        believed: bool,
+        worth: Worth,
     ) -> Result<(), StoreError> {
-        let sql = if believed {
-            "DELETE FROM meta WHERE key = 'doubted.' || ?1 || '.' || ?2"
-        } else {
-            "INSERT OR IGNORE INTO meta (key, value) VALUES ('doubted.' || ?1 || '.' || ?2, '')"
+        let sql = match worth {
+            Worth::Proof => "DELETE FROM meta WHERE key = 'doubted.' || ?1 || '.' || ?2",
+            // One that was not believed is to be made again until another one has ended.
+            Worth::Begun => {
+                "INSERT OR IGNORE INTO meta (key, value) VALUES ('doubted.' || ?1 || '.' || ?2, '')"
+            }
+            Worth::Unproven => {
+                "INSERT OR REPLACE INTO meta (key, value) VALUES ('doubted.' || ?1 || '.' || ?2, '')"
+            }
+            Worth::Doubted => {
+                "INSERT OR REPLACE INTO meta (key, value) VALUES ('doubted.' || ?1 || '.' || ?2, 'again')"
+            }
         };
         sqlx::query(sql)
             .bind(side.word())
@@ -153,6 +175,23 @@ impl Store {
             .execute(&mut self.connection)
             .await?;
         Ok(())
+    }
+
+    /// Whether the next reading of everything has to list `kind` on `side`, however lately that was listed: it
+    /// was not believed, or waits for a person, or a person has said that it is right.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn wants_listing(&mut self, side: Side, kind: Kind) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'doubted.' || ?1 || '.' || ?2 AND value = 'again')
+                 OR EXISTS (SELECT 1 FROM hold WHERE record IS NULL AND class = 'listing' AND side = ?1 AND kind = ?2)",
+        )
+        .bind(side.word())
+        .bind(kind.word())
+        .fetch_one(&mut self.connection)
+        .await?)
     }
 
     /// Whether the listing of `kind` on `side` that was begun last came to its end and is believed.
@@ -215,10 +254,11 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn others(&mut self, kind: Kind) -> Result<Others, StoreError> {
-        let row: (i64, i64, i64) = sqlx::query_as(
+        let row: (i64, i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(DISTINCT record) FROM outbox WHERE kind = ?1),
                     count(*) FILTER (WHERE standing = 'shadowed'),
-                    count(*) FILTER (WHERE link IS NULL AND standing IS NOT 'shadowed')
+                    count(*) FILTER (WHERE link IS NULL AND standing IS NOT 'shadowed'),
+                    (SELECT count(*) FROM unread WHERE kind = ?1)
              FROM record WHERE kind = ?1 AND presence = 'live'",
         )
         .bind(kind.word())
@@ -228,6 +268,7 @@ impl Store {
             parked: row.0.unsigned_abs(),
             shadowed: row.1.unsigned_abs(),
             alone: row.2.unsigned_abs(),
+            unread: row.3.unsigned_abs(),
         })
     }
 

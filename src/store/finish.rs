@@ -44,6 +44,8 @@ pub struct Stored {
     pub source: (i64, Image, Image),
     /// Whether the pair has to be planned once more.
     pub dirty: bool,
+    /// Whether the answer shows nobody else's change beside what was written.
+    pub ours: bool,
     /// For a create: the link to make, with the source's handle for the source's side, and how the
     /// pair came about.
     pub new_link: Option<(LinkId, String)>,
@@ -222,11 +224,12 @@ async fn store_targets(
     done: &[(&Finish, &Stored)],
     newest: i64,
 ) -> Result<Vec<WrittenRow>, StoreError> {
-    let row = format!("('{}','{}',?,?,?,?,?,?,?,?)", side.word(), kind.word());
+    let row = format!("('{}','{}',?,?,?,?,?,?,?,?,?)", side.word(), kind.word());
     let sql = format!(
-        "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty, keys)
+        "INSERT INTO record (side, kind, remote_id, version, presence, image, base, link, dirty, edited, keys)
          VALUES {rows}
          ON CONFLICT (side, kind, remote_id) DO UPDATE SET
+           edited = CASE WHEN excluded.edited IS NOT NULL THEN coalesce(edited, version) END,
            version = max(version, excluded.version), presence = excluded.presence, image = excluded.image,
            base = excluded.base, link = coalesce(excluded.link, link),
            standing = CASE WHEN link IS NULL AND excluded.link IS NULL THEN standing END,
@@ -245,6 +248,8 @@ async fn store_targets(
         query = query.bind(image_text(&observed.image)?);
         query = query.bind(base_text(&stored.base, &observed.image)?);
         query = query.bind(link).bind(stored.dirty);
+        // What we have made nobody has changed yet.
+        query = query.bind(stored.ours.then_some(0_i64));
         query = query.bind(bulk(&stored.sighting.keys)?);
     }
     Ok(query.bind(newest).fetch_all(tx).await?)

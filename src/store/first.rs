@@ -28,7 +28,8 @@ impl Store {
     }
 
     /// The first sync of `kind` has come to its end, unless something of it still waits to be planned,
-    /// to be tried again or for a person. What a system refuses is not waited for.
+    /// to be tried again or for a person. What a system refuses is not waited for, nor are support summaries: they
+    /// have a first filling of their own.
     ///
     /// # Errors
     ///
@@ -38,7 +39,7 @@ impl Store {
             "DELETE FROM meta WHERE key = ?1
                AND NOT EXISTS (SELECT 1 FROM record WHERE kind = ?2 AND dirty = 1)
                AND NOT EXISTS (SELECT 1 FROM outbox WHERE kind = ?2 AND state <> 'refused')
-               AND NOT EXISTS (SELECT 1 FROM hold WHERE record IS NULL AND kind = ?2 AND first = 1)",
+               AND NOT EXISTS (SELECT 1 FROM hold WHERE record IS NULL AND kind = ?2 AND first = 1 AND class <> 'summary')",
         )
         .bind(key(kind))
         .bind(kind.word())

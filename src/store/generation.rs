@@ -96,8 +96,14 @@ impl Store {
             (None, _) => None,
         };
         let (name, number, journalled, before) = row.unwrap_or((drawn, 0, 0, None));
-        let lost = journalled - rows;
-        let doubt = doubt.or_else(|| (lost > 0).then_some(Doubt::Torn { lost }));
+        let torn = journalled - rows;
+        let lost = self.lost_rows().await? - torn.max(0);
+        if lost > 0 {
+            self.generation.unsaid.push(format!(
+                "{lost} rows of the journal are gone, and cannot be shown or taken back: somebody or something else took them out"
+            ));
+        }
+        let doubt = doubt.or_else(|| (torn > 0).then_some(Doubt::Torn { lost: torn }));
         let mut number = number;
         if let Beside::Mark {
             generation,
@@ -131,8 +137,10 @@ impl Store {
         self.durable(true).await?;
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
-            "INSERT INTO generation (id, state, number, journal, doubt) VALUES (1, ?1, ?2, 0, ?3)
-             ON CONFLICT DO UPDATE SET number = excluded.number, doubt = excluded.doubt",
+            "INSERT INTO generation (id, state, number, journal, doubt, rows)
+             VALUES (1, ?1, ?2, 0, ?3, (SELECT count(*) FROM journal))
+             ON CONFLICT DO UPDATE SET number = excluded.number, doubt = excluded.doubt,
+               rows = coalesce(rows, excluded.rows)",
         )
         .bind(name)
         .bind(number)
@@ -155,9 +163,31 @@ impl Store {
         self.generation.distrusted
     }
 
+    /// How many rows the journal should have and has not. An earlier version has not counted them.
+    async fn lost_rows(&mut self) -> Result<i64, StoreError> {
+        let lost: Option<i64> = sqlx::query_scalar(
+            "SELECT rows - (SELECT count(*) FROM journal) FROM generation WHERE rows IS NOT NULL",
+        )
+        .fetch_optional(&mut self.connection)
+        .await?;
+        Ok(lost.unwrap_or(0))
+    }
+
     /// What the log has to be told of the state itself, once.
     pub fn take_sayings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.generation.unsaid)
+    }
+
+    /// What is missing from the journal was told: from now on it is measured against what is there.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn count_journal(&mut self) -> Result<(), StoreError> {
+        sqlx::query("UPDATE generation SET rows = (SELECT count(*) FROM journal)")
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
     }
 
     /// In a state that is distrusted, once everything of a kind was read: a record without a match key may have
@@ -215,10 +245,11 @@ impl Store {
     }
 }
 
-/// What the state takes for agreed is forgotten: every pair is planned as at a first sync.
+/// What the state takes for agreed is forgotten: every pair is planned as at a first sync. So is which versions
+/// are our own: what was changed since and changed back is a person's doing.
 async fn distrust(tx: &mut SqliteConnection) -> Result<(), StoreError> {
     for sql in [
-        "UPDATE record SET base = '{}', dirty = 1 WHERE link IS NOT NULL",
+        "UPDATE record SET base = '{}', edited = NULL, dirty = 1 WHERE link IS NOT NULL",
         "UPDATE pass SET started_at = NULL, since = NULL, cursor = NULL",
         "DELETE FROM seen",
         "DELETE FROM asking",
@@ -228,7 +259,7 @@ async fn distrust(tx: &mut SqliteConnection) -> Result<(), StoreError> {
         "INSERT OR IGNORE INTO unjudged (record) SELECT id FROM record WHERE side = 'crm'
            AND EXISTS (SELECT 1 FROM meta WHERE key = 'ticket_rules' AND value <> '{}')",
         "DELETE FROM support_written",
-        "INSERT OR IGNORE INTO support_due (kind, desk) SELECT 'contact', requester FROM support
+        "INSERT OR REPLACE INTO support_due (kind, desk) SELECT 'contact', requester FROM support
            UNION SELECT 'company', company FROM support WHERE company IS NOT NULL",
     ] {
         sqlx::query(sql).execute(&mut *tx).await?;

@@ -79,6 +79,7 @@ impl Store {
             held: held
                 .into_iter()
                 .filter_map(|(word, first)| Some((Class::of_word(&word)?, first)))
+                .filter(|(class, _)| Class::OF_RECORDS.contains(class))
                 .collect(),
             busy: guarded || answered,
         })
@@ -224,14 +225,19 @@ impl Store {
         .await?)
     }
 
-    /// Counts anew what is sent of `kind` within 24 hours.
+    /// Counts anew what is sent of a class of `kind` within 24 hours.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn forget_sent_in_a_day(&mut self, kind: &'static str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM guard_hour WHERE kind = ?1")
+    pub async fn forget_sent_in_a_day(
+        &mut self,
+        kind: &'static str,
+        class: Class,
+    ) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM guard_hour WHERE kind = ?1 AND class = ?2")
             .bind(kind)
+            .bind(class.word())
             .execute(&mut self.connection)
             .await?;
         Ok(())
@@ -249,7 +255,7 @@ pub(super) async fn count(
     counts: &Counts,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    for class in Class::OF_RECORDS.into_iter().chain([Class::Ticket]) {
+    for class in Class::all() {
         let number = counts.of(class);
         if number == 0 {
             continue;

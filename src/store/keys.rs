@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(found_by(&mut store).await, both(&[]));
         observe(&mut store, PassKind::Changes, &[seen(5, &["a"])]).await;
         assert_eq!(found_by(&mut store).await, both(&["a"]));
-        store.mapped_by("another").await.unwrap();
+        store.mapped_by("another", [].into_iter()).await.unwrap();
         assert_eq!(found_by(&mut store).await, both(&[]));
     }
 }

@@ -39,8 +39,8 @@ impl Store {
         })
     }
 
-    /// The live, unlinked record that shows just `fields`, as far as it is known, and was changed at `since` or later. Of
-    /// several, which nobody can tell from each other, the oldest.
+    /// The live, unlinked record that `shows` what is looked for and was changed at `since` or later. Of several,
+    /// which nobody can tell from each other, the oldest.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Store {
         &mut self,
         side: Side,
         kind: Kind,
-        fields: &Image,
+        shows: impl Fn(&Image) -> bool,
         since: DateTime<Utc>,
     ) -> Result<Option<i64>, StoreError> {
         let since = (since - GRACE).timestamp_millis();
@@ -63,8 +63,8 @@ impl Store {
         .fetch_all(&mut self.connection)
         .await?;
         for (row, text) in rows {
-            let shown: Image = serde_json::from_str(&text)?;
-            if shown.shows(fields) {
+            let image: Image = serde_json::from_str(&text)?;
+            if shows(&image) {
                 return Ok(Some(row));
             }
         }

@@ -1,4 +1,4 @@
-//! Whose state it is, which mapping it was made with, and the last cycle.
+//! Whose state it is, and the last cycle.
 
 use super::rows::stamp;
 use super::{Calls, Store, StoreError};
@@ -78,55 +78,6 @@ impl Store {
         self.begin_generation().await
     }
 
-    /// Takes note of the mapping. With another one than before, everything is read again, then
-    /// planned again, before anything is written. Returns whether it is another one.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn mapped_by(&mut self, digest: &str) -> Result<bool, StoreError> {
-        let known = self.meta("mapping").await?;
-        if known.as_deref() == Some(digest) {
-            return Ok(false);
-        }
-        // An old copy has to ask for each record that a listing does not show: its marks stay.
-        let passes = if self.is_distrusted() {
-            "UPDATE pass SET started_at = NULL, since = NULL, cursor = NULL"
-        } else {
-            "DELETE FROM pass WHERE kind <> 'ticket'"
-        };
-        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        // A version that no record has makes the next pass take every row for news, keys included. What
-        // became of a record, and what people have decided about it, is found nowhere else.
-        for statement in [
-            "UPDATE record SET version = -1, dirty = 1, keys = '[]' WHERE standing IS NOT 'spared'",
-            "UPDATE record SET standing = NULL, because = NULL
-             WHERE standing NOT IN ('detached', 'moved', 'converted', 'unsure', 'spared')",
-        ] {
-            sqlx::query(statement).execute(&mut *tx).await?;
-        }
-        for statement in [
-            "DELETE FROM match_key",
-            passes,
-            "DELETE FROM seen",
-            "DELETE FROM asking",
-            "DELETE FROM missing",
-            "DELETE FROM notice",
-            "DELETE FROM waiting",
-        ] {
-            sqlx::query(statement).execute(&mut *tx).await?;
-        }
-        sqlx::query(
-            "INSERT INTO meta (key, value) VALUES ('mapping', ?1)
-             ON CONFLICT DO UPDATE SET value = excluded.value",
-        )
-        .bind(digest)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(known.is_some())
-    }
-
     /// The number of the next cycle.
     ///
     /// # Errors
@@ -151,7 +102,8 @@ impl Store {
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         if end.eventful {
             sqlx::query(
-                "INSERT OR REPLACE INTO cycle (id, started_at, finished_at, report) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO cycle (id, started_at, finished_at, report, journalled)
+                 VALUES (?1, ?2, ?3, ?4, (SELECT count(*) FROM journal WHERE cycle = ?1))",
             )
             .bind(end.id)
             .bind(stamp(end.started_at))

@@ -21,11 +21,13 @@ mod guard;
 mod kept;
 mod keys;
 mod lookup;
+mod mapped;
 mod meta;
 mod missing;
 mod observe;
 mod outbox;
 mod parted;
+mod pass;
 mod privacy;
 mod relink;
 mod report;
@@ -45,7 +47,7 @@ mod work;
 pub use adoption::{Adoption, HoldRow, Intent, NewBase, NewLink, NoticeRow, Standing, VainAnswer};
 pub use backup::{Backup, BackupError, back_up};
 pub use doubts::TicketJob;
-pub use drift::{Drift, Linked, Others};
+pub use drift::{Drift, Linked, Others, Worth};
 pub use finish::{Finish, Stored, Verb};
 pub use flap::PastWrites;
 pub use guard::{Answer, Answers, ClassHold, GuardState, GuardedRow, Said, WaitingClass};
@@ -53,19 +55,20 @@ pub use kept::Kept;
 pub use lookup::GRACE;
 pub use meta::{CallsToday, CycleEnd};
 pub use missing::Asking;
-pub use observe::{Ingest, Ingested, PassKind, PassState, Running, Sighting};
+pub use observe::{Ingest, Ingested, Sighting};
 pub use outbox::{Outboxed, SentRow};
+pub use pass::{PassKind, PassState, Running};
 pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
 pub use relink::Relinked;
 pub use report::{
     ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,
-    RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted,
+    RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted, UnreadView,
     WaitingTicket, Wanted,
 };
-pub use revert::{Became, JournalRow, Which};
+pub use revert::{About, Became, JournalRow, Which};
 pub use spent::Calls;
 pub use standings::{Begun, Judged, Unjudged};
-pub use support::{SupportFinish, SupportIntent, SupportRow};
+pub use support::{StoredSummary, SupportFinish, SupportIntent, SupportRow, Waiting, Weighed};
 pub use ticket_row::{
     ParkedTicket, TicketFinish, TicketIntent, TicketPass, TicketProgress, TicketRow, TicketSave,
 };

@@ -7,6 +7,7 @@ mod past;
 mod planned;
 mod spent;
 mod tickets;
+mod unread;
 mod waits;
 
 pub use explain::{LinkOrigin, RecordView, Story, Wanted};
@@ -14,6 +15,7 @@ pub use journal::{JournalView, LinkView};
 pub use past::Past;
 pub use spent::ByEndpoint;
 pub use tickets::{TicketCounts, TicketView, TicketsWanted, WaitingTicket};
+pub use unread::UnreadView;
 pub use waits::StandingView;
 
 use super::{StoreError, connect, damage};
@@ -54,7 +56,7 @@ pub struct HoldView {
     /// Of which kind of record.
     pub kind: String,
     /// Of a record: `conflict`, `delete`, `duplicate` or `flap`. Of a kind: `create`, `update`, `clear`,
-    /// `delete`, `ticket` or `listing`.
+    /// `delete`, `ticket`, `listing`, `summary` or `summary_clear`.
     pub class: String,
     /// How many changes it stands for.
     pub count: u64,

@@ -104,6 +104,12 @@ impl Store {
                 .bind(stamp(cut))
                 .execute(&mut *tx)
                 .await?;
+            if table.prune == JOURNAL.prune {
+                sqlx::query("UPDATE generation SET rows = rows - ?1")
+                    .bind(i64::try_from(gone.rows_affected()).unwrap_or(0))
+                    .execute(&mut *tx)
+                    .await?;
+            }
             tx.commit().await?;
             pruned += gone.rows_affected();
             after = last;

@@ -6,9 +6,11 @@ use super::{PairRow, Store, StoreError, TicketRow};
 use crate::model::{Image, Kind, LinkId, RecordId, Side, Ticket};
 use crate::plan::{FieldChange, PairState};
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use sqlx::Row as _;
-use std::collections::HashMap;
+use sqlx::sqlite::SqliteRow;
+use std::collections::{BTreeSet, HashMap};
 
 /// Which rows of the journal are meant; nothing said means all.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +20,9 @@ pub struct Which {
     /// Those at this time or later.
     pub since: Option<DateTime<Utc>>,
 }
+
+/// Records by side, kind (or `ticket`) and id there.
+pub type About = BTreeSet<(Side, &'static str, RecordId)>;
 
 /// One write of the journal, as far as taking it back goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,41 +64,60 @@ struct AsStored {
     stored: Image,
 }
 
+fn journal_row(row: &SqliteRow) -> Result<JournalRow, StoreError> {
+    let text: &str = row.get(7);
+    let changes: Vec<FieldChange> = serde_json::from_str(text)?;
+    let stored: Vec<AsStored> = serde_json::from_str(text)?;
+    let stored = stored.into_iter().map(|it| it.stored);
+    Ok(JournalRow {
+        id: row.get(0),
+        run: row.get(1),
+        side: side_of(row.get(2)),
+        kind: row.get(3),
+        action: row.get(4),
+        crm_id: row.get::<Option<String>, _>(5).map(RecordId),
+        desk_id: row.get::<Option<String>, _>(6).map(RecordId),
+        fields: changes.into_iter().zip(stored).collect(),
+    })
+}
+
 impl Store {
     /// The writes that were made, in order: those that were confirmed, and those of which the answer
-    /// was lost.
+    /// was lost. With `about`, only those about one of its records; and of all these, only those that `keep` says
+    /// are to be kept: the others are in memory one at a time, however many the journal has.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn written(&mut self, which: Which) -> Result<Vec<JournalRow>, StoreError> {
-        let rows = sqlx::query(
+    pub async fn written(
+        &mut self,
+        which: Which,
+        about: Option<&About>,
+        mut keep: impl FnMut(&mut JournalRow) -> bool,
+    ) -> Result<Vec<JournalRow>, StoreError> {
+        let about: Option<Vec<_>> = about.map(|about| about.iter().collect());
+        let about = about.as_deref().map(bulk).transpose()?;
+        let mut rows = sqlx::query(
             "SELECT id, cycle, side, kind, action, crm_id, desk_id, fields FROM journal
              WHERE (?1 IS NULL OR cycle = ?1) AND (?2 IS NULL OR at >= ?2)
-               AND (outcome IS NULL OR outcome IN ('done', 'looked_up', 'unknown')) ORDER BY id",
+               AND (outcome IS NULL OR outcome IN ('done', 'looked_up', 'unknown'))
+               AND (?3 IS NULL
+                 OR ('crm', kind, crm_id) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?3))
+                 OR ('freshdesk', kind, desk_id) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?3)))
+             ORDER BY id",
         )
         .bind(which.run)
         .bind(which.since.map(stamp))
-        .fetch_all(&mut self.connection)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let text: &str = row.get(7);
-                let changes: Vec<FieldChange> = serde_json::from_str(text)?;
-                let stored: Vec<AsStored> = serde_json::from_str(text)?;
-                let stored = stored.into_iter().map(|it| it.stored);
-                Ok(JournalRow {
-                    id: row.get(0),
-                    run: row.get(1),
-                    side: side_of(row.get(2)),
-                    kind: row.get(3),
-                    action: row.get(4),
-                    crm_id: row.get::<Option<String>, _>(5).map(RecordId),
-                    desk_id: row.get::<Option<String>, _>(6).map(RecordId),
-                    fields: changes.into_iter().zip(stored).collect(),
-                })
-            })
-            .collect()
+        .bind(about)
+        .fetch(&mut self.connection);
+        let mut kept = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            let mut row = journal_row(&row)?;
+            if keep(&mut row) {
+                kept.push(row);
+            }
+        }
+        Ok(kept)
     }
 
     /// Whether a write about the record with this id was made after journal row `after`.
@@ -166,11 +190,13 @@ impl Store {
     ///
     /// Where the database fails.
     pub async fn journal_lacks(&mut self, run: i64) -> Result<Option<(i64, i64)>, StoreError> {
+        // An earlier version has not counted what it journalled: what it reported of records is known.
         let row: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT coalesce(report ->> '$.created', 0) + coalesce(report ->> '$.updated', 0)
-                      + coalesce(report ->> '$.deleted', 0),
-                    (SELECT count(*) FROM journal WHERE cycle = ?1 AND kind <> 'ticket' AND outcome = 'done')
-             FROM cycle WHERE id = ?1",
+            "SELECT coalesce(journalled, coalesce(report ->> '$.created', 0) + coalesce(report ->> '$.updated', 0)
+                      + coalesce(report ->> '$.deleted', 0) + coalesce(report ->> '$.summed_up', 0)),
+                    (SELECT count(*) FROM journal AS j WHERE j.cycle = ?1
+                       AND (c.journalled IS NOT NULL OR (j.kind <> 'ticket' AND j.outcome = 'done')))
+             FROM cycle AS c WHERE id = ?1",
         )
         .bind(run)
         .fetch_optional(&mut self.connection)
@@ -234,9 +260,9 @@ impl Store {
     ) -> Result<HashMap<LinkId, PairRow>, StoreError> {
         let text: Option<String> = sqlx::query_scalar(
             "SELECT '[' || group_concat('[' || l.id
-               || ',[' || c.id || ',' || json_quote(c.remote_id) || ',' || c.version || ',\"' || c.presence || '\",' || c.image
+               || ',[' || c.id || ',' || json_quote(c.remote_id) || ',' || coalesce(c.edited, c.version) || ',\"' || c.presence || '\",' || c.image
                || ',' || coalesce(c.base, 'null') || ',' || json_quote(c.standing) || ',' || json_quote(c.because)
-               || '],[' || d.id || ',' || json_quote(d.remote_id) || ',' || d.version || ',\"' || d.presence || '\",' || d.image
+               || '],[' || d.id || ',' || json_quote(d.remote_id) || ',' || coalesce(d.edited, d.version) || ',\"' || d.presence || '\",' || d.image
                || ',' || coalesce(d.base, 'null') || ',' || json_quote(d.standing) || ',' || json_quote(d.because)
                || ']]') || ']'
              FROM json_each(?1) AS wanted CROSS JOIN link AS l ON l.id = wanted.value
@@ -284,7 +310,7 @@ impl Store {
         .bind(bulk(journal)?)
         .fetch_all(&mut self.connection)
         .await?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
+        let read = |row: &SqliteRow| {
             let became = Became {
                 outcome: row.get(1),
                 message: row.get(2),

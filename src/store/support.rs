@@ -1,32 +1,16 @@
-//! What the tickets of each customer come to, and what of that was written into the CRM.
+//! What the tickets of each customer come to is worked out from, and what of that was written into the CRM.
 
-use super::rows::{bulk, stamp};
-use super::{Store, StoreError, generation};
-use crate::model::{Kind, LinkId, Pair, Presence, RecordId, Ticket};
-use crate::plan::{FieldChange, TicketsOf};
-use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+mod due;
 
-/// How far back first answers and ratings count.
-const OF_LATE: TimeDelta = TimeDelta::days(90);
+pub use due::{SupportRow, Waiting, Weighed};
 
-/// A customer whose summary has to be worked out.
-#[derive(Debug, Clone)]
-pub struct SupportRow {
-    /// Their record in the CRM.
-    pub row: i64,
-    /// The link.
-    pub link: LinkId,
-    /// Their ids.
-    pub ids: Pair<RecordId>,
-    /// Their tickets.
-    pub tickets: TicketsOf,
-    /// What was written before, as JSON.
-    pub written: Option<String>,
-}
-
-/// `(record, link, CRM's id, Freshdesk's id, tickets, what was written)`.
-type DueRow = (i64, i64, String, String, String, Option<String>);
+use super::rows::{bulk, image_text, stamp};
+use super::{Store, StoreError, generation, guard};
+use crate::model::{Image, Kind, LinkId, Pair, Presence, RecordId, Ticket};
+use crate::plan::{Counts, FieldChange};
+use chrono::{DateTime, Utc};
+use due::{due, settle};
+use sqlx::{Connection as _, SqliteConnection};
 
 /// A summary that is about to be written.
 #[derive(Debug, Clone)]
@@ -50,14 +34,29 @@ pub struct SupportFinish {
     pub row: i64,
     /// Their id in Freshdesk.
     pub desk: RecordId,
-    /// What stands there now, as JSON; `None` where it has to be tried again.
+    /// What is not to be written again, as JSON; `None` where all of it has to be tried again.
     pub written: Option<String>,
+    /// What of it waits still.
+    pub left: Weighed,
+    /// What their record shows by now, where it was written.
+    pub stored: Option<StoredSummary>,
+    /// The fields for the journal, where the server made something else of them than was sent.
+    pub fields: Option<String>,
     /// The word for the journal.
     pub outcome: &'static str,
     /// The server's name for the call.
     pub request_id: Option<String>,
     /// In the server's words.
     pub message: Option<String>,
+}
+
+/// What a summary was written into.
+#[derive(Debug, Clone)]
+pub struct StoredSummary {
+    /// The record as it is now.
+    pub image: Image,
+    /// Whether a mapping carries one of the fields on to Freshdesk, so that the pair is planned again.
+    pub mapped: bool,
 }
 
 impl Store {
@@ -86,6 +85,8 @@ impl Store {
                 "DELETE FROM support",
                 "DELETE FROM support_due",
                 "DELETE FROM support_written",
+                "DELETE FROM meta WHERE key LIKE 'summed\\_up\\_%' ESCAPE '\\'",
+                "DELETE FROM hold WHERE record IS NULL AND class IN ('summary', 'summary_clear')",
             ]
         };
         for statement in statements {
@@ -153,74 +154,6 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Up to `limit` customers of `kind` whose summary has to be worked out, by Freshdesk's id above
-    /// `after` in the order of text.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn support_due(
-        &mut self,
-        kind: Kind,
-        now: DateTime<Utc>,
-        after: &str,
-        limit: i64,
-    ) -> Result<Vec<SupportRow>, StoreError> {
-        let theirs = match kind {
-            Kind::Contact => "requester",
-            Kind::Company => "company",
-        };
-        let sql = format!(
-            "SELECT c.id, l.id, c.remote_id, d.remote_id,
-               (SELECT json_object('open', coalesce(sum(open), 0), 'last', max(created_at),
-                  'answers', json_group_array(answered_after) FILTER (WHERE answered_after >= 0 AND created_at >= ?2),
-                  'ratings', json_group_array(rating) FILTER (WHERE rating IS NOT NULL AND created_at >= ?2))
-                FROM support WHERE {theirs} = due.desk), w.facts
-             FROM support_due AS due
-             JOIN record AS d ON d.side = 'freshdesk' AND d.kind = due.kind AND d.remote_id = due.desk
-             JOIN link AS l ON l.id = d.link JOIN record AS c ON c.id = l.crm AND c.presence = 'live'
-             LEFT JOIN support_written AS w ON w.record = c.id
-             WHERE due.kind = ?1 AND due.desk > ?3 ORDER BY due.desk LIMIT ?4"
-        );
-        // Nothing but one of two names of columns is put into the statement's text.
-        let rows: Vec<DueRow> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(kind.word())
-            .bind((now - OF_LATE).timestamp_millis())
-            .bind(after)
-            .bind(limit)
-            .fetch_all(&mut self.connection)
-            .await?;
-        rows.into_iter()
-            .map(|(row, link, crm, desk, tickets, written)| {
-                Ok(SupportRow {
-                    row,
-                    link: LinkId(link),
-                    ids: Pair {
-                        crm: RecordId(crm),
-                        desk: RecordId(desk),
-                    },
-                    tickets: serde_json::from_str(&tickets)?,
-                    written,
-                })
-            })
-            .collect()
-    }
-
-    /// Everybody's summary is worked out again: what counts of late has aged.
-    ///
-    /// # Errors
-    ///
-    /// Where the database fails.
-    pub async fn support_ages(&mut self) -> Result<(), StoreError> {
-        for sql in [
-            "INSERT OR IGNORE INTO support_due SELECT DISTINCT 'contact', requester FROM support",
-            "INSERT OR IGNORE INTO support_due SELECT DISTINCT 'company', company FROM support WHERE company IS NOT NULL",
-        ] {
-            sqlx::query(sql).execute(&mut self.connection).await?;
-        }
-        Ok(())
-    }
-
     /// Writes down summaries that are about to be sent.
     ///
     /// # Errors
@@ -266,7 +199,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down what became of summaries.
+    /// Writes down what became of summaries, and counts those that were written and nobody had approved.
     ///
     /// # Errors
     ///
@@ -275,52 +208,91 @@ impl Store {
         &mut self,
         kind: Kind,
         finished: &[SupportFinish],
+        counted: &Counts,
+        now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let journal: Vec<_> = finished
-            .iter()
-            .filter_map(|it| Some((it.journal?, it.outcome, &it.request_id, &it.message)))
-            .collect();
-        let known: Vec<_> = finished
-            .iter()
-            .filter_map(|it| Some((it.row, it.written.as_ref()?, &it.desk)))
-            .collect();
+        if finished.is_empty() {
+            return Ok(());
+        }
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query(
-            "UPDATE journal SET outcome = news.value ->> 1, request_id = news.value ->> 2, message = news.value ->> 3
-             FROM json_each(?1) AS news WHERE journal.id = news.value ->> 0",
-        )
-        .bind(bulk(&journal)?)
-        .execute(&mut *tx)
-        .await?;
-        let known = bulk(&known)?;
-        sqlx::query(
-            "INSERT OR REPLACE INTO support_written (record, facts)
-             SELECT value ->> 0, value ->> 1 FROM json_each(?1)",
-        )
-        .bind(&known)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query(
-            "DELETE FROM support_due WHERE (kind, desk) IN (SELECT ?2, value ->> 2 FROM json_each(?1))",
-        )
-        .bind(&known)
-        .bind(kind.word())
-        .execute(&mut *tx)
-        .await?;
+        close_journal(&mut tx, finished).await?;
+        let written = show(&mut tx, finished).await?;
+        if self.judged.contains(&kind) {
+            super::standings::unjudge(&mut tx, &written).await?;
+        }
+        settle(&mut tx, kind, finished).await?;
+        guard::count(&mut tx, kind.word(), counted, now).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// What is taken back of a summary counts as written until it changes: of each record the fields, with what
+    /// its tickets come to.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn count_as_written(&mut self, records: &[(i64, Image)]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO support_written (record, facts)
+             SELECT value ->> 0, value -> 1 FROM json_each(?1) WHERE true
+             ON CONFLICT (record) DO UPDATE SET facts = json_patch(facts, excluded.facts)",
+        )
+        .bind(bulk(records)?)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
     }
 }
 
-/// The customers of these tickets (`[[ticket, …]]`) have their summaries worked out.
-async fn due(tx: &mut SqliteConnection, tickets: &str) -> Result<(), StoreError> {
-    for sql in [
-        "INSERT OR IGNORE INTO support_due (kind, desk)
-         SELECT 'contact', s.requester FROM json_each(?1) AS it JOIN support AS s ON s.ticket = it.value ->> 0",
-        "INSERT OR IGNORE INTO support_due (kind, desk)
-         SELECT 'company', s.company FROM json_each(?1) AS it JOIN support AS s ON s.ticket = it.value ->> 0
-         WHERE s.company IS NOT NULL",
-    ] {
-        sqlx::query(sql).bind(tickets).execute(&mut *tx).await?;
-    }
+async fn close_journal(
+    tx: &mut SqliteConnection,
+    finished: &[SupportFinish],
+) -> Result<(), StoreError> {
+    let journal: Vec<_> = finished
+        .iter()
+        .filter_map(|it| {
+            Some((
+                it.journal?,
+                it.outcome,
+                &it.request_id,
+                &it.message,
+                &it.fields,
+            ))
+        })
+        .collect();
+    sqlx::query(
+        "UPDATE journal SET outcome = news.value ->> 1, request_id = news.value ->> 2, message = news.value ->> 3,
+           fields = coalesce(news.value ->> 4, fields)
+         FROM json_each(?1) AS news WHERE journal.id = news.value ->> 0",
+    )
+    .bind(bulk(&journal)?)
+    .execute(tx)
+    .await?;
     Ok(())
+}
+
+/// Remembers what the records show that were written: the next summary replaces that, whether or not it was
+/// read by then. Returns them.
+async fn show(
+    tx: &mut SqliteConnection,
+    finished: &[SupportFinish],
+) -> Result<Vec<i64>, StoreError> {
+    let mut shown = Vec::new();
+    for it in finished {
+        if let Some(stored) = &it.stored {
+            shown.push((it.row, image_text(&stored.image)?, stored.mapped));
+        }
+    }
+    sqlx::query(
+        "UPDATE record SET image = news.value ->> 1, edited = coalesce(edited, version), dirty = dirty OR news.value ->> 2,
+           base = CASE WHEN news.value ->> 2 AND base IS NULL THEN image ELSE base END
+         FROM json_each(?1) AS news WHERE record.id = news.value ->> 0",
+    )
+    .bind(bulk(&shown)?)
+    .execute(tx)
+    .await?;
+    Ok(shown.into_iter().map(|(row, ..)| row).collect())
 }

@@ -4,7 +4,7 @@
 use super::keys::Keys;
 use super::rows::{bulk, stamp};
 use super::{Ingest, Sighting, Store, StoreError};
-use crate::model::{Kind, RecordId, Side};
+use crate::model::{Kind, RecordId, Side, Version};
 use chrono::{DateTime, Utc};
 use sqlx::SqliteConnection;
 use std::collections::{BTreeSet, HashMap};
@@ -186,32 +186,37 @@ pub(super) async fn remember(
 }
 
 /// The unread records of a page as far as it shows them. One of which it is not clear under which keys it
-/// can be found keeps those that it had; where it had none, nothing can be made of it before it is read.
+/// can be found keeps those that it had; where it had none, nothing can be made of it before it is read. The
+/// same with the time of its last change.
 pub(super) async fn shown(
     tx: &mut SqliteConnection,
     page: &Ingest<'_>,
 ) -> Result<Vec<Sighting>, StoreError> {
-    let unkeyed = page.unread.iter().filter(|it| !it.keyed);
-    let unkeyed: Vec<&str> = unkeyed.map(Unread::id).collect();
-    let mut known: HashMap<String, Keys> = HashMap::new();
-    if !unkeyed.is_empty() {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT remote_id, keys FROM record
+    let vague = page.unread.iter().filter(|it| !it.keyed || it.is_undated());
+    let vague: Vec<&str> = vague.map(Unread::id).collect();
+    let mut known: HashMap<String, (Keys, Version)> = HashMap::new();
+    if !vague.is_empty() {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT remote_id, keys, version FROM record
              WHERE side = ?1 AND kind = ?2 AND remote_id IN (SELECT value FROM json_each(?3))",
         )
         .bind(page.side.word())
         .bind(page.kind.word())
-        .bind(bulk(&unkeyed)?)
+        .bind(bulk(&vague)?)
         .fetch_all(tx)
         .await?;
-        for (id, keys) in rows {
-            known.insert(id, serde_json::from_str(&keys)?);
+        for (id, keys, version) in rows {
+            known.insert(id, (serde_json::from_str(&keys)?, Version(version)));
         }
     }
     let sighting = |it: &Unread| {
         let mut sighting = it.sighting.clone();
+        let before = known.get(it.id());
         if !it.keyed {
-            sighting.keys.clone_from(known.get(it.id())?);
+            sighting.keys.clone_from(&before?.0);
+        }
+        if let (true, Some((_, version))) = (it.is_undated(), before) {
+            sighting.observed.version = *version;
         }
         Some(sighting)
     };
@@ -221,5 +226,10 @@ pub(super) async fn shown(
 impl Unread {
     pub(super) fn id(&self) -> &str {
         &self.sighting.observed.id.0
+    }
+
+    /// Whether the list does not show when it was last changed.
+    fn is_undated(&self) -> bool {
+        self.sighting.observed.version == Version::default()
     }
 }

@@ -146,6 +146,11 @@ async fn insert_first(
     Ok(Some(numbered.into_iter().map(written).collect()))
 }
 
+/// The fields that a support summary writes into a record, as a patch that takes them out of an image.
+const SUMMARY: &str =
+    "coalesce((SELECT json_group_object(fact.key, NULL) FROM support_written AS mine
+               CROSS JOIN json_each(mine.facts) AS fact WHERE mine.record = record.id), '{}')";
+
 /// Writes live records of which something is news, and returns those.
 async fn upsert_live(
     tx: &mut SqliteConnection,
@@ -158,7 +163,8 @@ async fn upsert_live(
     // lags behind a deletion look like a return.
     let rewinds = page.feed != PassKind::Changes;
     let (side, kind) = (page.side.word(), page.kind.word());
-    // Of a record that is spared until it is edited, another mapping shows another image.
+    // Of a record that is spared until it is edited, another mapping shows another image. Where nothing that we
+    // read has changed since our own write but a summary of ours, a later version is what the system made of that.
     let sql = format!(
         "INSERT INTO record (side, kind, remote_id, version, presence, image, keys)
          VALUES {rows}
@@ -167,12 +173,16 @@ async fn upsert_live(
            dirty = dirty OR presence <> 'live' OR version = -1
              OR (image <> excluded.image AND (standing IS NOT 'spared' OR version <> excluded.version)),
            standing = CASE WHEN standing NOT IN ('moved', 'converted', 'unsure') THEN standing END,
+           edited = CASE WHEN edited IS NOT NULL AND presence = 'live'
+             AND (image = excluded.image OR json_patch(image, {summary}) = json_patch(excluded.image, {summary}))
+             THEN edited END,
            version = CASE excluded.version WHEN 0 THEN version ELSE excluded.version END,
            presence = 'live', image = excluded.image
          WHERE ({rewinds} OR excluded.version > version OR (excluded.version = version AND presence = 'live'))
            AND (version <> excluded.version OR image <> excluded.image OR presence <> 'live')
          RETURNING id, remote_id, CASE WHEN id <= ? THEN keys END",
-        rows = bound_rows(rows.len(), &format!("('{side}','{kind}',?,?,'live',?,?)"))
+        rows = bound_rows(rows.len(), &format!("('{side}','{kind}',?,?,'live',?,?)")),
+        summary = SUMMARY,
     );
     // Nothing but words of ours and the number of rows is in the statement's text.
     let mut query = sqlx::query_as(AssertSqlSafe(sql));

@@ -251,9 +251,9 @@ impl Store {
                                              WHERE mine.id = record.link AND o.state = 'sent')
                            ORDER BY link LIMIT ?3)
              SELECT '[' || group_concat('[' || l.id
-               || ',[' || c.id || ',' || json_quote(c.remote_id) || ',' || c.version || ',\"' || c.presence || '\",' || c.image
+               || ',[' || c.id || ',' || json_quote(c.remote_id) || ',' || coalesce(c.edited, c.version) || ',\"' || c.presence || '\",' || c.image
                || ',' || coalesce(c.base, 'null') || ',' || json_quote(c.standing) || ',' || json_quote(c.because)
-               || '],[' || d.id || ',' || json_quote(d.remote_id) || ',' || d.version || ',\"' || d.presence || '\",' || d.image
+               || '],[' || d.id || ',' || json_quote(d.remote_id) || ',' || coalesce(d.edited, d.version) || ',\"' || d.presence || '\",' || d.image
                || ',' || coalesce(d.base, 'null') || ',' || json_quote(d.standing) || ',' || json_quote(d.because)
                || ']]') || ']'
              FROM work CROSS JOIN link AS l ON l.id = work.link

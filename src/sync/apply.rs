@@ -62,7 +62,8 @@ pub(super) struct Run<'a> {
     made: HashMap<(Side, RecordId), RecordId>,
     /// Whether each record that was looked at of late still is what the plan was decided on.
     still: HashMap<(Side, Kind, RecordId), bool>,
-    /// What the run itself has written: from then on it differs from what the plan knew.
+    /// What the run itself has written: from then on it is to show what the state has of it, not what the plan
+    /// knew.
     written: HashSet<(Side, Kind, RecordId)>,
 }
 
@@ -79,16 +80,14 @@ impl Run<'_> {
         });
     }
 
-    /// A look is good for seconds: what this run has not written is looked at again.
+    /// A look is good for seconds: from now on everything is looked at again.
     pub(super) fn look_anew(&mut self) {
-        let written = &self.written;
-        self.still.retain(|record, _| written.contains(record));
+        self.still.clear();
     }
 
     /// Remembers that the run has written this record.
     fn wrote(&mut self, side: Side, kind: Kind, id: &RecordId) {
         self.written.insert((side, kind, id.clone()));
-        self.still.insert((side, kind, id.clone()), true);
     }
 
     /// A ticket's customer with the plan's own names replaced by what they became; `None` where one of

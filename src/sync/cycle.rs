@@ -34,11 +34,12 @@ impl Engine {
             cycle: self.store.next_cycle().await?,
             ..Tally::default()
         };
-        let wary = self.is_wary();
+        let wary = self.is_wary().await?;
         // Whoever has said that a listing is right does not have to wait for the next one.
         let reconcile = reconcile || wary || self.listing_is_approved().await?;
         let observation = Box::pin(self.observe(reconcile)).await?;
         tally.unfinished = observation.unfinished;
+        tally.doubted.clone_from(&observation.doubted);
         for trouble in &observation.troubles {
             tally.trouble(trouble.clone());
         }

@@ -372,8 +372,11 @@ pub(super) fn union(changes: &[FieldChange]) -> Changes {
 
 fn note(kind: Kind, row: &PairRow, notice: Notice, adoption: &mut Adoption) {
     match notice.kind {
-        NoticeKind::Held { values } => {
-            let hold = conflict_hold(kind, row, &notice.field, &values);
+        NoticeKind::Held {
+            values,
+            agreed_once,
+        } => {
+            let hold = conflict_hold(kind, row, &notice.field, (&values, agreed_once));
             adoption.holds.push(hold);
         }
         NoticeKind::Untranslatable {

@@ -36,6 +36,8 @@ pub struct Certificate {
     pub shadowed: u64,
     /// Unlinked records that are left alone for another reason.
     pub unlinked: u64,
+    /// Records, of pairs too, that lists show and that cannot be read themselves.
+    pub unread: u64,
     /// What polling had not shown, by side.
     pub drifted: Pair<Drifted>,
 }
@@ -111,6 +113,7 @@ impl Engine {
             open: pairs.open,
             shadowed: others.shadowed,
             unlinked: others.alone,
+            unread: others.unread,
             drifted,
         };
         let text = serde_json::to_string(&certificate).map_err(StoreError::from)?;
@@ -131,6 +134,7 @@ impl Engine {
             open = certificate.open,
             shadowed = certificate.shadowed,
             unlinked = certificate.unlinked,
+            unread = certificate.unread,
             drifted_crm = drifted(certificate.drifted.crm),
             drifted_freshdesk = drifted(certificate.drifted.desk),
             "everything was read and compared"

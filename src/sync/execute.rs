@@ -7,7 +7,7 @@ use super::decide::{Job, version_or};
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, Side};
-use crate::plan::{PairState, created, merge, settle};
+use crate::plan::{FieldChange, PairState, created, merge, settle};
 use crate::remote::{Applied, Connector, ErrorKind, Op, Outcome, RemoteError};
 use crate::store::{Finish, Sighting, Stored, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -60,12 +60,13 @@ impl Engine {
                 Side::BOTH.map(|side| ((mapping.kind, side), Arc::from(mapping.reads(side))))
             })
             .collect();
+        let unread = unread(jobs, tally);
         let (crm, desk) = tokio::join!(
-            self.send_to(Side::Crm, jobs, &fields, &halted),
-            self.send_to(Side::Desk, jobs, &fields, &halted)
+            self.send_to(Side::Crm, (jobs, &unread), &fields, &halted),
+            self.send_to(Side::Desk, (jobs, &unread), &fields, &halted)
         );
         let mut answers: Vec<Option<Outcome>> = jobs.iter().map(|_| None).collect();
-        for (at, outcome) in crm.into_iter().chain(desk) {
+        for (at, outcome) in crm.into_iter().chain(desk).chain(unread) {
             if let Some(slot) = answers.get_mut(at) {
                 *slot = Some(outcome);
             }
@@ -82,12 +83,14 @@ impl Engine {
     async fn send_to(
         &self,
         side: Side,
-        jobs: &[Job],
+        (jobs, unread): (&[Job], &HashMap<usize, Outcome>),
         fields: &Fields,
         halted: &Arc<Halted>,
     ) -> Vec<(usize, Outcome)> {
         let connector = self.connectors.of(side);
-        let batches = batches(connector.as_ref(), side, jobs);
+        let open = jobs.iter().enumerate();
+        let open = open.filter(|(at, job)| job.side == side && !unread.contains_key(at));
+        let batches = batches(connector.as_ref(), open);
         futures_util::stream::iter(batches.into_iter().map(|batch| {
             let (connector, halted) = (Arc::clone(connector), Arc::clone(halted));
             let sort: Option<Sort> = batch
@@ -201,6 +204,7 @@ impl Engine {
             return;
         };
         finish.fields = super::revert::as_stored(&job.changes, &stored.image);
+        let ours = is_all_ours(&job.changes, job.pair.state.images.of(side), &stored.image);
         let state = &mut job.pair.state;
         let mut new_link = None;
         match job.verb {
@@ -231,6 +235,7 @@ impl Engine {
             base: Image::default(),
             source: (0, Image::default(), Image::default()),
             dirty: false,
+            ours,
             new_link,
         });
     }
@@ -338,13 +343,33 @@ fn written_twice(jobs: &[Job]) -> HashSet<LinkId> {
     links.filter(|link| !met.insert(*link)).collect()
 }
 
+/// The answers to jobs that are not sent, since what they would overwrite cannot be read.
+fn unread(jobs: &[Job], tally: &Tally) -> HashMap<usize, Outcome> {
+    let updates = jobs
+        .iter()
+        .enumerate()
+        .filter(|(_, job)| job.verb == Verb::Update);
+    let answer = |(at, job): (usize, &Job)| {
+        let error = tally.unread.get(&job.row)?;
+        let refused = Outcome::Refused {
+            field: None,
+            message: format!("not written, since it cannot be read: {error}"),
+            request_id: error.request_id.clone(),
+        };
+        Some((at, refused))
+    };
+    updates.filter_map(answer).collect()
+}
+
 /// Groups the jobs of one side into batches of one kind and one verb, in the order of the jobs.
 /// One pair never has two writes in one batch. What is sent by itself comes last: it may fail once more.
-fn batches(connector: &dyn Connector, side: Side, jobs: &[Job]) -> Vec<Vec<usize>> {
+fn batches<'a>(
+    connector: &dyn Connector,
+    jobs: impl Iterator<Item = (usize, &'a Job)>,
+) -> Vec<Vec<usize>> {
     let caps = connector.caps();
     let mut groups: Vec<((Kind, Verb), Vec<usize>)> = Vec::new();
-    let of_side = jobs.iter().enumerate().filter(|(_, job)| job.side == side);
-    let (single, many): (Vec<_>, Vec<_>) = of_side.partition(|(_, job)| job.alone);
+    let (single, many): (Vec<_>, Vec<_>) = jobs.partition(|(_, job)| job.alone);
     for (at, job) in many {
         let same = (job.kind, job.verb);
         match groups.iter_mut().find(|(known, _)| *known == same) {
@@ -379,6 +404,13 @@ fn is_unfinished(mapping: &Mapping, state: &PairState) -> bool {
             || !rest.agreed.of(side).is_empty()
     };
     !rest.notices.is_empty() || Side::BOTH.into_iter().any(any)
+}
+
+/// Whether an answer shows no other change of what was known than the one that was written.
+fn is_all_ours(changes: &[FieldChange], known: &Image, stored: &Image) -> bool {
+    let written = |name: &String| changes.iter().any(|change| change.set.get(name).is_some());
+    let mut shown = stored.0.iter();
+    shown.all(|(name, value)| known.get(name).is_none_or(|it| it == value) || written(name))
 }
 
 fn outline(job: &Job, journal: i64) -> Finish {

@@ -4,13 +4,21 @@ use super::decide::Decided;
 use super::observe::key_values;
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::{Direction, Lens, Mapping};
-use crate::model::{COMPANY, Kind, Presence, RecordId, Side, Value};
+use crate::model::{COMPANY, Kind, LinkId, Presence, RecordId, Side, Value};
 use crate::plan::{PairState, Verdict, identify};
 use crate::store::{Fate, NewLink, PairRow, Relinked, Verb};
 use std::collections::{BTreeMap, HashSet};
 
 /// How many merges, one into the other, a record is followed through.
 const MERGES: usize = 16;
+
+/// Who takes the place of a record that is gone.
+struct Heir {
+    /// Its handle in the state.
+    row: i64,
+    /// The link that it is taken out of, to a record that is gone as well.
+    link: Option<LinkId>,
+}
 
 impl Engine {
     /// A linked record that vanished may have been merged into another: where exactly one unlinked
@@ -22,13 +30,14 @@ impl Engine {
         rows: Vec<PairRow>,
     ) -> Result<(Vec<PairRow>, Decided), CycleError> {
         let mut relinked = Decided::default();
-        let mut taken = HashSet::new();
+        let (mut taken, mut ended) = (HashSet::new(), HashSet::new());
         let (mut gone, mut rest): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|row| gone_side(row).is_some());
         // What has the keys comes before what a merge says, whatever the order of the pairs.
         for by_keys in [true, false] {
             for row in std::mem::take(&mut gone) {
                 let heir = match gone_side(&row) {
+                    _ if ended.contains(&row.state.link) => continue,
                     Some(side) if by_keys => self
                         .heir_by_keys(mapping, side, &row)
                         .await?
@@ -39,15 +48,23 @@ impl Engine {
                         .map(|heir| (side, heir)),
                     None => None,
                 };
+                let survivor = |side: Side| *row.rows.of(side.other());
                 match heir {
-                    Some((side, heir)) if taken.insert(heir) => {
-                        self.relink(mapping.kind, side, &row, heir, &mut relinked);
+                    Some((side, heir))
+                        if !taken.contains(&heir.row) && taken.insert(survivor(side)) =>
+                    {
+                        taken.insert(heir.row);
+                        ended.extend(heir.link);
+                        self.relink(mapping.kind, side, &row, &heir, &mut relinked);
                     }
                     _ => gone.push(row),
                 }
             }
         }
-        rest.extend(gone);
+        rest.extend(
+            gone.into_iter()
+                .filter(|row| !ended.contains(&row.state.link)),
+        );
         Ok((rest, relinked))
     }
 
@@ -56,44 +73,78 @@ impl Engine {
         mapping: &Mapping,
         side: Side,
         row: &PairRow,
-    ) -> Result<Option<i64>, CycleError> {
+    ) -> Result<Option<Heir>, CycleError> {
         let keys = key_values(mapping, side, row.state.images.of(side));
-        Ok(self.store.successor(side, mapping.kind, &keys).await?)
+        let heir = self.store.successor(side, mapping.kind, &keys).await?;
+        Ok(heir.map(|row| Heir { row, link: None }))
     }
 
     /// The record that a merge left, or the merge of that one, unless it has a counterpart, is gone, or
-    /// has the keys of somebody else's.
+    /// has the keys of somebody else's. A counterpart that was merged in its turn into that of the one that
+    /// is gone is none: both sides have made one out of two, and each has kept another. The counterpart of
+    /// the one that is gone may have them: whoever merged the two may have given it the heir's address as
+    /// well.
     async fn heir_by_merge(
         &mut self,
         mapping: &Mapping,
         side: Side,
         row: &PairRow,
-    ) -> Result<Option<i64>, CycleError> {
-        let Some(heir) = self.last_heir(mapping.kind, side, row).await? else {
+    ) -> Result<Option<Heir>, CycleError> {
+        let (kind, survivor) = (mapping.kind, *row.rows.of(side.other()));
+        let fate = row.fates.of(side).clone();
+        let Some(heir) = self.last_heir(kind, side, fate).await? else {
             return Ok(None);
         };
-        let heirs = self.store.records(&[heir]).await?;
-        let index = self.store.index(mapping.kind, &heirs).await?;
-        Ok(matches!(identify(&index, heir), Verdict::New).then_some(heir))
+        let heirs = self.store.records(&[heir.row]).await?;
+        if heir.link.is_some()
+            && let Some(it) = heirs.first()
+            && self.counterparts_heir(kind, side, &it.id).await? != Some(survivor)
+        {
+            return Ok(None);
+        }
+        let mut index = self.store.index(kind, &heirs).await?;
+        index.leave_out(survivor);
+        Ok(matches!(identify(&index, heir.row), Verdict::New).then_some(heir))
     }
 
-    /// The unlinked record that merges have led to from the one that is gone.
+    /// Whom merges have made of the counterpart of this record, which is not there any more.
+    async fn counterparts_heir(
+        &mut self,
+        kind: Kind,
+        side: Side,
+        id: &RecordId,
+    ) -> Result<Option<i64>, CycleError> {
+        let other = side.other();
+        let Some(id) = self.store.counterpart(side, kind, id).await? else {
+            return Ok(None);
+        };
+        let Some((row, _)) = self.store.known(other, kind, &id).await? else {
+            return Ok(None);
+        };
+        if self.store.presence(row).await? == Presence::Live {
+            return Ok(None);
+        }
+        let fate = self.store.fate(row).await?;
+        let heir = self.last_heir(kind, other, fate).await?;
+        Ok(heir.map(|it| it.row))
+    }
+
+    /// The record that merges have led to.
     async fn last_heir(
         &mut self,
         kind: Kind,
         side: Side,
-        row: &PairRow,
-    ) -> Result<Option<i64>, CycleError> {
-        let mut fate = row.fates.of(side).clone();
+        mut fate: Option<Fate>,
+    ) -> Result<Option<Heir>, CycleError> {
         for _ in 0..MERGES {
             let Some(Fate::MovedTo(id)) = fate else {
                 return Ok(None);
             };
             match self.store.known(side, kind, &id).await? {
-                Some((heir, link)) if self.store.presence(heir).await? == Presence::Live => {
-                    return Ok(link.is_none().then_some(heir));
+                Some((row, link)) if self.store.presence(row).await? == Presence::Live => {
+                    return Ok(Some(Heir { row, link }));
                 }
-                Some((heir, _)) => fate = self.store.fate(heir).await?,
+                Some((row, _)) => fate = self.store.fate(row).await?,
                 None => return Ok(None),
             }
         }
@@ -157,11 +208,19 @@ impl Engine {
         Ok(())
     }
 
-    fn relink(&mut self, kind: Kind, side: Side, row: &PairRow, heir: i64, relinked: &mut Decided) {
+    fn relink(
+        &mut self,
+        kind: Kind,
+        side: Side,
+        row: &PairRow,
+        heir: &Heir,
+        relinked: &mut Decided,
+    ) {
         let mut rows = row.rows;
-        *rows.of_mut(side) = heir;
+        *rows.of_mut(side) = heir.row;
         let adoption = &mut relinked.adoption;
         adoption.dropped.push(row.state.link);
+        adoption.dropped.extend(heir.link);
         let number = self.store.number_link();
         let found = format!("took the place of {} in {side}", row.state.ids.of(side));
         adoption.relinked.push(Relinked {

@@ -3,6 +3,7 @@
 //! Nothing is ever sent a second time on a guess. The record is read; what it shows goes into the
 //! state like anything else that is seen, and is planned afresh.
 
+mod lookalike;
 mod trashed;
 
 use super::decide::union;
@@ -11,7 +12,7 @@ use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
 use crate::model::{Image, Kind, Observed, Pair, Presence, RecordId, Side, Value};
 use crate::plan::FieldChange;
-use crate::remote::{Caps, Connector, RemoteError};
+use crate::remote::{Caps, Connector, Lookup, RemoteError};
 use crate::store::{
     Adoption, GRACE, NewBase, NewLink, PassKind, SentRow, Standing, StoreError, Verb,
 };
@@ -138,16 +139,23 @@ impl Engine {
             refused |= connector.refuses_twins(sent.kind, &key);
             match connector.find(sent.kind, &wanted, &key, &value).await {
                 Err(error) => return Ok(Err(error)),
-                Ok(lookup) if lookup.found.is_empty() => {}
-                Ok(lookup) => {
-                    let only = match lookup.found.as_slice() {
+                Ok(Lookup { found, also, .. }) => {
+                    let only = match found.as_slice() {
                         [only] if only.presence == Presence::Live => Some(only.id.clone()),
                         _ => None,
                     };
-                    let sightings = self.sightings(sent.kind, sent.side, lookup.found);
+                    let is_there = !found.is_empty();
+                    let shown: Vec<Observed> = found.into_iter().chain(also).collect();
+                    if shown.is_empty() {
+                        continue;
+                    }
+                    let sightings = self.sightings(sent.kind, sent.side, shown);
                     self.store
                         .sight(sent.side, sent.kind, &wanted, &sightings)
                         .await?;
+                    if !is_there {
+                        continue;
+                    }
                     if let Some(id) = only {
                         self.adopt_found(sent, &changes, &id).await?;
                     }
@@ -317,26 +325,6 @@ impl Engine {
         Ok(!matches!(source.await?, Some((_, None))))
     }
 
-    /// A create without any key: an unlinked record that shows just what was sent is it.
-    async fn adopt_lookalike(
-        &mut self,
-        sent: &SentRow,
-        changes: &[FieldChange],
-        fields: &Image,
-    ) -> Result<bool, CycleError> {
-        // When it was sent is our time, and what the record shows is the server's.
-        let since = sent.since - *self.ahead.of(sent.side);
-        let heir = self
-            .store
-            .lookalike(sent.side, sent.kind, fields, since)
-            .await?;
-        let Some(heir) = heir else {
-            return Ok(false);
-        };
-        self.claim(sent, changes, heir).await?;
-        Ok(true)
-    }
-
     /// What a create has made is the counterpart of whom it was made for, unless they have another one.
     async fn claim(
         &mut self,
@@ -382,9 +370,14 @@ impl Engine {
         let seen = self.store.records(&[heir]).await?.pop();
         // When it was sent is our time, and what the record shows is the server's.
         let earliest = (sent.since - *self.ahead.of(sent.side) - MOMENT).timestamp_millis();
-        let made = seen.is_none_or(|it| it.version.0 == 0 || it.version.0 >= earliest);
+        let made = seen
+            .as_ref()
+            .is_none_or(|it| it.version.0 == 0 || it.version.0 >= earliest);
         if let (true, Some(mapping)) = (made, self.mapping(sent.kind)) {
-            let agreed = sent_values(mapping, sent.side, changes);
+            let mut agreed = sent_values(mapping, sent.side, changes);
+            if let Some(seen) = &seen {
+                as_stored(mapping, sent.side, agreed.of_mut(sent.side), &seen.image);
+            }
             for side in Side::BOTH {
                 bases.push(NewBase {
                     row: *rows.of(side),
@@ -450,6 +443,18 @@ fn sent_values(mapping: &Mapping, target: Side, changes: &[FieldChange]) -> Pair
         }
     }
     agreed
+}
+
+/// What the system has made of values that it was given, in its own spelling: that is nobody's edit.
+fn as_stored(mapping: &Mapping, side: Side, given: &mut Image, shown: &Image) {
+    for (name, value) in &mut given.0 {
+        if let Some(stored) = shown
+            .get(name)
+            .filter(|it| mapping.alike(side, name, value, it))
+        {
+            value.clone_from(stored);
+        }
+    }
 }
 
 /// A value as a look-up takes it; the first member of a list.

@@ -20,6 +20,7 @@ pub mod rehearsal;
 pub mod revert;
 pub mod vocabulary;
 
+mod again;
 mod confirm;
 mod cycle;
 mod drift;
@@ -87,6 +88,8 @@ pub struct Engine {
     rules: tickets::Rules,
     /// What is told to the CRM about tickets.
     summary: Option<SupportSummary>,
+    /// Whether what waits of summaries was weighed for what is asked for now.
+    summaries_weighed: bool,
     /// How long the journal is kept; `None`: for ever.
     keep: Option<Duration>,
     /// The pauses of a record whose write failed in passing.
@@ -150,6 +153,7 @@ impl Engine {
             progress: Arc::default(),
             rules: tickets::Rules::default(),
             summary: None,
+            summaries_weighed: false,
             keep: None,
             unnoted: waits::Waits::default(),
             unsummed: waits::Waits::default(),

@@ -16,6 +16,7 @@ use crate::store::{Ingest, PassKind, PassState, Sighting};
 use chrono::{DateTime, TimeDelta, Utc};
 pub(super) use listing::CompleteListing;
 use reader::{Pass, Read, ReadPage, read_all};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -45,6 +46,8 @@ pub struct Observation {
     pub(super) heard: crate::model::Pair<Option<i64>>,
     /// Feeds that could not be read to their end.
     pub troubles: Vec<Trouble>,
+    /// Kinds of which a listing is not believed until a person says so: nothing is concluded from it.
+    pub(super) doubted: BTreeSet<Kind>,
     /// Listings that came to their end.
     pub(super) complete: Vec<CompleteListing>,
     /// Whether a first listing is left for the next cycle to go on with.
@@ -137,7 +140,9 @@ impl Engine {
             self.young.is_some_and(|young| age.abs() < young)
         };
         // An old copy of the state knows nothing that is young.
-        let read_lately = !self.store.is_distrusted() && all.mark.is_some_and(is_young);
+        let read_lately = !self.store.is_distrusted()
+            && all.mark.is_some_and(is_young)
+            && !self.store.wants_listing(side, kind).await?;
         // Where cycles have an end, a listing is not done with before all who are missing from it were asked for.
         let asking = self.store.asking(side, kind).await?.is_some();
         let begins = reconcile && !read_lately && !(asking && self.slice.is_some());

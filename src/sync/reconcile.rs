@@ -1,16 +1,17 @@
 //! One kind of record, from the state to the systems: plans in chunks, and has each carried out.
 
+use super::again::Looked;
 use super::decide::{self, Decided, Job, LooseDecided};
 use super::flap::Lately;
 use super::guard::Gate;
-use super::{CycleError, Engine, Tally, Trouble};
+use super::{CycleError, Engine, Tally};
 use crate::clock::monotonic;
 use crate::mapping::Mapping;
-use crate::model::{COMPANY, Kind, LinkId, Pair, RecordId, Side};
+use crate::model::{COMPANY, Kind, LinkId, Pair, Side};
 use crate::plan::{Verdict, identify};
 use crate::remote::Lane;
 use crate::remote::lane::in_lane;
-use crate::store::{LooseRow, PairRow, Said, Verb};
+use crate::store::{LooseRow, PairRow, Said};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,16 +26,6 @@ const SLICE_PART: f64 = 2.0;
 
 /// How often a record may be planned in one cycle: its creation, then what the server made of it.
 const ROUNDS: u32 = 3;
-
-/// What came of reading records once more before they are changed.
-enum Looked {
-    /// Nothing has to be read.
-    NoNeed,
-    /// All were read; what is to be done is planned anew.
-    Fresh,
-    /// They cannot be read, and wait.
-    Failed,
-}
 
 impl Engine {
     pub(super) async fn reconcile(
@@ -356,42 +347,6 @@ impl Engine {
         decided.absorb(relinked);
         decided.failed = failed;
         Ok((decided, said))
-    }
-
-    /// Reads what is about to be changed once more where changes are found by a search that lags:
-    /// an edit of the last minutes is not shown by it yet, and would be overwritten unseen. Many
-    /// records are one call there.
-    async fn look_again(
-        &mut self,
-        kind: Kind,
-        decided: &Decided,
-        tally: &mut Tally,
-    ) -> Result<Looked, CycleError> {
-        let mut looked = Looked::NoNeed;
-        for side in Side::BOTH {
-            if self.connectors.of(side).caps().lookup_lag.is_zero() {
-                continue;
-            }
-            let targets: Vec<(i64, RecordId)> = decided
-                .jobs
-                .iter()
-                .filter(|job| job.side == side && job.verb == Verb::Update)
-                .map(|job| (job.row, job.pair.state.ids.of(side).clone()))
-                .collect();
-            if targets.is_empty() {
-                continue;
-            }
-            looked = Looked::Fresh;
-            if let Err(error) = self.confirm(side, kind, &targets).await? {
-                tally.trouble(Trouble {
-                    side,
-                    kind: Some(kind),
-                    error,
-                });
-                return Ok(Looked::Failed);
-            }
-        }
-        Ok(looked)
     }
 
     /// Takes over what was decided and sends it. Returns the customers in the CRM who were linked by it.

@@ -5,7 +5,7 @@ use crate::remote::RemoteError;
 use crate::store::Verb;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A system that did not do its part.
 #[derive(Debug, Clone)]
@@ -45,10 +45,14 @@ pub struct Tally {
     pub(super) looked_at_tickets: super::tickets::LastLook,
     /// What went wrong with the systems; one entry a side and sort of error.
     pub troubles: Vec<Trouble>,
+    /// Kinds of which a listing waits for a person to believe it.
+    pub(super) doubted: BTreeSet<Kind>,
     /// Whether the cycle has left work for the next one.
     pub(super) unfinished: bool,
     /// Sorts of writes that the key lacks the right for.
     pub(super) forbidden: BTreeSet<super::execute::Sort>,
+    /// Records that could not be read once more before they are written, by their handles.
+    pub(super) unread: HashMap<i64, RemoteError>,
 }
 
 impl Tally {
@@ -89,11 +93,10 @@ impl Tally {
             .any(|trouble| trouble.side == side && trouble.error.kind.is_down())
     }
 
-    /// Whether a kind was not read to its end on one of the sides.
+    /// Whether a kind was not read to its end on one of the sides, or what was read is not believed.
     pub(super) fn blind(&self, kind: Kind) -> bool {
-        self.troubles
-            .iter()
-            .any(|trouble| trouble.kind == Some(kind))
+        let mut troubles = self.troubles.iter();
+        self.doubted.contains(&kind) || troubles.any(|trouble| trouble.kind == Some(kind))
     }
 }
 

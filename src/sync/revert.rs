@@ -2,7 +2,8 @@
 //! any other.
 //!
 //! A field that is taken back is settled: both sides agree that they differ, each against what it
-//! shows now. So the next cycle writes nothing, until somebody edits the field again on either side.
+//! shows now. So the next cycle writes nothing, until somebody edits the field again on either side. A support
+//! summary that is taken back counts as written, until the customer's tickets come to something else.
 
 mod records;
 mod settle;
@@ -11,12 +12,13 @@ pub(super) use settle::as_stored;
 
 use super::apply::Unwritten;
 use super::{CycleError, Engine, Tally, Trouble};
+use crate::mapping::Mapping;
 use crate::model::{Kind, Pair, Presence, RecordId, Side, Ticket};
 use crate::plan::{
     Deed, FieldChange, LeftWhy, PlannedWrite, Rule, Seen, Step, Subject, revert_ticket,
 };
 use crate::remote::RemoteError;
-use crate::store::{JournalRow, Which, is_forgotten};
+use crate::store::{About, JournalRow, Which, is_forgotten};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a field whose values were taken out of the journal stays.
@@ -126,54 +128,39 @@ impl Engine {
 
     /// The rows of the journal that are meant, with the fields that are meant.
     async fn meant(&mut self, selection: &Selection) -> Result<Vec<JournalRow>, CycleError> {
-        let mut rows = self.store.written(selection.which).await?;
-        if let Some(record) = &selection.record {
-            let meant: BTreeSet<(Side, &str, RecordId)> = match record {
-                Record::Id(side, id) => Kind::BOTH
+        let about: Option<About> = match &selection.record {
+            None => None,
+            Some(Record::Id(side, id)) => Some(
+                Kind::BOTH
                     .map(|kind| (*side, kind.word(), id.clone()))
                     .into(),
-                Record::Of(side, kind, id) => [(*side, kind.word(), id.clone())].into(),
-                Record::Ticket(id) => [(Side::Desk, Subject::Ticket.word(), id.clone())].into(),
-                Record::Key(key) => {
-                    let keyed = self.store.keyed(key).await?.into_iter();
-                    keyed
-                        .map(|(side, kind, id)| (side, kind.word(), id))
-                        .collect()
-                }
-            };
-            rows.retain(|row| {
-                let ids = [(Side::Crm, &row.crm_id), (Side::Desk, &row.desk_id)];
-                ids.into_iter().any(|(side, id)| {
-                    id.as_ref()
-                        .is_some_and(|id| meant.contains(&(side, row.kind.as_str(), id.clone())))
-                })
-            });
-        }
-        // A note cannot be taken back, and what tickets come to is worked out anew.
-        rows.retain(|row| row.action != Deed::Note.word());
-        for row in &mut rows {
-            let (kind, wanted) = (row.kind.clone(), selection.field.as_deref());
+            ),
+            Some(Record::Of(side, kind, id)) => Some([(*side, kind.word(), id.clone())].into()),
+            Some(Record::Ticket(id)) => {
+                Some([(Side::Desk, Subject::Ticket.word(), id.clone())].into())
+            }
+            Some(Record::Key(key)) => {
+                let keyed = self.store.keyed(key).await?.into_iter();
+                let named = keyed.map(|(side, kind, id)| (side, kind.word(), id));
+                Some(named.collect())
+            }
+        };
+        let (mappings, wanted) = (&self.mappings, selection.field.as_deref());
+        let is_meant = |row: &mut JournalRow| {
+            // A note cannot be taken back.
+            if row.action == Deed::Note.word() {
+                return false;
+            }
+            let kind = row.kind.as_str();
             row.fields.retain(|(change, _)| {
-                let named = wanted.is_none_or(|name| self.is_called(&kind, &change.field, name));
-                change.rule != Rule::Summary && named
+                wanted.is_none_or(|name| is_called(mappings, kind, &change.field, name))
             });
-        }
-        let narrowed = selection.field.is_some();
-        rows.retain(|row| !row.fields.is_empty() || (!narrowed && row.action == "delete"));
-        Ok(rows)
-    }
-
-    /// Whether people may call the field `field` of this kind of record `name`: by the plan's name of
-    /// it, or by that of either side.
-    fn is_called(&self, kind: &str, field: &str, name: &str) -> bool {
-        let mapping = Subject::read(kind)
-            .and_then(Subject::kind)
-            .and_then(|kind| self.mapping(kind));
-        let known = mapping.and_then(|it| it.fields.iter().find(|it| it.name == field));
-        let mut names = known
-            .into_iter()
-            .flat_map(|field| field.names(Side::Crm).chain(field.names(Side::Desk)));
-        field == name || names.any(|it| it == name)
+            !row.fields.is_empty() || (wanted.is_none() && row.action == Deed::Delete.word())
+        };
+        Ok(self
+            .store
+            .written(selection.which, about.as_ref(), is_meant)
+            .await?)
     }
 
     async fn undo_tickets(&self, tickets: BTreeMap<RecordId, Vec<JournalRow>>, out: &mut Undoing) {
@@ -193,6 +180,18 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether people may call the field `field` of this kind of record `name`: by the plan's name of
+/// it, or by that of either side.
+fn is_called(mappings: &[Mapping], kind: &str, field: &str, name: &str) -> bool {
+    let kind = Subject::read(kind).and_then(Subject::kind);
+    let mapping = kind.and_then(|kind| mappings.iter().find(|it| it.kind == kind));
+    let known = mapping.and_then(|it| it.fields.iter().find(|it| it.name == field));
+    let mut names = known
+        .into_iter()
+        .flat_map(|field| field.names(Side::Crm).chain(field.names(Side::Desk)));
+    field == name || names.any(|it| it == name)
 }
 
 /// What taking `rows` back does to a ticket.

@@ -1,30 +1,28 @@
 //! `[support_summary]`: what a customer's tickets come to, written into the CRM.
+//!
+//! ```text
+//!  read ──► sum up (pure) ──► weigh ──► look once more ──► write
+//!  (tickets)                  (guards)  (the CRM's record)
+//! ```
 
-use super::observe::LISTING_PART;
+mod gate;
+mod read;
+mod write;
+
 use super::{CycleError, Engine, Tally};
-use crate::clock::monotonic;
 use crate::mapping::{SupportFact, SupportSummary};
-use crate::model::{Image, Kind, RecordId, Side, Value, Version};
-use crate::plan::{FieldChange, Rule, support_facts};
-use crate::remote::{Cursor, ErrorKind, Op, Outcome, RemoteError, TicketFeed};
-use crate::store::{SupportFinish, SupportIntent, SupportRow, TicketProgress};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::model::{Kind, Side};
+use crate::plan::Class;
+use crate::remote::{ErrorKind, Outcome};
+use crate::store::SupportRow;
+use gate::Gate;
+use std::collections::{BTreeMap, BTreeSet};
+use write::{News, planned};
 
 /// How many summaries are worked out in one go.
 const CHUNK: i64 = 500;
 /// How often deleted tickets and ratings are looked for, in milliseconds.
 const EVERY: i64 = 3_600_000;
-
-/// A summary that differs from what was written before.
-struct News {
-    row: SupportRow,
-    /// What is to be written, by the CRM's names.
-    set: Image,
-    /// All facts as they are remembered.
-    facts: String,
-    fields: Vec<FieldChange>,
-}
 
 /// How the batches of a kind fare in one cycle.
 #[derive(Debug, Default)]
@@ -35,6 +33,10 @@ struct Course {
     answered: bool,
     /// Whether the others would fare no better.
     ends: bool,
+    /// Summaries that were to be written, and have to be tried again.
+    unsent: usize,
+    /// Customers of whom the CRM has not shown what stands in a field.
+    unread: usize,
 }
 
 impl Course {
@@ -57,12 +59,18 @@ impl Course {
         // One batch may hold a record that the server stumbles over.
         self.ends = *kind == ErrorKind::Forbidden || kind.bars_its_sort() || self.failed >= 2;
     }
+
+    /// Whether nothing was written that should have been.
+    const fn is_in_vain(&self) -> bool {
+        self.failed > 0 || (self.unread > 0 && !self.answered)
+    }
 }
 
 impl Engine {
     /// From now on tickets are summed up like this, or not at all.
     pub fn sum_up(&mut self, summary: Option<SupportSummary>) {
         self.summary = summary;
+        self.summaries_weighed = false;
     }
 
     /// Whether satisfaction is asked for.
@@ -106,299 +114,139 @@ impl Engine {
         if let Err(error) = self.read_aside().await? {
             tally.troubled(error);
         }
+        if !std::mem::replace(&mut self.summaries_weighed, true) {
+            self.weigh_anew(&summary).await?;
+        }
         if reconcile {
             self.store.support_ages().await?;
         }
         for kind in Kind::BOTH {
-            if !self.unsummed.waits(&kind, self.clock.now()) {
+            let waits = self.unsummed.waits(&kind, self.clock.now());
+            // What stands in a field has to be read before it is written for the first time.
+            if !summary.of(kind).is_empty() && !waits && self.sees(kind, tally).await? {
                 self.sum_up_all(kind, summary.of(kind), tally).await?;
             }
         }
         Ok(())
     }
 
-    /// Writes the summaries of `kind` that have changed. Where nothing can be written, the next try waits.
+    /// What waits is weighed anew, for other fields may be meant by now. Of a kind of which nothing is asked for any
+    /// more nothing waits.
+    async fn weigh_anew(&mut self, summary: &SupportSummary) -> Result<(), CycleError> {
+        self.store.support_unweighed().await?;
+        for kind in Kind::BOTH {
+            if !summary.of(kind).is_empty() {
+                continue;
+            }
+            for class in Class::OF_SUMMARIES {
+                let drop = self.store.drop_class_hold(kind.word(), class.word(), None);
+                drop.await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the summaries of `kind` that have changed, as far as no guard holds them. Where nothing can be
+    /// written, the next try waits.
     async fn sum_up_all(
         &mut self,
         kind: Kind,
         wanted: &BTreeMap<SupportFact, String>,
         tally: &mut Tally,
     ) -> Result<(), CycleError> {
-        let batch = self.connectors.crm.caps().update_batch.max(1);
+        let gate = self.summary_gate(kind, wanted).await?;
         let mut course = Course::default();
-        let mut after = String::new();
-        loop {
-            let now = self.clock.now();
-            // After a failure a batch is enough to see whether it is over.
-            let limit = match self.unsummed.failures(&kind) {
-                0 => CHUNK,
-                _ => i64::try_from(batch).unwrap_or(CHUNK),
-            };
-            let rows = self.store.support_due(kind, now, &after, limit).await?;
-            let Some(last) = rows.last() else { break };
-            after.clone_from(&last.ids.desk.0);
-            if course.ends || self.stop.is_cancelled() || tally.is_down(Side::Crm) {
-                break;
+        let ended = self
+            .sum_up_behind(&gate, kind, wanted, &mut course, tally)
+            .await?;
+        self.summaries_answered(&gate, kind, ended && course.unsent == 0)
+            .await?;
+        if course.is_in_vain() {
+            if course.unread > 0 {
+                tracing::warn!(event = "summary_unread", %kind, customers = course.unread,
+                    "support summaries wait: the CRM has not shown what stands in their fields");
             }
-            self.write_summaries(kind, wanted, rows, &mut course, tally)
-                .await?;
-            if course.answered {
-                self.unsummed.over(&kind);
-            }
-        }
-        if course.failed > 0 {
             let now = self.clock.now();
             self.unsummed.failed(kind, &self.failures, now);
         }
         Ok(())
     }
 
-    /// Reads all tickets once, over as many cycles as that takes; what changes meanwhile is read by every
-    /// cycle. Returns whether all are known.
-    async fn read_all_tickets(&mut self) -> Result<Result<bool, RemoteError>, CycleError> {
-        let pass = self.store.ticket_pass("support").await?;
-        if pass.mark.is_some() {
-            return Ok(Ok(true));
-        }
-        let until = self.slice.map(|slice| monotonic() + slice / LISTING_PART);
-        self.read_for_summaries(pass.running, until).await
-    }
-
-    /// What the look at changed tickets does not show: deleted ones, and ratings.
-    async fn read_aside(&mut self) -> Result<Result<(), RemoteError>, CycleError> {
-        let desk = Arc::clone(&self.connectors.desk);
-        let Some(helpdesk) = desk.helpdesk() else {
-            return Ok(Ok(()));
-        };
-        let pass = self.store.ticket_pass("trash").await?;
-        let now = self.clock.now().timestamp_millis();
-        if pass.mark.is_some_and(|mark| now - mark < EVERY) {
-            return Ok(Ok(()));
-        }
-        // What was thrown away while all were being read may have been read before.
-        let all = self.store.ticket_pass("support").await?;
-        let since = Version(pass.mark.or(all.mark).unwrap_or(now) - EVERY).time();
-        let feed = TicketFeed::Trashed(since);
-        let (mut cursor, mut started_at) = (None::<Cursor>, None);
-        loop {
-            let page = match helpdesk.tickets(&feed, cursor.as_ref()).await {
-                Ok(page) => page,
-                Err(error) => return Ok(Err(error)),
-            };
-            started_at.get_or_insert(page.server_time.timestamp_millis());
-            self.store.take_support(&page.tickets).await?;
-            if page.next.is_none() || page.next == cursor {
-                break;
-            }
-            cursor = page.next;
-        }
-        if self.rates() {
-            // A rating has no time of change: those of the last pass are read once more.
-            let since = match pass.mark {
-                Some(_) => since,
-                None => chrono::DateTime::UNIX_EPOCH,
-            };
-            let ratings = match helpdesk.ratings(since).await {
-                Ok(ratings) => ratings,
-                // Surveys may not be part of the plan, or not the key's to read.
-                Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Missing) => {
-                    tracing::warn!(event = "no_ratings", why = %error.kind, "satisfaction ratings cannot be read");
-                    Vec::new()
-                }
-                Err(error) => return Ok(Err(error)),
-            };
-            self.store.take_ratings(&ratings).await?;
-        }
-        let progress = TicketProgress {
-            feed: "trash",
-            started_at: started_at.unwrap_or(now),
-            next: None,
-            ended: &[],
-        };
-        self.store.take_tickets(&[], Some(progress), &[]).await?;
-        Ok(Ok(()))
-    }
-
-    async fn write_summaries(
+    /// Goes through the summaries of `kind` that the gate lets through. Returns whether it came to their end.
+    async fn sum_up_behind(
         &mut self,
+        gate: &Gate,
         kind: Kind,
         wanted: &BTreeMap<SupportFact, String>,
-        rows: Vec<SupportRow>,
         course: &mut Course,
         tally: &mut Tally,
-    ) -> Result<(), CycleError> {
-        let (mut news, mut finished) = (Vec::new(), Vec::new());
-        for row in rows {
-            match summarise(wanted, row) {
-                Ok(it) => news.push(it),
-                Err(same) => finished.push(settled(&same.0, None, same.1, "same")),
+    ) -> Result<bool, CycleError> {
+        let batch = self.connectors.crm.caps().update_batch.max(1);
+        let mut after = String::new();
+        loop {
+            // After a failure a batch is enough to see whether it is over.
+            let limit = match self.unsummed.failures(&kind) {
+                0 => CHUNK,
+                _ => i64::try_from(batch).unwrap_or(CHUNK),
+            };
+            let (now, which) = (self.clock.now(), gate.passing());
+            let due = self.store.support_due(kind, which, now, &after, limit);
+            let rows = due.await?;
+            let Some(last) = rows.last().map(|row| row.ids.desk.0.clone()) else {
+                return Ok(true);
+            };
+            if course.ends || self.stop.is_cancelled() || tally.is_down(Side::Crm) {
+                return Ok(false);
+            }
+            let Some(rows) = self
+                .look_at_summaries((gate, kind, wanted), rows, &after, course, tally)
+                .await?
+            else {
+                return Ok(false);
+            };
+            after = last;
+            let news = planned(gate, wanted, rows);
+            self.write_summaries(gate, (kind, wanted), news, course, tally)
+                .await?;
+            if course.answered {
+                self.unsummed.over(&kind);
             }
         }
-        let mut intents = Vec::with_capacity(news.len());
-        for it in &news {
-            intents.push(SupportIntent {
-                journal: self.store.number_journal(),
-                link: it.row.link,
-                ids: it.row.ids.clone(),
-                fields: it.fields.clone(),
-            });
-        }
-        let now = self.clock.now();
-        self.store
-            .intend_support(tally.cycle, now, kind, &intents)
-            .await?;
-        let crm = Arc::clone(&self.connectors.crm);
-        let size = crm.caps().update_batch.max(1);
-        for (news, intents) in news.chunks(size).zip(intents.chunks(size)) {
-            let ops: Vec<Op> = news
-                .iter()
-                .map(|it| Op::Update {
-                    id: it.row.ids.crm.clone(),
-                    fields: it.set.clone(),
-                    company_before: None,
-                })
-                .collect();
-            let halted = course.ends || tally.is_down(Side::Crm) || self.stop.is_cancelled();
-            let outcomes = if halted {
-                Vec::new()
-            } else {
-                crm.write(kind, &[], &ops).await
-            };
-            course.take(&outcomes);
-            let mut outcomes = outcomes.into_iter();
-            for (it, intent) in news.iter().zip(intents) {
-                let outcome = outcomes.next();
-                finished.push(finish(kind, it, intent.journal, outcome, tally));
-            }
-        }
-        Ok(self.store.finish_support(kind, &finished).await?)
     }
-}
 
-/// What has to be written of a customer's summary; the row back where nothing has.
-fn summarise(
-    wanted: &BTreeMap<SupportFact, String>,
-    row: SupportRow,
-) -> Result<News, Box<(SupportRow, String)>> {
-    let facts = support_facts(&row.tickets);
-    let known: BTreeMap<String, Value> = row
-        .written
-        .as_deref()
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    let now: BTreeMap<String, Value> = wanted
-        .iter()
-        .filter_map(|(fact, field)| Some((field.clone(), facts.get(fact)?.clone())))
-        .collect();
-    let text = serde_json::to_string(&now).unwrap_or_default();
-    let mut set = Image::default();
-    let mut fields = Vec::new();
-    for (field, value) in &now {
-        let before = known.get(field);
-        // What was never written and is nothing now needs no writing.
-        if before == Some(value) || (before.is_none() && value.is_empty()) {
-            continue;
+    /// These rows with what the CRM shows by now, where changes are found by a search that lags: an edit of the
+    /// last minutes would be overwritten unseen. `None` where it cannot be read.
+    async fn look_at_summaries(
+        &mut self,
+        (gate, kind, wanted): (&Gate, Kind, &BTreeMap<SupportFact, String>),
+        rows: Vec<SupportRow>,
+        after: &str,
+        course: &mut Course,
+        tally: &mut Tally,
+    ) -> Result<Option<Vec<SupportRow>>, CycleError> {
+        if self.connectors.crm.caps().lookup_lag.is_zero() {
+            return Ok(Some(rows));
         }
-        let change = Image::from([(field.as_str(), value.clone())]);
-        set.overlay(&change);
-        fields.push(FieldChange {
-            field: field.clone(),
-            base: before.cloned().into_iter().collect(),
-            crm: before.cloned().into_iter().collect(),
-            freshdesk: vec![value.clone()],
-            set: change,
-            rule: Rule::Summary,
-        });
-    }
-    if fields.is_empty() {
-        return Err(Box::new((row, text)));
-    }
-    Ok(News {
-        row,
-        set,
-        facts: text,
-        fields,
-    })
-}
-
-fn settled(
-    row: &SupportRow,
-    journal: Option<i64>,
-    facts: String,
-    outcome: &'static str,
-) -> SupportFinish {
-    SupportFinish {
-        journal,
-        row: row.row,
-        desk: row.ids.desk.clone(),
-        written: Some(facts),
-        outcome,
-        request_id: None,
-        message: None,
-    }
-}
-
-fn finish(
-    kind: Kind,
-    news: &News,
-    journal: i64,
-    outcome: Option<Outcome>,
-    tally: &mut Tally,
-) -> SupportFinish {
-    let done = settled(&news.row, Some(journal), news.facts.clone(), "done");
-    match outcome {
-        Some(Outcome::Done { request_id, .. }) => {
-            tally.summed_up += 1;
-            SupportFinish { request_id, ..done }
+        let met: BTreeSet<i64> = rows.iter().map(|row| row.row).collect();
+        let limit = i64::try_from(rows.len()).unwrap_or(CHUNK);
+        let news = planned(gate, wanted, rows.clone());
+        let sent = news.iter().filter(|it| !it.changes.is_empty());
+        let targets: Vec<_> = sent
+            .map(|it: &News| (it.row.row, it.row.ids.crm.clone()))
+            .collect();
+        if targets.is_empty() {
+            return Ok(Some(rows));
         }
-        Some(Outcome::Refused {
-            message,
-            request_id,
-            ..
-        }) => refused(kind, &news.row.ids.crm, message, request_id, done, tally),
-        Some(Outcome::Duplicate { message, .. }) => {
-            refused(kind, &news.row.ids.crm, message, None, done, tally)
-        }
-        Some(Outcome::Missing | Outcome::Trashed) => SupportFinish {
-            outcome: "not_there",
-            ..done
-        },
-        Some(Outcome::Failed(error)) => {
-            let finish = SupportFinish {
-                outcome: "failed",
-                written: None,
-                request_id: error.request_id.clone(),
-                message: Some(error.to_string()),
-                ..done
-            };
-            tally.failed += 1;
+        if let Err(error) = self.confirm(Side::Crm, kind, &targets).await? {
+            (course.failed, course.ends) = (course.failed + 1, true);
+            course.unsent += targets.len();
             tally.troubled(error);
-            finish
+            return Ok(None);
         }
-        None => SupportFinish {
-            outcome: "not_sent",
-            written: None,
-            ..done
-        },
-    }
-}
-
-/// What was refused is not tried again before the summary changes.
-fn refused(
-    kind: Kind,
-    id: &RecordId,
-    message: String,
-    request_id: Option<String>,
-    done: SupportFinish,
-    tally: &mut Tally,
-) -> SupportFinish {
-    tracing::warn!(event = "summary_refused", %kind, crm_id = %id,
-        "the CRM refused a support summary; it is tried again when the summary changes");
-    tally.refused += 1;
-    SupportFinish {
-        outcome: "refused",
-        request_id,
-        message: Some(message),
-        ..done
+        let (now, which) = (self.clock.now(), gate.passing());
+        let due = self.store.support_due(kind, which, now, after, limit);
+        let mut rows = due.await?;
+        rows.retain(|row| met.contains(&row.row));
+        Ok(Some(rows))
     }
 }

@@ -9,11 +9,15 @@ use crate::store::PassKind;
 
 impl Engine {
     /// Says in the log what there is to say of the state itself, and whether it is distrusted.
-    pub(super) fn is_wary(&mut self) -> bool {
-        for said in self.store.take_sayings() {
+    pub(super) async fn is_wary(&mut self) -> Result<bool, CycleError> {
+        let sayings = self.store.take_sayings();
+        for said in &sayings {
             tracing::warn!(event = "old_state", "{said}");
         }
-        self.store.is_distrusted()
+        if !sayings.is_empty() {
+            self.store.count_journal().await?;
+        }
+        Ok(self.store.is_distrusted())
     }
 
     /// Whether enough was read for a distrusted state to be acted upon: all of it, deletions
@@ -24,6 +28,9 @@ impl Engine {
         tally: &Tally,
     ) -> Result<bool, CycleError> {
         if self.stop.is_cancelled() || Side::BOTH.iter().any(|side| tally.is_down(*side)) {
+            return Ok(false);
+        }
+        if !observation.doubted.is_empty() {
             return Ok(false);
         }
         for trouble in &observation.troubles {

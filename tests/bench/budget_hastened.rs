@@ -176,7 +176,10 @@ pub(crate) async fn engine(
     connectors.crm.describe(Kind::Contact).await.unwrap();
     connectors.desk.describe(Kind::Contact).await.unwrap();
     let mut store = Store::open(&dir.join("state.db")).await.unwrap();
-    store.mapped_by(&config.digest()).await.unwrap();
+    store
+        .mapped_by(&config.digest(), config.mappings())
+        .await
+        .unwrap();
     let clock = Hastened(desk.backstage().clock.clone(), scene.ahead);
     let mappings = config.mappings().cloned().collect();
     let mut engine = Engine::new(store, connectors, mappings, Arc::new(clock), stop);

@@ -99,7 +99,10 @@ impl Bench {
                 connectors.map(|real| Arc::new(Rehearsal::new(real)) as Arc<dyn Connector>);
         }
         let mut store = Store::open(&state).await.unwrap();
-        store.mapped_by(&config.digest()).await.unwrap();
+        store
+            .mapped_by(&config.digest(), config.mappings())
+            .await
+            .unwrap();
         let mappings = config.mappings().cloned().collect();
         let mut engine = Engine::new(store, connectors, mappings, Arc::new(SystemClock), stop);
         engine.rule(config.ticket_rules.clone());

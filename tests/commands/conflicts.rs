@@ -96,3 +96,37 @@ async fn a_conflict_over_a_word_that_cannot_cross_over_is_not_approved_in_vain()
     assert_eq!(code(&output(&world, &["sync"])), 0);
     assert_eq!(world.crm_row(ada).properties["jobtitle"], "clerk");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_to_choose_between_two_values_is_shown_both_of_them() {
+    let (world, ada, there) = ada(|_| ()).await;
+    world.crm_edit(ada, &[("phone", "+2 \u{1b}[2J")]);
+    let edit = json!({"phone": "+3"});
+    world.desk.edit_contact(there, &edit).unwrap();
+    let first = world.crm_contact(&[("email", "bob@else.test"), ("phone", "+4")]);
+    let bob = json!({"name": "Bob", "email": "bob@else.test", "phone": "+5"});
+    world.desk_contact(&bob);
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let listed = output(&world, &["holds"]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let lines: Vec<&str> = listed.lines().map(str::trim).collect();
+    let of = |id: u64| {
+        let at = lines
+            .iter()
+            .position(|it| it.contains(&format!("crm {id},")));
+        &lines[at.unwrap()..][..2]
+    };
+    assert!(
+        of(ada)[0].ends_with("`phone` was changed on both sides"),
+        "{listed}"
+    );
+    assert_eq!(
+        of(ada)[1],
+        "phone: \"+2 \\u001b[2J\" in crm; \"+3\" in freshdesk"
+    );
+    assert!(
+        of(first)[0].ends_with("which never agreed on it"),
+        "{listed}"
+    );
+    assert_eq!(of(first)[1], "phone: \"+4\" in crm; \"+5\" in freshdesk");
+}

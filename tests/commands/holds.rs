@@ -1,7 +1,7 @@
 //! `holds`, `approve` and `discard`, as a person meets them: beside a daemon, and without one.
 
 use crate::world::World;
-use crate::world::program::{Daemon, code, output, parsed, said, write_config};
+use crate::world::program::{Daemon, RHYTHM, code, output, parsed, said, write_config};
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use serde_json::{Value as Json, json};
 use std::fs;
@@ -267,11 +267,52 @@ async fn a_listing_that_waits_for_a_person_is_named_in_every_cycle() {
         world.desk.hard_delete_contact(there).unwrap();
     }
     for arguments in [&["sync", "--reconcile"][..], &["sync"], &["sync"]] {
-        let synced = said(&output(&world, arguments));
+        let synced = output(&world, arguments);
+        assert_eq!(code(&synced), 79, "no system has failed: {}", said(&synced));
+        let synced = said(&synced);
         let waiting = synced.lines().filter(|line| line.contains("waiting"));
         let listing = waiting.filter(|line| line.contains("listing"));
         assert_eq!(listing.count(), 1, "{synced}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_daemon_names_a_listing_that_waits_in_every_cycle_and_calls_no_system_down() {
+    let world = World::new().await;
+    write_config(&world);
+    people(&world, 0..30);
+    assert_eq!(code(&output(&world, &["sync", "--approve-first"])), 0);
+    let remapped = world.sync_toml() + RHYTHM;
+    let remapped = remapped.replacen("conflict  = \"crm\"\n", "", 1);
+    fs::write(world.dir.path().join("sync.toml"), remapped).unwrap();
+    for number in 0..25 {
+        let there = world.desk_by_email(&format!("c{number}@acme.test")).id;
+        world.desk.hard_delete_contact(there).unwrap();
+    }
+    // Under another mapping everything is read.
+    let mut daemon = Daemon::start(&world);
+    for _ in 0..3 {
+        let cycle = daemon.event("cycle");
+        assert_eq!(cycle["outcome"], "done", "{:#?}", daemon.seen);
+        assert_eq!(cycle["held"], 1, "{cycle}");
+    }
+    let of = |event: &str| {
+        daemon
+            .seen
+            .iter()
+            .filter(|line| line["event"] == event)
+            .count()
+    };
+    assert_eq!(
+        (of("waiting"), of("system_down")),
+        (3, 0),
+        "{:#?}",
+        daemon.seen
+    );
+    let approved = follow(&world, &holds(&world).first().unwrap()["answer"]);
+    assert_eq!(code(&approved), 0, "{}", said(&approved));
+    daemon.until(|line| line["event"] == "cycle" && line["held"] == 25);
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]
@@ -350,6 +391,7 @@ async fn a_line_of_holds_that_is_pasted_does_not_answer_two_ways_at_once() {
     let id = parsed(&output(&world, &["holds", "--json"]))[0]["id"].to_string();
     let lines: Vec<&str> = told.lines().skip(1).map(str::trim).collect();
     let wanted = [
+        "phone: \"+2\" in crm; \"+3\" in freshdesk".to_owned(),
         format!("deskbridge approve {id} --take crm"),
         format!("deskbridge approve {id} --take freshdesk"),
         format!("deskbridge discard {id}"),
@@ -357,7 +399,7 @@ async fn a_line_of_holds_that_is_pasted_does_not_answer_two_ways_at_once() {
     assert_eq!(lines, wanted, "{told}");
     let program = env!("CARGO_BIN_EXE_deskbridge");
     let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", &lines[1].replace("deskbridge", program)]);
+    shell.args(["-c", &lines[2].replace("deskbridge", program)]);
     shell.env("TMPDIR", world.dir.path());
     let pasted = shell.current_dir(world.dir.path()).output().unwrap();
     assert_eq!(code(&pasted), 0, "{}", said(&pasted));

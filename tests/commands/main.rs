@@ -12,4 +12,5 @@ mod holds;
 mod line;
 mod loss;
 mod state;
+mod summaries;
 mod tickets;

@@ -85,6 +85,45 @@ async fn a_backup_taken_beside_the_daemon_is_whole_private_and_can_be_restored()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_on_a_restored_state_reads_everything_however_lately_the_copy_did() {
+    let world = synced().await;
+    let told = output(&world, &["state", "backup", "kept.db"]);
+    assert_eq!(code(&told), 0, "{}", said(&told));
+    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    for ending in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(world.dir.path().join(format!("state.db{ending}")));
+    }
+    fs::copy(world.dir.path().join("kept.db"), world.state()).unwrap();
+    world.forget_calls();
+    let mut daemon = Daemon::start(&world);
+    daemon.event("old_state");
+    daemon.event("cycle");
+    assert_eq!(daemon.stop(), 0);
+    // What changed is searched for in the CRM, and is asked for by its time in Freshdesk.
+    let lists = |log: &deskbridge::sandbox::log::RequestLog, path: &str| {
+        let entries = log.entries().into_iter();
+        entries
+            .filter(|it| it.path == path && !it.query.contains("updated_since"))
+            .count()
+    };
+    let crm = lists(&world.crm.backstage().log, "/crm/v3/objects/contacts");
+    let desk = lists(&world.desk.backstage().log, "/api/v2/contacts");
+    assert!(
+        crm > 0 && desk > 0,
+        "not everything is listed: {crm}, {desk}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_former_version_knew_of_a_record_is_told_before_this_one_has_worked_on_it() {
+    let world = synced().await;
+    world.execute("ALTER TABLE record DROP COLUMN edited").await;
+    let told = output(&world, &["explain", "ada@acme.test"]);
+    assert_eq!(code(&told), 0, "{}", said(&told));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_is_never_called_a_backup() {
     let world = synced().await;
     // `SQLite` knows no such name.

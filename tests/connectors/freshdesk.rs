@@ -1,6 +1,7 @@
 //! The Freshdesk connector in front of a scripted server: what it asks, and what it makes of answers.
 
 mod account;
+mod apart;
 mod lookups;
 mod passes;
 mod writes;

@@ -5,6 +5,8 @@
     reason = "a test may panic"
 )]
 
+mod apart;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -539,4 +541,43 @@ async fn an_account_that_shows_no_properties_is_an_error_and_not_one_without_any
     let (hubspot, _) = scripted(&[(200, json!({"results": []}))]).await;
     let error = hubspot.describe(Kind::Contact).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Garbled);
+}
+
+#[tokio::test]
+async fn the_accounts_midnight_moves_with_its_clocks_however_long_the_daemon_runs() {
+    let details = |hours: i64| {
+        let millis = hours * 3_600_000;
+        (200, json!({"portalId": 1, "utcOffsetMilliseconds": millis}))
+    };
+    let page = (200, json!({"results": []}));
+    let answers = [
+        details(2),
+        page.clone(),
+        details(1),
+        page.clone(),
+        page.clone(),
+    ];
+    let (hubspot, script) = scripted(&answers).await;
+    let midnight = || hubspot.spending().today.unwrap().until.as_millis();
+    hubspot.account().await.unwrap();
+    let summer = midnight();
+    let fields = [];
+    let request = PageRequest {
+        kind: Kind::Contact,
+        fields: &fields,
+        feed: Feed::All,
+    };
+    hubspot.page(&request, None).await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_hours(7)).await;
+    tokio::time::resume();
+    hubspot.page(&request, None).await.unwrap();
+    hubspot.page(&request, None).await.unwrap();
+    let hour = 3_600_000;
+    assert_eq!((midnight() - summer).rem_euclid(24 * hour), hour);
+    let asked = script.asked();
+    let looks = asked
+        .iter()
+        .filter(|(call, _)| call.contains("account-info"));
+    assert_eq!(looks.count(), 2, "{asked:?}");
 }

@@ -1,5 +1,7 @@
 //! The Odoo connector against answers that a real server gives only on a bad day.
 
+mod apart;
+
 use deskbridge::model::{Changes, Image, Kind, Presence, Value};
 use deskbridge::remote::odoo::{Odoo, Options};
 use deskbridge::remote::{Applied, Connector, ErrorKind, Feed, Fetched, Op, Outcome, PageRequest};

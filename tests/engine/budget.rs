@@ -309,3 +309,20 @@ async fn whoever_installs_it_reads_what_the_account_can_afford_before_and_what_i
     let shown = said(&output(&world, &["status"]));
     assert!(shown.contains("calls in the last hour"), "{shown}");
 }
+
+/// Nought minutes are no promise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_of_which_system_no_limit_is_known() {
+    let world = World::new().await;
+    hire(&world, 3);
+    write_config(&world);
+    let plan = parsed(&output(&world, &["plan", "--json"]));
+    assert_eq!(
+        plan["limits_known"],
+        json!({"crm": true, "freshdesk": false}),
+        "{plan}"
+    );
+    let said = said(&output(&world, &["plan"]));
+    assert!(said.contains("freshdesk: no limit is known"), "{said}");
+    assert!(!said.contains("crm: no limit is known"), "{said}");
+}

@@ -4,6 +4,7 @@ use crate::world::{World, cycle, quiet};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
+use deskbridge::store::{Answer, Answers};
 use deskbridge::sync::Engine;
 use serde_json::json;
 
@@ -293,4 +294,48 @@ async fn a_renamed_company_is_renamed_and_not_made_anew() {
         "the others stay in their order"
     );
     quiet(&mut engine).await;
+}
+
+#[tokio::test]
+async fn an_approval_goes_by_what_people_changed_last_and_not_by_what_we_wrote_since() {
+    for last in ["freshdesk", "crm"] {
+        let (world, clock, mut engine, crm, desk) =
+            ada(|world| world.remap("conflict = \"newest\"", "conflict = \"hold\"")).await;
+        let edit = |what: serde_json::Value| world.desk.edit_contact(desk, &what).unwrap();
+        let minute = || clock.advance(TimeDelta::minutes(1));
+        // The later telephone is that of `last`, and so is another edit, which we carry over.
+        if last == "freshdesk" {
+            world.crm_edit(crm, &[("phone", "+1")]);
+            minute();
+            edit(json!({"phone": "+2"}));
+        } else {
+            edit(json!({"phone": "+2"}));
+            minute();
+            world.crm_edit(crm, &[("phone", "+1")]);
+        }
+        minute();
+        assert_eq!(cycle(&mut engine).await.held, 1);
+        minute();
+        if last == "freshdesk" {
+            edit(json!({"name": "Ada King"}));
+        } else {
+            world.crm_edit(crm, &[("jobtitle", "Boss")]);
+        }
+        minute();
+        assert_eq!(cycle(&mut engine).await.updated, 1);
+        // What we wrote is read back before anybody answers.
+        minute();
+        quiet(&mut engine).await;
+        let holds = world.holds().await;
+        let mut answers = Answers::open(&world.state()).await.unwrap();
+        let given = answers.give(&[(holds[0].id, Answer::Approve)]).await;
+        assert_eq!(given.unwrap(), Ok(()));
+        drop(answers);
+        minute();
+        cycle(&mut engine).await;
+        let phone = world.desk.contact(desk).unwrap().phone;
+        let expected = if last == "freshdesk" { "+2" } else { "+1" };
+        assert_eq!(phone.as_deref(), Some(expected), "{last} was later");
+        assert_eq!(world.crm_row(crm).properties["phone"], expected, "{last}");
+    }
 }

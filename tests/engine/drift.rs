@@ -176,6 +176,37 @@ async fn a_difference_that_a_person_wanted_is_not_certified_as_equal() {
 }
 
 #[tokio::test]
+async fn a_listing_that_left_people_out_is_made_again_however_lately_it_was() {
+    let (world, clock) = World::timed().await;
+    for name in ["ada", "bob", "cyd"] {
+        let email = format!("{name}@acme.test");
+        world.crm_contact(&[("email", &email), ("firstname", name)]);
+    }
+    let (mut engine, liar) = world.lying_engine(&clock).await;
+    engine.young = Some(TimeDelta::hours(18));
+    cycle(&mut engine).await;
+    // Nobody is among the latest changes any more, which are read beside a listing.
+    clock.advance(TimeDelta::hours(26));
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(20));
+    liar.empty_next_listing();
+    reconcile(&mut engine).await;
+    let mark =
+        "SELECT mark FROM pass WHERE side = 'freshdesk' AND kind = 'contact' AND feed = 'all'";
+    let read_at = world.count(mark).await;
+    for _ in 0..2 {
+        clock.advance(TimeDelta::hours(1));
+        reconcile(&mut engine).await;
+        let again = TimeDelta::hours(1).num_milliseconds();
+        assert_eq!(
+            world.count(mark).await,
+            read_at + again,
+            "once more, and no more"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_side_that_fails_does_not_have_the_other_read_anew_each_hour() {
     let (world, clock) = World::timed().await;
     world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);

@@ -62,8 +62,12 @@ async fn an_empty_listing_is_a_hold_that_a_whole_one_ends() {
     let (engine, liar) = office.world.lying_engine(&office.clock).await;
     office.engine = engine;
     office.engine.guard(GUARDS);
+    // As the daemon has it: what was listed lately is not listed again, but for what was not believed.
+    office.engine.young = Some(TimeDelta::hours(18));
+    office.clock.advance(TimeDelta::hours(26));
+    office.rests().await;
+    office.clock.advance(TimeDelta::minutes(20));
     liar.empty_next_listing();
-    office.clock.advance(TimeDelta::minutes(1));
     office.engine.cycle(true).await.unwrap();
     let hold = office.only_hold().await;
     let seen = (hold.class.as_str(), hold.side.as_deref(), hold.count);

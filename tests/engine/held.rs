@@ -185,6 +185,9 @@ async fn shrunk() -> (World, SimClock, Engine) {
     let (world, clock, mut engine, _) = people(30, 30).await;
     cycle(&mut engine).await;
     engine.guard(GUARDS);
+    // As the daemon has it.
+    engine.young = Some(TimeDelta::hours(18));
+    clock.advance(TimeDelta::hours(24));
     for number in 0..25 {
         let email = format!("c{number}@acme.test");
         let there = world.desk_by_email(&email).id;

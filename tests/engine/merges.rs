@@ -248,6 +248,46 @@ async fn bob_twice() -> (World, SimClock, Engine, u64, u64, u64) {
 }
 
 #[tokio::test]
+async fn a_merge_that_the_counterpart_has_followed_already_is_a_merge_all_the_same() {
+    let (world, clock, mut engine, bob, bob_there, second) = bob_twice().await;
+    world.desk.merge_contacts(second, &[bob_there]).unwrap();
+    // Whoever has merged them has seen to the CRM as well.
+    world.crm_edit(bob, &[("email", "bob@home.test")]);
+    reconcile(&mut engine).await;
+    assert_eq!(world.holds().await, []);
+    clock.advance(TimeDelta::minutes(5));
+    world.crm_edit(bob, &[("phone", "+77")]);
+    cycle(&mut engine).await;
+    let heir = world.desk.contact(second).unwrap();
+    assert_eq!(heir.phone.as_deref(), Some("+77"));
+    assert_eq!(heir.email.as_deref(), Some("bob@home.test"));
+}
+
+#[tokio::test]
+async fn two_who_are_merged_on_both_sides_go_on_as_one_whoever_survives_where() {
+    for policy in POLICIES {
+        let (world, clock, mut engine, [ada, bob], [ada_there, bob_there]) =
+            two_pairs(policy).await;
+        // In the CRM Ada's stays, in Freshdesk Bob's.
+        let portal = world.crm.portal();
+        portal.merge(CrmKind::Contact, ada, bob).unwrap();
+        world.desk.merge_contacts(bob_there, &[ada_there]).unwrap();
+        reconcile(&mut engine).await;
+        clock.advance(TimeDelta::minutes(5));
+        reconcile(&mut engine).await;
+        assert_eq!(world.holds().await, [], "{policy}");
+        clock.advance(TimeDelta::minutes(5));
+        world.crm_edit(ada, &[("phone", "+77")]);
+        cycle(&mut engine).await;
+        let survivor = world.desk.contact(bob_there).unwrap();
+        assert_eq!(survivor.phone.as_deref(), Some("+77"), "{policy}");
+        assert_eq!(world.desk_count(), 1, "{policy}");
+        assert!(!world.crm_row(ada).archived, "{policy}");
+        quiet(&mut engine).await;
+    }
+}
+
+#[tokio::test]
 async fn a_write_that_a_merge_has_overtaken_is_made_to_the_heir_and_waits_no_longer() {
     let (world, clock, mut engine, bob, bob_there, second) = bob_twice().await;
     world.desk.merge_contacts(second, &[bob_there]).unwrap();

@@ -3,6 +3,7 @@
 mod decided;
 mod mistyped;
 mod tickets;
+mod twice;
 
 use crate::world::World;
 use crate::world::program::{code, deskbridge, output, parsed, said, write_config};

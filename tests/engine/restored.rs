@@ -358,6 +358,69 @@ async fn a_state_whose_journal_lost_its_end_says_so_and_reads_everything_before_
     assert!(!engine.store.is_distrusted());
 }
 
+/// Ada's ticket was raised and told of, and Ada is in step; then the program starts again after `harm`.
+async fn started_after(harm: &'static str) -> (World, SimClock, Engine) {
+    let mut stage = Stage::new(VIP).await;
+    let ticket = stage.seed(TicketSeed {
+        requester_id: stage.ada_desk,
+        ..TicketSeed::default()
+    });
+    stage.tier("vip");
+    stage.turn().await;
+    stage.turn().await;
+    assert_eq!((stage.priority(ticket), stage.notes(ticket)), (URGENT, 1));
+    let Stage {
+        world,
+        clock,
+        engine,
+        ..
+    } = stage;
+    engine.store.close().await.unwrap();
+    world.execute(harm).await;
+    let engine = world.timed_engine(&clock).await;
+    (world, clock, engine)
+}
+
+#[tokio::test]
+async fn a_journal_that_somebody_took_rows_out_of_says_so_once_whatever_they_were_about() {
+    for harm in [
+        "DELETE FROM journal WHERE kind = 'ticket' AND id < (SELECT max(id) FROM journal)",
+        "DELETE FROM journal WHERE kind = 'contact' AND id < (SELECT max(id) FROM journal)",
+    ] {
+        let (world, clock, mut engine) = started_after(harm).await;
+        // A command that does nothing but look has nobody to tell.
+        engine.store.close().await.unwrap();
+        engine = world.timed_engine(&clock).await;
+        assert!(!engine.store.is_distrusted(), "{harm}");
+        cycle(&mut engine).await;
+        assert_eq!(engine.store.take_sayings(), [""; 0]);
+        engine.store.close().await.unwrap();
+        let mut engine = world.timed_engine(&clock).await;
+        assert_eq!(engine.store.take_sayings(), [""; 0], "{harm}: it was told");
+        engine.store.close().await.unwrap();
+    }
+    let (_, _, mut engine) = started_after(
+        "DELETE FROM journal WHERE kind = 'ticket' AND id < (SELECT max(id) FROM journal)",
+    )
+    .await;
+    let said = engine.store.take_sayings();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("rows of the journal are gone"), "{said:?}");
+}
+
+#[tokio::test]
+async fn rows_that_grew_too_old_are_missed_by_nobody() {
+    let (world, clock, mut engine) = started_after("SELECT 1").await;
+    engine.keep(std::time::Duration::from_hours(24));
+    clock.advance(TimeDelta::days(3));
+    let before = world.count("SELECT count(*) FROM journal").await;
+    cycle(&mut engine).await;
+    assert!(world.count("SELECT count(*) FROM journal").await < before);
+    engine.store.close().await.unwrap();
+    let mut engine = world.timed_engine(&clock).await;
+    assert_eq!(engine.store.take_sayings(), [""; 0]);
+}
+
 #[tokio::test]
 async fn a_ticket_that_rose_since_the_backup_is_neither_lowered_nor_told_twice_of() {
     let mut stage = Stage::new(VIP).await;

@@ -3,6 +3,7 @@
 mod command;
 mod left;
 mod made;
+mod summaries;
 mod tickets;
 
 use crate::world::hooked::Hook;

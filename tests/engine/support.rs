@@ -1,32 +1,36 @@
 //! What the CRM is told about a customer's tickets, over real HTTP.
 
+use crate::world::hooked::Hooked;
 use crate::world::stage::{URGENT, VIP};
-use crate::world::{World, cycle};
+use crate::world::{EngineClock, World, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::{Fault, Faults};
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
+use deskbridge::store::{Answer, Answers, Store};
 use deskbridge::sync::{CycleReport, Engine};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
-const SUMMARY: &str = r#"
+pub(super) const SUMMARY: &str = r#"
 [support_summary]
 contact = { open_tickets = "open_tickets", last_ticket = "last_ticket", first_response_hours = "first_response", satisfaction = "csat" }
 company = { open_tickets = "open_tickets" }
 "#;
 
-struct Stage {
-    world: World,
-    clock: SimClock,
-    engine: Engine,
-    ada: u64,
-    ada_desk: u64,
+pub(super) struct Stage {
+    pub(super) world: World,
+    pub(super) clock: SimClock,
+    pub(super) engine: Engine,
+    pub(super) ada: u64,
+    pub(super) ada_desk: u64,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let (mut world, clock) = World::timed().await;
         world.mapping.push_str(SUMMARY);
         for (name, value_type) in [
@@ -54,24 +58,49 @@ impl Stage {
     }
 
     /// The daemon is started anew.
-    async fn restarted(self) -> Self {
+    pub(super) async fn restarted(self) -> Self {
         drop(self.engine);
         let engine = self.world.timed_engine(&self.clock).await;
         Self { engine, ..self }
     }
 
-    async fn later(&mut self, minutes: i64) -> CycleReport {
+    /// The engine is another one from now on, with something between it and the CRM.
+    pub(super) async fn hooked(&mut self) -> Arc<Hooked> {
+        let stop = CancellationToken::new();
+        let mut connectors = self.world.connectors(&stop);
+        let real = Arc::clone(&connectors.crm);
+        let hooked = Arc::new(Hooked::new(real, deskbridge::model::Kind::Contact));
+        connectors.crm = hooked.clone();
+        self.let_go().await;
+        let clock = Arc::new(EngineClock(self.clock.clone()));
+        self.engine = self.world.engine_between(connectors, clock, stop).await;
+        hooked
+    }
+
+    /// The state has one owner at a time: the engine lets go of it.
+    async fn let_go(&mut self) {
+        let elsewhere = self.world.dir.path().join("elsewhere.db");
+        self.engine = Engine::new(
+            Store::open(&elsewhere).await.unwrap(),
+            self.engine.connectors.clone(),
+            Vec::new(),
+            Arc::new(EngineClock(self.clock.clone())),
+            CancellationToken::new(),
+        );
+    }
+
+    pub(super) async fn later(&mut self, minutes: i64) -> CycleReport {
         self.clock.advance(TimeDelta::minutes(minutes));
         cycle(&mut self.engine).await
     }
 
     /// The same, whatever comes of it.
-    async fn try_later(&mut self, minutes: i64) -> CycleReport {
+    pub(super) async fn try_later(&mut self, minutes: i64) -> CycleReport {
         self.clock.advance(TimeDelta::minutes(minutes));
         self.engine.cycle(false).await.unwrap()
     }
 
-    fn ticket(&self, days_ago: i64) -> u64 {
+    pub(super) fn ticket(&self, days_ago: i64) -> u64 {
         let created = self.clock.now() - TimeDelta::days(days_ago);
         let seeds = [TicketSeed {
             requester_id: self.ada_desk,
@@ -83,12 +112,12 @@ impl Stage {
     }
 
     /// What the CRM shows of Ada.
-    fn shown(&self, property: &str) -> String {
+    pub(super) fn shown(&self, property: &str) -> String {
         let row = self.world.crm_row(self.ada);
         row.properties.get(property).cloned().unwrap_or_default()
     }
 
-    async fn updates(&self) -> i64 {
+    pub(super) async fn updates(&self) -> i64 {
         let sql = "SELECT count(*) FROM journal WHERE side = 'crm' AND outcome = 'done'";
         self.world.count(sql).await
     }
@@ -256,7 +285,8 @@ async fn crowd(fault: Fault) -> (Stage, Faults) {
     (stage, faults)
 }
 
-const IN_VAIN: &str = "SELECT count(*) FROM journal WHERE outcome IN ('failed', 'not_sent')";
+const IN_VAIN: &str =
+    "SELECT count(*) FROM journal WHERE outcome IN ('failed', 'unknown', 'not_sent')";
 
 #[tokio::test]
 async fn while_the_crm_takes_no_summaries_the_budget_is_left_to_others_and_no_summary_is_lost() {
@@ -289,4 +319,33 @@ async fn a_batch_of_summaries_that_always_fails_holds_up_no_other() {
     assert_eq!(stage.updates().await, 141);
     stage.later(2).await;
     assert_eq!(stage.updates().await, 241);
+}
+
+#[tokio::test]
+async fn a_summary_makes_the_crms_side_of_a_conflict_no_later_edit() {
+    let mut stage = Stage::new().await;
+    let policy = "conflict = \"newest\"";
+    stage.world.remap(policy, "conflict = \"hold\"");
+    let mut stage = stage.restarted().await;
+    stage.later(1).await;
+    stage.clock.advance(TimeDelta::minutes(1));
+    stage.world.crm_edit(stage.ada, &[("phone", "+1")]);
+    stage.clock.advance(TimeDelta::minutes(1));
+    let edit = json!({"phone": "+2"});
+    stage
+        .world
+        .desk
+        .edit_contact(stage.ada_desk, &edit)
+        .unwrap();
+    assert_eq!(stage.later(1).await.held, 1);
+    stage.ticket(3);
+    assert_eq!(stage.later(1).await.summed_up, 1);
+    stage.later(1).await;
+    let hold = stage.world.holds().await.remove(0);
+    let mut answers = Answers::open(&stage.world.state()).await.unwrap();
+    let given = answers.give(&[(hold.id, Answer::Approve)]).await;
+    assert_eq!(given.unwrap(), Ok(()));
+    drop(answers);
+    stage.later(1).await;
+    assert_eq!(stage.shown("phone"), "+2", "the later edit of a person");
 }

@@ -1,6 +1,7 @@
 //! Records whose own read fails every time: nobody else waits for them, and nothing is made of what was not
 //! read.
 
+use crate::world::program::{code, output, parsed, said, write_config};
 use crate::world::{World, attempt, cycle, quiet, reconcile};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
@@ -232,4 +233,52 @@ async fn a_contact_that_cannot_be_read_and_is_deleted_is_not_asked_for_any_more(
     minutes(&mut engine, &clock, 61).await;
     assert_eq!(world.count("SELECT count(*) FROM unread").await, 0);
     assert_eq!(world.holds().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_is_told_which_records_cannot_be_read_and_what_the_server_says() {
+    let (world, clock) = tagged().await;
+    let people = staff(&world, 2);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    write_config(&world);
+    let calm = output(&world, &["status"]);
+    assert_eq!(code(&calm), 0, "{}", said(&calm));
+    assert!(!said(&calm).contains("cannot be read"), "{}", said(&calm));
+    poison(&world, people[1], Fault::Refuse(500));
+    clock.advance(TimeDelta::minutes(1));
+    let news = json!({"phone": "+1", "tags": ["new"]});
+    world.desk.edit_contact(people[1], &news).unwrap();
+    cycle(&mut engine).await;
+    let told = said(&output(&world, &["status"]));
+    assert!(
+        told.contains("cannot be read, to be read again (1):"),
+        "{told}"
+    );
+    let line = format!("  contact {} in freshdesk, since 2026-03-02", people[1]);
+    assert!(told.contains(&line), "{told}");
+    assert!(told.contains("status 500"), "{told}");
+    let status = parsed(&output(&world, &["status", "--json"]));
+    let unreadable = &status["unreadable"];
+    assert_eq!(unreadable["count"], 1, "{status:#}");
+    let record = &unreadable["records"][0];
+    assert_eq!(record["kind"], "contact");
+    assert_eq!(record["side"], "freshdesk");
+    assert_eq!(record["id"], people[1].to_string());
+    assert_eq!(record["attempts"], 1);
+    assert!(record["error"].as_str().unwrap().contains("status 500"));
+    for name in [
+        format!("freshdesk:{}", people[1]),
+        "c1@acme.test".to_owned(),
+    ] {
+        let explained = parsed(&output(&world, &["explain", &name, "--json"]));
+        let why = &explained["records"][0]["why"];
+        assert_eq!(why[0]["code"], "unreadable", "{explained:#}");
+        assert!(
+            why[0]["text"].as_str().unwrap().contains("status 500"),
+            "{why:#}"
+        );
+        let text = said(&output(&world, &["explain", &name]));
+        assert!(text.contains("cannot be read itself since"), "{text}");
+    }
 }

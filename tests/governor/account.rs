@@ -16,6 +16,8 @@ pub(crate) enum Account {
     Freshdesk(Plan),
     /// HubSpot's, with so many calls in ten seconds and so many minutes east.
     Hubspot(f64, i32),
+    /// One of which no limit is known.
+    Odoo,
 }
 
 impl Account {
@@ -43,10 +45,11 @@ impl Account {
                 )],
                 daily: Some(Daily {
                     calls: None,
-                    offset_minutes,
+                    offset_minutes: Some(offset_minutes),
                 }),
                 ..Limits::of(calls, 10 * SECOND)
             },
+            Self::Odoo => Limits::unknown(),
         }
     }
 

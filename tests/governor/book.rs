@@ -57,7 +57,7 @@ impl Book {
             now: Moment::from_millis(1_700_000_000_000),
             account,
             portion,
-            limit: limits.calls.unwrap(),
+            limit: limits.calls.unwrap_or(f64::MAX),
             day: limits.daily.map(Day::new),
             costs: BTreeMap::new(),
             passed: 0,
@@ -346,6 +346,38 @@ impl Book {
             }
         }
         sums
+    }
+
+    /// Calls of the class that go in each second, where so many are wanted in it and answers come at once.
+    pub(crate) fn wanted(&mut self, class: Class, a_second: i64, seconds: usize) -> Vec<f64> {
+        let mut went = Vec::new();
+        let mut waiting: Vec<Turn> = Vec::new();
+        for _ in 0..seconds {
+            let mut sent = 0.0;
+            for _ in 0..a_second {
+                self.forward(1000 / a_second);
+                if waiting.len() < 4 {
+                    waiting.push(self.governor.turn(Lane::People, class, 1));
+                }
+                for turn in std::mem::take(&mut waiting) {
+                    match self.governor.ask(turn, self.now) {
+                        Decision::Go(permit) => {
+                            sent += 1.0;
+                            self.governor
+                                .answered(permit, &Headers::default(), self.now);
+                        }
+                        Decision::Wait(turn, _) | Decision::Closed { turn, .. } => {
+                            waiting.push(turn);
+                        }
+                    }
+                }
+            }
+            went.push(sent);
+        }
+        for turn in waiting {
+            self.governor.leave(turn);
+        }
+        went
     }
 
     /// Calls of the class that went, by lane, with so many callers each that ask again after every answer.

@@ -7,6 +7,7 @@ mod account;
 mod book;
 #[path = "../bench/budget_cases.rs"]
 mod cases;
+mod conserving;
 mod day;
 mod figures;
 mod laws;

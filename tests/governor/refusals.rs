@@ -67,3 +67,31 @@ proptest! {
         prop_assert!(end.iter().all(|calls| *calls >= full * 0.97), "{full} before, then {after:?}");
     }
 }
+
+/// Nothing is known of the limit, not even its window: the server's wait is all that there is to go by.
+#[test]
+fn the_first_refusal_where_no_limit_is_known_stops_us_for_no_longer_than_the_server_asks() {
+    const WAIT: usize = 3;
+    for (account, scope) in [
+        (Account::Odoo, Scope::Class),
+        (Account::Odoo, Scope::Total),
+        (Account::Freshdesk(Plan::Enterprise), Scope::Class),
+    ] {
+        for (a_second, busy) in [(2, 10), (5, 10), (5, 60), (10, 120)] {
+            let mut book = Book::new(account, ALL);
+            let before: f64 = book.wanted(Class::OTHER, a_second, busy).iter().sum();
+            let before = before / f64::from(u32::try_from(busy).unwrap());
+            refuse(&mut book, Class::OTHER, scope, Some(WAIT as u64));
+            let after = book.wanted(Class::OTHER, a_second, 300);
+            let said = format!("{account:?} {scope:?}: {before} a second, then {after:?}");
+            assert!(after[..WAIT - 1].iter().sum::<f64>() < 0.5, "{said}");
+            // A window's worth of seconds goes on with less, but goes on.
+            for ten in after[WAIT + 1..50].chunks_exact(10) {
+                let went: f64 = ten.iter().sum::<f64>() / 10.0;
+                assert!(went >= before * 0.6 && went < before, "{went}; {said}");
+            }
+            let end: f64 = after[240..].iter().sum::<f64>() / 60.0;
+            assert!(end >= before * 0.97, "{said}");
+        }
+    }
+}

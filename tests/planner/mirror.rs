@@ -53,7 +53,11 @@ fn change(change: FieldChange) -> FieldChange {
 fn notice(notice: Notice) -> Notice {
     Notice {
         kind: match notice.kind {
-            NoticeKind::Held { values } => NoticeKind::Held {
+            NoticeKind::Held {
+                values,
+                agreed_once,
+            } => NoticeKind::Held {
+                agreed_once,
                 values: values.swap(),
             },
             NoticeKind::Untranslatable { source, why } => NoticeKind::Untranslatable {

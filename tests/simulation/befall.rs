@@ -45,7 +45,11 @@ impl Life {
         self.place.toml = toml;
         let config = self.place.config();
         engine.mappings = config.mappings().cloned().collect();
-        engine.store.mapped_by(&config.digest()).await.unwrap();
+        engine
+            .store
+            .mapped_by(&config.digest(), config.mappings())
+            .await
+            .unwrap();
         self.systems.state().tell(|| "another mapping".to_owned());
     }
 

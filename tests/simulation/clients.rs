@@ -65,7 +65,7 @@ pub(crate) fn write(state: &mut State, requester: u64) -> u64 {
 /// Whether this contact of Freshdesk is no VIP any more, and the engine may not know yet: for the engine the
 /// standing ends only after the ticket came.
 fn is_to_lapse(state: &State, contact: u64) -> bool {
-    let Some(id) = same_in_crm(state, contact).filter(|id| state.vips.contains(id)) else {
+    let Some(id) = same_in_crm(state, contact).filter(|id| state.vips.contains_key(id)) else {
         return false;
     };
     let customer = &state.accounts.crm.contacts[&id];

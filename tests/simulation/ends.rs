@@ -33,6 +33,7 @@ pub(crate) fn end(state: &mut State) {
         _ if side == Side::Desk => {
             if let Some(id) = any(state, side, Kind::Contact) {
                 state.tell(|| format!("somebody makes {side} contact {id} an agent"));
+                lapse(state, None);
                 let account = state.accounts.of_mut(side);
                 account.stand(Kind::Contact, id, now, Standing::Converted);
             }
@@ -73,6 +74,9 @@ fn merge(state: &mut State, side: Side, kind: Kind) {
 /// The survivor of a merge takes over what it lacks, and all addresses.
 pub(crate) fn merge_into(state: &mut State, side: Side, kind: Kind, (loser, survivor): (u64, u64)) {
     state.tell(|| format!("somebody merges {side} {kind} {loser} into {survivor}"));
+    if kind == Kind::Contact {
+        lapse(state, None);
+    }
     let (now, lag) = (state.now, lag(state, side));
     let account = state.accounts.of_mut(side);
     account.stand(kind, loser, now, Standing::MergedInto(survivor));
@@ -137,8 +141,9 @@ pub(crate) fn honour(state: &mut State, side: Side, kind: Kind, id: u64) {
     if side == Side::Crm && kind == Kind::Contact {
         let is_vip = |it: &Record| it.text("customer_tier") == "vip";
         if state.accounts.crm.contacts.get(&id).is_some_and(is_vip) {
-            state.vips.insert(id);
-        } else if state.vips.contains(&id) {
+            let now = state.now;
+            state.vips.entry(id).or_insert(now);
+        } else if state.vips.contains_key(&id) {
             lapse(state, Some(id));
         }
     }

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 const CYCLES: u32 = 10;
+/// How often a cycle waits, more or less.
+const POLLS: u64 = 150;
 /// Where the disk is full.
 const FULL: [(&str, &str); 5] = [
     ("journal", "INSERT"),
@@ -128,17 +130,19 @@ impl Life {
         }
     }
 
-    /// Where the process dies in the next cycle, if it does.
+    /// Where the process dies in the next cycle, if it does. In a wild life that may be wherever it waits.
     fn doom(&mut self) {
         if !happens(&mut self.random, 0.25) {
             return;
         }
+        let wild = !crate::is_steady(self.setting.seed);
         let mut state = self.systems.state();
-        let (calls, looks) = (state.calls, state.looks);
-        state.faults.death = Some(match self.random.random_range(0..3) {
+        let (calls, looks, polls) = (state.calls, state.looks, state.polls);
+        state.faults.death = Some(match self.random.random_range(0..3 + 3 * u32::from(wild)) {
             0 => Moment::Before(calls + self.random.random_range(1..30)),
             1 => Moment::After(calls + self.random.random_range(1..30)),
-            _ => Moment::Look(looks + self.random.random_range(1..12)),
+            2 => Moment::Look(looks + self.random.random_range(1..12)),
+            _ => Moment::Poll(polls + self.random.random_range(1..POLLS)),
         });
     }
 

@@ -5,7 +5,7 @@
 //! `DESKBRIDGE_SEEDS=200000 cargo test --test simulation` runs that many, from `DESKBRIDGE_FIRST` on;
 //! `DESKBRIDGE_SEED=7` runs one, and with `DESKBRIDGE_STORY=/tmp/story` writes down what happened in it. With
 //! `DESKBRIDGE_WILD=1` also happens what no machine repeats: disks that are full and answers that are given
-//! while pages are on their way.
+//! while pages are on their way, and deaths wherever the process waits.
 #![cfg(feature = "sandbox")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use deskbridge::model::{Presence, RecordId, Ticket, TicketChange};
 use deskbridge::remote::{
-    Cursor, Helpdesk, Job, JobState, NoteOutcome, RemoteError, TicketFeed, TicketLimits,
+    Applied, Cursor, Helpdesk, Job, JobState, NoteOutcome, RemoteError, TicketFeed, TicketLimits,
     TicketOutcome, TicketPage, Vocabulary, Wanted,
 };
 use rand::Rng as _;
@@ -111,18 +111,27 @@ impl Helpdesk for System {
     ) -> Result<Job, RemoteError> {
         self.systems.state().tickets.ask(ids, change);
         let request = || Request::Tickets(ids.to_vec(), change.clone());
-        self.change("change tickets", ids.len(), request, |state, most, _| {
-            state.tell(|| format!("change tickets {ids:?} {change:?}"));
-            let ids = ids.iter().take(most).cloned().collect();
-            let later = match state.faults.rate {
-                0.0 => 0,
-                _ => state.random.random_range(0..20_000),
-            };
-            let due = state.now + later;
-            state.tickets.queue(ids, change.clone(), due);
-            Job((state.tickets.jobs.len() - 1).to_string())
-        })
-        .await
+        let asked = self
+            .change("change tickets", ids.len(), request, |state, most, _| {
+                state.tell(|| format!("change tickets {ids:?} {change:?}"));
+                let ids = ids.iter().take(most).cloned().collect();
+                let later = match state.faults.rate {
+                    0.0 => 0,
+                    _ => state.random.random_range(0..20_000),
+                };
+                let due = state.now + later;
+                state.tickets.queue(ids, change.clone(), due);
+                Job((state.tickets.jobs.len() - 1).to_string())
+            })
+            .await;
+        if asked
+            .as_ref()
+            .is_err_and(|it| it.applied() == Applied::Unknown)
+        {
+            let state = &mut *self.systems.state();
+            state.tickets.nameless(ids, change, state.now + state.skew);
+        }
+        asked
     }
 
     async fn job(&self, job: &Job) -> Result<JobState, RemoteError> {

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 
 /// Tickets a page.
 pub const PAGE: usize = 5;
+/// For how long a job whose name was never heard may be under way, in milliseconds: until then a ticket that
+/// does not show its change says nothing.
+const NAMELESS: i64 = 30_000;
 
 /// What a person decided on a priority.
 #[derive(Debug, Clone)]
@@ -48,6 +51,9 @@ pub struct Filed {
     doubt: bool,
     /// Whether the cycle that is under way has seen it.
     seen: bool,
+    /// Of a change in bulk whose answer was lost: what was asked for, and until when, by the engine's clock, it
+    /// may still be under way.
+    nameless: Option<(i64, TicketChange)>,
     /// Whose it was when an answer last showed it.
     shown_of: RecordId,
     /// Whose it was shown to be when we last asked for it to be raised.
@@ -100,6 +106,7 @@ impl Tickets {
             mute: false,
             doubt: false,
             seen: false,
+            nameless: None,
             shown_of: RecordId::from(requester),
             raised_for: None,
         };
@@ -144,15 +151,29 @@ impl Tickets {
         });
     }
 
-    /// A cycle is over: what it has seen of our changes is known, if it came to its end.
-    pub fn cycle_over(&mut self, ended: bool) {
+    /// Nobody knows what job carries out this change, or whether any does.
+    pub fn nameless(&mut self, ids: &[RecordId], change: &TicketChange, clock: i64) {
+        for id in ids {
+            if let Some(filed) = self.get(id) {
+                filed.nameless = Some((clock + NAMELESS, change.clone()));
+            }
+        }
+    }
+
+    /// A cycle is over that began at this time by the engine's clock: what it has seen of our changes is known,
+    /// if it came to its end.
+    pub fn cycle_over(&mut self, ended: bool, began: i64) {
         for filed in self.all.values_mut() {
             // Of what no job was said to have made only the change itself tells.
             let mut jobs = self.jobs.iter();
             let shows = |job: &Bulk| job.change.stands_in(&filed.ticket.image);
             let open = jobs.any(|job| job.untold.contains(&filed.ticket.id) && !shows(job));
-            let known = ended && filed.seen && !open;
+            let nameless = filed.nameless.as_ref().is_some_and(|(until, change)| {
+                began < *until && !change.stands_in(&filed.ticket.image)
+            });
+            let known = ended && filed.seen && !open && !nameless;
             filed.doubt &= !known;
+            filed.nameless.take_if(|_| known);
             filed.seen = false;
         }
     }
@@ -265,6 +286,7 @@ impl State {
         let asked = self.tickets.get(id).filter(|_| raises);
         let raised_for = asked.and_then(|it| it.raised_for.clone());
         self.witness.tickets.push(TicketWrite {
+            at: now,
             id: id.clone(),
             requester,
             raised_for,
@@ -289,6 +311,7 @@ impl State {
         let now = self.now;
         let requester = self.tickets.get(id).map(|it| it.ticket.requester.clone());
         self.witness.tickets.push(TicketWrite {
+            at: now,
             id: id.clone(),
             requester,
             raised_for: None,

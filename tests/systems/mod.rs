@@ -34,7 +34,7 @@ use filed::Tickets;
 use gate::Gate;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -60,8 +60,8 @@ pub struct State {
     /// How far the engine's clock is ahead, in milliseconds.
     pub skew: i64,
     pub accounts: Pair<Account>,
-    /// The contacts of the CRM that were a VIP at any time.
-    pub vips: BTreeSet<u64>,
+    /// The contacts of the CRM that were a VIP at any time, and since when.
+    pub vips: BTreeMap<u64, i64>,
     /// Of the helpdesk.
     pub tickets: Tickets,
     pub faults: Faults,
@@ -147,7 +147,7 @@ impl Systems {
             now: MORNING,
             skew: 0,
             accounts,
-            vips: BTreeSet::new(),
+            vips: BTreeMap::new(),
             tickets: Tickets::default(),
             faults: Faults::default(),
             witness: Witness::default(),

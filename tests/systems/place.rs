@@ -162,7 +162,10 @@ impl Place {
             desk: "freshdesk:simulated".to_owned(),
         };
         store.belongs_to(&accounts).await.unwrap();
-        store.mapped_by(&config.digest()).await.unwrap();
+        store
+            .mapped_by(&config.digest(), config.mappings())
+            .await
+            .unwrap();
         let mappings = config.mappings().cloned().collect();
         let (connectors, clock) = (systems.connectors(), systems.clock());
         let stop = CancellationToken::new();

@@ -82,6 +82,12 @@ impl Record {
             .unwrap_or("")
     }
 
+    /// All that a field has ever shown.
+    pub fn ever(&self, field: &str) -> impl Iterator<Item = &str> {
+        let entries = self.index.iter();
+        entries.filter_map(move |it| it.fields.get(field)?.as_text())
+    }
+
     /// Whether it has this value, an address also as one of its others.
     pub(super) fn has(&self, field: &str, value: &str) -> bool {
         let other = field == "email" && self.has_beside(value);

@@ -16,14 +16,15 @@ pub async fn cycle(
     engine: &mut Engine,
     reconcile: bool,
 ) -> Option<Result<CycleReport, CycleError>> {
-    {
+    let began = {
         let mut state = systems.state();
         state.cycle += 1;
         state.busy = true;
         state.gate.shut();
         let number = state.cycle;
         state.tell(|| format!("cycle {number} begins, reconcile {reconcile}"));
-    }
+        state.now + state.skew
+    };
     let mut work = pin!(AssertUnwindSafe(engine.cycle(reconcile)).catch_unwind());
     let work = poll_fn(|context| {
         if last_poll(systems) {
@@ -44,7 +45,7 @@ pub async fn cycle(
     for side in Side::BOTH {
         state.accounts.of_mut(side).cycle_over(whole);
     }
-    state.tickets.cycle_over(whole);
+    state.tickets.cycle_over(whole, began);
     match ended? {
         Ok(report) => {
             state.tell(|| "it ends".to_owned());

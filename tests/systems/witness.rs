@@ -33,6 +33,8 @@ impl Write {
 /// One change of a ticket, or a note on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TicketWrite {
+    /// When.
+    pub at: i64,
     pub id: RecordId,
     /// Whose ticket it was then; of one in the trash, which nothing changes, nobody's.
     pub requester: Option<RecordId>,

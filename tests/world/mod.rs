@@ -8,6 +8,7 @@
 
 pub(crate) mod hooked;
 pub(crate) mod program;
+pub(crate) mod spoiler;
 pub(crate) mod stage;
 
 use deskbridge::clock::{Clock, SystemClock};
@@ -285,7 +286,10 @@ impl World {
             })
             .await
             .unwrap();
-        store.mapped_by(&config.digest()).await.unwrap();
+        store
+            .mapped_by(&config.digest(), config.mappings())
+            .await
+            .unwrap();
         for kind in Kind::BOTH {
             connectors.crm.describe(kind).await.ok();
             connectors.desk.describe(kind).await.ok();

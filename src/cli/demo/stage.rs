@@ -217,7 +217,7 @@ async fn engine(
         .map_err(Failure::Remote)?;
     let mut store = Store::open(&place.state()).await?;
     store.belongs_to(&connect::identities(&accounts)).await?;
-    store.mapped_by(&config.digest()).await?;
+    store.mapped_by(&config.digest(), config.mappings()).await?;
     for kind in Kind::BOTH {
         connectors.crm.describe(kind).await?;
         connectors.desk.describe(kind).await?;

@@ -3,7 +3,7 @@
 use super::field::{FieldAbout, Write};
 use super::{About, Explained, SideAbout, TicketAbout};
 use crate::cli::exit::Failure;
-use crate::cli::output::{Output, harmless};
+use crate::cli::output::{Output, harmless, quoted};
 use crate::model::{Image, Side, Value};
 use crate::store::{StandingView, TicketView};
 use std::fmt::Write as _;
@@ -247,13 +247,5 @@ fn values(values: &[Value]) -> String {
         "nothing known".to_owned()
     } else {
         shown.join(", ")
-    }
-}
-
-/// As in JSON, so that blanks and line ends are seen; nothing in it can steer a terminal.
-fn quoted(value: &Value) -> String {
-    match value {
-        Value::Empty => "nothing".to_owned(),
-        value => harmless(&value.to_json().to_string()),
     }
 }

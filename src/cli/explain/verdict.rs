@@ -7,7 +7,7 @@ use crate::model::{COMPANY, Pair, Presence, Side};
 use crate::plan::{
     DeleteReason, FieldChange, Merged, PairVerdict, Verdict, apart, decide, first_fields, identify,
 };
-use crate::store::{Fate, HoldView, Parked, RecordView, Report, Story};
+use crate::store::{Fate, HoldView, Parked, RecordView, Report, Story, UnreadView, Wanted};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub(super) struct Next {
 #[derive(Debug, Serialize)]
 pub(super) struct Why {
     /// One word: `out_of_scope`, `shadowed`, `detached`, `single`, `gone`, `held`, `failed`, `refused`,
-    /// `in_doubt`, `cannot_cross`, `waits_for_company`, `unmapped`, `apart`.
+    /// `in_doubt`, `cannot_cross`, `waits_for_company`, `unmapped`, `apart`, `unreadable`.
     pub(super) code: &'static str,
     /// In words.
     pub(super) text: String,
@@ -278,6 +278,28 @@ async fn name(state: &mut Report, row: i64) -> Result<String, Failure> {
         Some(record) => format!("{}:{}", record.side, record.id),
         None => "a record that is gone".to_owned(),
     })
+}
+
+/// Which of the records cannot be read.
+pub(super) async fn unreadable(state: &mut Report, story: &Story) -> Result<Vec<Why>, Failure> {
+    let mut why = Vec::new();
+    let records = [&story.records.crm, &story.records.desk];
+    for record in records.into_iter().flatten() {
+        let wanted = Wanted::Of(record.side, record.kind, record.id.0.clone());
+        why.extend(state.unread_of(&wanted).await?.iter().map(unread));
+    }
+    Ok(why)
+}
+
+/// That a record cannot be read.
+pub(super) fn unread(it: &UnreadView) -> Why {
+    let (side, tries) = (&it.side, counted(it.attempts.unsigned_abs(), "time"));
+    let text = format!(
+        "{side} shows it in its lists, and it cannot be read itself since {}: \"{}\" (read {tries} in vain, next read {}); what is not known of it is neither copied nor overwritten",
+        it.since, it.error, it.due_at
+    );
+    let code = "unreadable";
+    Why { code, text }
 }
 
 /// What of these records waits, and for what.

@@ -92,6 +92,8 @@ pub(super) async fn json(
     out.part(&cost.calls)?;
     out.raw(", \"minutes\": ")?;
     out.part(&cost.minutes)?;
+    out.raw(", \"limits_known\": ")?;
+    out.part(&cost.limits_known)?;
     out.raw(", \"days\": ")?;
     out.part(&cost.days())?;
     let (calls, minutes) = cost.of_apply(&counts.looks);
@@ -141,11 +143,18 @@ pub(super) async fn text(
         let all = counted(calls.values().sum(), "call");
         out.line(format_args!("{side}: {all} ({})", each.join(", ")))?;
     }
-    if cost.limited {
+    if cost.limits_known.crm || cost.limits_known.desk {
         let minutes = cost.minutes;
         out.line(format_args!(
             "about {minutes} min at the slower account's limit"
         ))?;
+    }
+    for side in Side::BOTH {
+        if !*cost.limits_known.of(side) && !cost.calls.of(side).is_empty() {
+            out.line(format_args!(
+                "{side}: no limit is known, and how long its calls take is not in any forecast"
+            ))?;
+        }
     }
     over_days(cost, out)?;
     applied(cost, &counts, out)?;
@@ -179,7 +188,7 @@ fn applied(cost: &Cost, counts: &Counts, out: &mut Output) -> Result<(), Failure
     }
     let (calls, minutes) = cost.of_apply(&counts.looks);
     let of = |side: Side| counted(calls.of(side).values().sum(), "call");
-    let lasts = if cost.limited {
+    let lasts = if cost.limits_known.crm || cost.limits_known.desk {
         format!(", about {minutes} min")
     } else {
         String::new()

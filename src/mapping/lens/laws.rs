@@ -211,3 +211,32 @@ fn a_box_that_was_never_set_is_not_rewritten_and_a_cleared_tick_arrives() {
     let created = Lens::Boolean.to_desk(half(&none, None), half(&none, None));
     assert_eq!(created, Ok(Value::Empty));
 }
+
+#[test]
+fn what_a_server_stores_in_its_own_spelling_is_what_it_was_given_and_nobody_elses_is() {
+    let region = || Some(Region("DE".to_owned()));
+    for (lens, given, stored) in [
+        (Lens::Same, "Clerk ", "Clerk"),
+        (Lens::Same, " ", ""),
+        (Lens::Lowercase, "Ada@X.test", "ada@x.test"),
+        (Lens::FullName, "Ada  King", "Ada King"),
+        (Lens::Phone(region()), "030 901820", "+4930901820"),
+    ] {
+        let [given, stored] = [given, stored].map(Value::from);
+        assert!(lens.alike(&given, &stored), "{given} {stored}");
+        assert!(lens.alike(&stored, &given), "{given} {stored}");
+    }
+    for (lens, one, other) in [
+        (Lens::Same, "Clerk", "clerk"),
+        (Lens::Same, "Ada  King", "Ada King"),
+        (Lens::Same, "Clerk", ""),
+        (Lens::FullName, "Ada King", "AdaKing"),
+        (Lens::Phone(None), "030 901820", "+4930901820"),
+    ] {
+        let [one, other] = [one, other].map(Value::from);
+        assert!(!lens.alike(&one, &other), "{one} {other}");
+    }
+    let list = |members: &[&str]| Value::list(members.iter().map(|it| (*it).to_owned()).collect());
+    assert!(Lens::List.alike(&list(&["A.com ", "b.com"]), &list(&["a.com", "b.com"])));
+    assert!(!Lens::List.alike(&list(&["a.com"]), &list(&["a.com", "b.com"])));
+}

@@ -142,7 +142,10 @@ fn a_conflict_that_waits_for_a_person_agrees_on_nothing() {
             crm: vec!["b".into()],
             desk: vec!["c".into()],
         };
-        let kind = NoticeKind::Held { values };
+        let kind = NoticeKind::Held {
+            values,
+            agreed_once: base.is_some(),
+        };
         let field = "title".to_owned();
         assert_eq!(merged.notices, [Notice { field, kind }]);
     }

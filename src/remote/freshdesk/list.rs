@@ -1,12 +1,13 @@
 //! Passes over the lists: which list, which filter, and when a pass is complete.
 
+use super::apart::in_trash;
 use super::row::{Row, Wanted};
-use super::{Endpoints, Freshdesk, attribute, lock};
+use super::{Endpoints, Freshdesk, lock};
 use crate::clock::{Clock as _, SystemClock};
-use crate::model::{Kind, Observed};
+use crate::model::Kind;
 use crate::remote::http::Call;
 use crate::remote::reply::Reply;
-use crate::remote::{Cursor, ErrorKind, Feed, Page, PageRequest, RemoteError, Unread};
+use crate::remote::{Cursor, ErrorKind, Feed, Page, PageRequest, RemoteError};
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::StatusCode;
 use reqwest::header;
@@ -153,15 +154,20 @@ impl Freshdesk {
         }
         let reply = reply.ok()?;
         let wanted = Wanted::new(request.fields.iter().map(String::as_str));
-        let mut rows = wanted.rows(&reply)?;
+        let rows = wanted.shown(&reply)?;
         let ended = ended(&reply, rows.len())?;
+        let (mut rows, odd): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.dated);
         if let Some(since) = since {
             self.apply(request.kind, position, since, &mut rows);
         }
-        let (records, unread) = self.complete(request, position.stage, rows).await?;
+        let apart = if position.stage == Stage::Live {
+            self.complete(request, &reply, rows, odd).await?
+        } else {
+            in_trash(&reply, rows, odd)?
+        };
         Ok(Page {
-            records,
-            unread,
+            records: apart.records,
+            unread: apart.unread,
             next: position.next(ended).map(Position::cursor),
             server_time: reply.server_time,
         })
@@ -229,35 +235,6 @@ impl Freshdesk {
             // Nothing says that a deletion moves the stamp: what is in the trash is not sifted.
             _ => {}
         }
-    }
-
-    /// The records of a page. Where fields are wanted that no list shows, live records are read
-    /// singly; those of which that fails are set apart.
-    async fn complete(
-        &self,
-        request: &PageRequest<'_>,
-        stage: Stage,
-        rows: Vec<Row>,
-    ) -> Result<(Vec<Observed>, Vec<Unread>), RemoteError> {
-        let singly = stage == Stage::Live
-            && request
-                .fields
-                .iter()
-                .any(|field| attribute::needs_single_read(request.kind, field));
-        let (rows, broken) = if singly {
-            self.read_apart(request.kind, request.fields, rows).await?
-        } else {
-            (rows, Vec::new())
-        };
-        let observed = |row: Row| row.observed(stage != Stage::Live);
-        let unread = |(row, error)| Unread {
-            shown: observed(row),
-            error,
-        };
-        Ok((
-            rows.into_iter().map(observed).collect(),
-            broken.into_iter().map(unread).collect(),
-        ))
     }
 
     /// The rows of a short list: everything under these filters in `stage`, up to `pages` pages.

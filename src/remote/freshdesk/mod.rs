@@ -1,5 +1,6 @@
 //! The connector of Freshdesk (REST API v2).
 
+mod apart;
 mod attribute;
 mod bulk;
 mod find;

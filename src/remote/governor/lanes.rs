@@ -49,6 +49,9 @@ struct Claim {
     until: Duration,
 }
 
+/// A lane, the class of one of its calls, and what that costs.
+pub(super) type Wanted = (Lane, Class, u32);
+
 /// The calls that wait.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Claims {
@@ -90,24 +93,22 @@ impl Claims {
         self.waiting.retain(|_, claim| now <= claim.until + GRACE);
     }
 
-    /// The classes that somebody waits for.
-    pub(super) fn classes(&self) -> Vec<(Lane, Class)> {
-        let mut classes: Vec<(Lane, Class)> = Vec::new();
+    /// What somebody waits for, and what it costs.
+    pub(super) fn wanted(&self) -> Vec<Wanted> {
+        let mut all: Vec<Wanted> = Vec::new();
         for claim in self.waiting.values() {
-            if !classes.contains(&(claim.lane, claim.class)) {
-                classes.push((claim.lane, claim.class));
+            let wanted = (claim.lane, claim.class, claim.cost);
+            if !all.contains(&wanted) {
+                all.push(wanted);
             }
         }
-        classes
+        all
     }
 
-    /// The calls that go before the one of `id`, of those whose class is `open`.
-    pub(super) fn ahead(
-        &self,
-        (id, lane, class): (u64, Lane, Class),
-        open: &[(Lane, Class)],
-    ) -> Ahead {
-        let eligible = |it: &Claim| it.class == class || open.contains(&(it.lane, it.class));
+    /// The calls that go before the one of `id`, of those whose class has room for them: they are `open`.
+    pub(super) fn ahead(&self, (id, lane, class): (u64, Lane, Class), open: &[Wanted]) -> Ahead {
+        let eligible =
+            |it: &Claim| it.class == class || open.contains(&(it.lane, it.class, it.cost));
         let mut first: [Option<u64>; 4] = [None; 4];
         let others = self.waiting.iter().filter(|(_, claim)| eligible(claim));
         for (id, lane) in others

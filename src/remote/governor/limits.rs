@@ -27,8 +27,8 @@ pub struct Rate {
 pub struct Daily {
     /// Calls in a day; nothing until a header says.
     pub calls: Option<f64>,
-    /// The account's time zone, in minutes east of UTC.
-    pub offset_minutes: i32,
+    /// The account's time zone, in minutes east of UTC; nothing until the account says it.
+    pub offset_minutes: Option<i32>,
 }
 
 /// The limits of classes that go with a total.

@@ -209,9 +209,16 @@ impl Meter {
         self.narrowed_at = now;
         let used = f64::from(self.used().max(1));
         // What was used is the best guess at a limit, but a window that others filled says little.
-        let before = match self.capped(allowed) {
-            Some(known) => used.clamp(known / 2.0, known),
-            None => self.lately(now),
+        let before = if let Some(known) = self.capped(allowed) {
+            used.clamp(known / 2.0, known)
+        } else {
+            let lately = self.lately(now);
+            // Nothing was counted against a limit until now: what was sent is no debt, or nothing would go
+            // for as long as it takes to pay it back.
+            self.gone = self.log.len();
+            self.settled = 0;
+            self.credit = 0.0;
+            lately
         };
         self.narrowed = Some((before * factor).max(1.0));
     }
@@ -230,8 +237,9 @@ impl Meter {
             calls.map(|(_, cost)| cost).sum::<u32>()
         };
         let busiest = recent.iter().map(|(sent, _)| within(*sent)).max();
-        let calls = busiest.unwrap_or(0).max(self.in_flight).max(1);
-        f64::from(calls) * self.length.as_secs_f64()
+        // The one that was refused was one too many.
+        let calls = busiest.unwrap_or(0).max(self.in_flight);
+        f64::from(calls.saturating_sub(1).max(1)) * self.length.as_secs_f64()
     }
 
     pub(super) fn close(&mut self, until: Duration) {
@@ -242,6 +250,12 @@ impl Meter {
     pub(super) fn wait(&self, room: Room, now: Duration) -> Duration {
         let Some(allowed) = self.capped(room.allowed) else {
             return Duration::ZERO;
+        };
+        // Of a limit that is a guess, not even the window is known: there is nothing to run ahead of.
+        let ahead = if room.allowed.is_none() { 0.0 } else { 1.0 };
+        let room = Room {
+            overdraft: room.overdraft.map(|it| it * ahead),
+            ..room
         };
         self.wait_for_window(room, allowed, now)
             .max(self.wait_for_pace(room, allowed))

@@ -1,5 +1,6 @@
 //! When a call's turn is, among those that wait and within every limit.
 
+use super::lanes::Wanted;
 use super::meter::{LONGEST_WAIT, Room, at_once};
 use super::{Class, Duration, Governor, Lane, Left, Moment, SHORTEST_WAIT, Turn, Why, of_class};
 
@@ -15,9 +16,10 @@ impl Governor {
         now: Moment,
     ) -> Option<(Moment, Why)> {
         let (share, reserve) = (self.portion.share, self.portion.reserve);
+        let time = self.time_of_day(now);
         let day = self.day.as_mut();
-        if let Some(until) = day.and_then(|day| day.closed(turn.lane, share, reserve, now)) {
-            return Some((until, Why::DaySpent));
+        if let Some(until) = day.and_then(|day| day.closed(turn.lane, share, reserve, time)) {
+            return Some((now.after(until.since(time)), Why::DaySpent));
         }
         let left = |until: Duration| now.after(until.saturating_sub(at).max(SHORTEST_WAIT));
         if let Some(until) = self.total.closed_until {
@@ -29,16 +31,16 @@ impl Governor {
 
     /// How long until the call may go; zero if it may now.
     pub(super) fn wait(&self, turn: &Turn, at: Duration) -> Duration {
-        let open = |(lane, class): &(Lane, Class)| {
+        let open = |(lane, class, cost): &Wanted| {
             let room = Room {
                 allowed: None,
                 ahead: 0,
-                cost: 1,
+                cost: *cost,
                 overdraft: Some(overdraft(*lane)),
             };
             self.class_wait(*class, room, at).is_zero()
         };
-        let open: Vec<_> = self.claims.classes().into_iter().filter(open).collect();
+        let open: Vec<_> = self.claims.wanted().into_iter().filter(open).collect();
         let ahead = self.claims.ahead((turn.id, turn.lane, turn.class), &open);
         // A lane that is kept from its floor goes by the limit alone, as those do that keep it from it.
         let pace = (!ahead.pressing).then_some(overdraft(turn.lane));

@@ -18,6 +18,8 @@ pub enum Warning {
     RetryAfter,
     /// The clock was set back.
     ClockWentBack,
+    /// The clock was set forward, or the machine was asleep.
+    ClockJumped,
 }
 
 impl fmt::Display for Warning {
@@ -30,6 +32,9 @@ impl fmt::Display for Warning {
                 "the server asks us to wait for longer than 15 minutes; we try then"
             }
             Self::ClockWentBack => "the clock was set back",
+            Self::ClockJumped => {
+                "the clock was set forward, or the machine was asleep; the day's quota goes by the new time"
+            }
         })
     }
 }
@@ -85,6 +90,7 @@ impl Governor {
             .iter()
             .filter_map(|it| Some((it.class?, it.narrowed?)));
         let closed = self.total.closed_until;
+        let time = self.time_of_day(now);
         Snapshot {
             limit: self.total.limit,
             allowed: self.total.capped(self.ours_in_all(at)),
@@ -94,7 +100,7 @@ impl Governor {
             narrowed: narrowed.collect(),
             closed_until: closed.map(|until| now.after(until.saturating_sub(at))),
             waiting: self.claims.len(),
-            left_today: self.day.as_mut().and_then(|day| day.left(now)),
+            left_today: self.day.as_mut().and_then(|day| day.left(time)),
         }
     }
 

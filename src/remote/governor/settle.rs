@@ -26,11 +26,12 @@ impl Governor {
         let cost = self.cost(headers);
         self.refusals_in_a_row = 0;
         self.learn_limit(headers);
+        let time = self.time_of_day(now);
         if let Some(day) = &mut self.day {
             let flying = self.flights.iter().filter(|(id, _)| **id != permit.id);
             let flying = flying.map(|(_, it)| it.cost).sum();
             let (quota, left) = (headers.day_limit.positive(), headers.day_remaining.number());
-            day.see(quota, left, flying, now);
+            day.see(quota, left, flying, time);
         }
         if let Some(flight) = self.settle(permit.id, cost, Outcome::Counted, at) {
             if let Some(cost) = cost {
@@ -51,10 +52,11 @@ impl Governor {
         let scope = refusal
             .scope
             .unwrap_or_else(|| self.scope(&refusal.headers, flight.class, at));
+        let time = self.time_of_day(now);
         if scope == Scope::Day
             && let Some(day) = &mut self.day
         {
-            day.refused(now);
+            day.refused(time);
             return;
         }
         let wait = self.closure(refusal.retry_after);
@@ -68,7 +70,9 @@ impl Governor {
             }
         } else {
             // What others take is counted apart.
-            let allowed = self.total.limit.map(|limit| limit * self.portion.share);
+            let limit = self.total.limit.map(|limit| limit * self.portion.share);
+            let ceiling = self.portion.ceiling;
+            let allowed = limit.map_or(ceiling, |it| Some(it.min(ceiling.unwrap_or(it))));
             self.total.narrow(NARROW_SHOWN, allowed, flight.sent, at);
             self.total.close(at + wait);
         }

@@ -1,7 +1,7 @@
 //! The three feeds: all, changed and archived records, page by page.
 
 use super::search::query;
-use super::wire::{Listing, Wanted, decode, observe};
+use super::wire::{Listing, Wanted, decode};
 use super::{Hubspot, Verb, endpoint, plural};
 use crate::model::Kind;
 use crate::remote::http::Call;
@@ -115,16 +115,20 @@ impl Hubspot {
         }
         let reply = self.http.send(wanted.ask(call)).await?.ok()?;
         let listing: Listing<'_> = decode(&reply)?;
-        if listing.results.iter().any(|row| row.archived != archived) {
+        let strays = |says: Option<bool>| says.is_some_and(|says| says != archived);
+        if listing.results.iter().any(|row| strays(row.is_archived())) {
             let detail = "the list mixes live and archived records";
             return Err(reply.error(ErrorKind::Garbled, detail));
         }
         if listing.after().is_some() && listing.after() == after {
             return Err(reply.error(ErrorKind::Garbled, "the list does not advance"));
         }
+        let apart = self
+            .sift(&reply, &listing.results, wanted, archived)
+            .await?;
         Ok(Page {
-            unread: Vec::new(),
-            records: observe(&reply, &listing.results, wanted)?,
+            records: apart.records,
+            unread: apart.unread,
             next: listing
                 .after()
                 .map(|after| Cursor(format!("{}{after}", list_prefix(archived)))),
@@ -150,8 +154,8 @@ impl Hubspot {
         let found = self.search_page(wanted, &filters, at.last).await?;
         let last = found.last;
         Ok(Page {
-            unread: Vec::new(),
-            records: found.records,
+            records: found.apart.records,
+            unread: found.apart.unread,
             next: (!found.complete).then(|| ChangesAt { last, ..at }.cursor()),
             server_time: found.server_time,
         })

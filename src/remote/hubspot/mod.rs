@@ -8,9 +8,11 @@
 //!   answer of its own all the same.
 //! - Lists and reads by id are strongly consistent; searches lag behind by seconds or minutes.
 
+mod apart;
 mod associate;
 mod feed;
 mod outcome;
+mod property;
 mod read;
 mod refusal;
 mod schema;
@@ -57,6 +59,7 @@ pub struct Options {
 pub struct Hubspot {
     http: Http,
     proven: feed::Proven,
+    zone: schema::Zone,
     caps: Caps,
 }
 
@@ -78,6 +81,7 @@ impl Hubspot {
         Ok(Self {
             http,
             proven: feed::Proven::default(),
+            zone: schema::Zone::default(),
             caps: Caps {
                 create_batch: BATCH,
                 update_batch: BATCH,
@@ -120,6 +124,7 @@ impl Connector for Hubspot {
         request: &PageRequest<'_>,
         cursor: Option<&Cursor>,
     ) -> Result<Page, RemoteError> {
+        self.keep_the_zone().await;
         self.read_page(request, cursor).await
     }
 
@@ -244,7 +249,7 @@ fn tariff(limits: Option<Limits>, share: f64) -> Tariff {
     };
     let daily = Daily {
         calls: None,
-        offset_minutes: 0,
+        offset_minutes: None,
     };
     Tariff {
         limits: limits.unwrap_or_else(|| Limits {

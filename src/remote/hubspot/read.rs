@@ -137,7 +137,11 @@ impl Hubspot {
             .collect())
     }
 
-    async fn read_one(&self, wanted: &Wanted<'_>, id: &RecordId) -> Result<Fetched, RemoteError> {
+    pub(super) async fn read_one(
+        &self,
+        wanted: &Wanted<'_>,
+        id: &RecordId,
+    ) -> Result<Fetched, RemoteError> {
         if !is_id(&id.0) {
             return Ok(Fetched::Gone);
         }
@@ -228,9 +232,18 @@ impl Hubspot {
             let filters = [json!({"propertyName": field, "operator": "EQ", "value": value})];
             let page = self.search_page(&all, &filters, last).await?;
             last = page.last;
+            // Whoever cannot be read may be the one.
+            if let Some(unread) = page.apart.unread.into_iter().next() {
+                return Err(unread.error);
+            }
             // The index shows for a while what a record was before our own write to it: taken for what it is,
             // that would look like somebody's edit.
-            let ids: Vec<&str> = page.records.iter().map(|it| it.id.0.as_str()).collect();
+            let ids: Vec<&str> = page
+                .apart
+                .records
+                .iter()
+                .map(|it| it.id.0.as_str())
+                .collect();
             let rows = self.read_present(&all, &ids, false).await?.into_iter();
             found.extend(rows.filter_map(|row| exactly(row, field, value, wanted)));
             // Two are as ambiguous as two thousand.

@@ -2,10 +2,34 @@
 
 use super::Hubspot;
 use super::wire::decode;
+use crate::clock::monotonic;
 use crate::model::Kind;
 use crate::remote::http::Call;
 use crate::remote::{Account, ErrorKind, FieldInfo, RemoteError, Schema, Shape};
 use serde::Deserialize;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Zones' clocks are set at night: what they show is known in time for the next midnight.
+const ZONE_HOLDS: Duration = Duration::from_hours(6);
+const AGAIN: Duration = Duration::from_mins(10);
+
+/// When the account's zone is to be read again; never where nobody has read it.
+#[derive(Debug, Default)]
+pub(super) struct Zone(Mutex<Option<Instant>>);
+
+impl Zone {
+    fn is_due(&self) -> bool {
+        let due = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        due.is_some_and(|due| monotonic() >= due)
+    }
+
+    fn look_again(&self, wait: Duration) {
+        let mut due = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *due = Some(monotonic() + wait);
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,6 +115,7 @@ impl Property {
 
 impl Hubspot {
     pub(super) async fn details(&self) -> Result<Account, RemoteError> {
+        self.zone.look_again(AGAIN);
         let call = Call::get("account", "/account-info/v3/details");
         let reply = self.http.send(call).await?.ok()?;
         let details: Details = decode(&reply)?;
@@ -98,10 +123,20 @@ impl Hubspot {
         if let Some(millis) = details.utc_offset_milliseconds {
             self.http.lies_east(millis / 60_000);
         }
+        self.zone.look_again(ZONE_HOLDS);
         Ok(Account {
             identity: format!("hubspot:{}", details.portal_id),
             acting_as: "private app".to_owned(),
         })
+    }
+
+    /// A daemon runs for longer than a summer. Where the account does not say, its zone stays what it was.
+    pub(super) async fn keep_the_zone(&self) {
+        if self.zone.is_due()
+            && let Err(error) = self.details().await
+        {
+            tracing::debug!(%error, "the account's zone cannot be read");
+        }
     }
 
     pub(super) async fn properties(&self, kind: Kind) -> Result<Schema, RemoteError> {

@@ -1,8 +1,8 @@
 //! Searches: their pages, which go by id.
 
-use super::wire::{Listing, Wanted, decode, observe};
+use super::wire::{Listing, Wanted, decode};
 use super::{Hubspot, Verb, endpoint, plural};
-use crate::model::Observed;
+use crate::remote::apart::Apart;
 use crate::remote::http::Call;
 use crate::remote::reply::Reply;
 use crate::remote::{ErrorKind, RemoteError};
@@ -16,7 +16,7 @@ const LONGEST: usize = 3000;
 /// A page of a search.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub records: Vec<Observed>,
+    pub apart: Apart,
     /// The highest id so far.
     pub last: u64,
     /// Whether the search ends with this page.
@@ -48,16 +48,20 @@ impl Hubspot {
         }
         let reply = self.search(call).await?;
         let listing: Listing<'_> = decode(&reply)?;
-        let records = if too_long {
-            let ids: Vec<&str> = listing.results.iter().map(|row| &*row.id).collect();
-            self.read_present(wanted, &ids, false).await?
+        let (last, complete) = (
+            last_id(&reply, &listing, last)?,
+            complete(&reply, &listing)?,
+        );
+        let rows = &listing.results;
+        let apart = if too_long {
+            self.read_named(&reply, rows, wanted).await?
         } else {
-            observe(&reply, &listing.results, wanted)?
+            self.sift(&reply, rows, wanted, false).await?
         };
         Ok(Found {
-            records,
-            last: last_id(&reply, &listing, last)?,
-            complete: complete(&reply, &listing)?,
+            apart,
+            last,
+            complete,
             server_time: reply.server_time,
         })
     }

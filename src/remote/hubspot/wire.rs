@@ -1,15 +1,14 @@
 //! The shapes of `HubSpot`'s bodies, read without a tree per row: strings are borrowed from the body
 //! until a wanted one becomes a value.
 
+use super::property::{Properties, Property};
 use crate::model::{COMPANY, Image, Kind, Observed, Presence, RecordId, Value, Version};
 use crate::remote::http::Call;
 use crate::remote::reply::Reply;
 use crate::remote::{ErrorKind, RemoteError};
 use chrono::DateTime;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use std::borrow::Cow;
-use std::fmt;
 
 /// The contact property that shows the id of the primary company.
 pub(super) const PRIMARY_COMPANY: &str = "associatedcompanyid";
@@ -45,6 +44,12 @@ impl Wanted<'_> {
             return call;
         }
         call.with("properties", properties.join(","))
+    }
+
+    /// Whether something that is wanted is read from this property.
+    fn is_read_from(&self, property: &str) -> bool {
+        self.fields.iter().any(|field| field == property)
+            || property == PRIMARY_COMPANY && self.company()
     }
 
     fn company(&self) -> bool {
@@ -97,30 +102,35 @@ pub(super) struct Row<'a> {
     /// Not always the id that was asked for.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     properties: Properties<'a>,
-    #[serde(borrow)]
-    updated_at: Cow<'a, str>,
-    /// Whether it is in the trash.
-    #[serde(default)]
-    pub archived: bool,
+    #[serde(borrow, default)]
+    updated_at: Property<'a>,
+    #[serde(borrow, default)]
+    archived: Property<'a>,
     /// Which input of a batch it answers.
     #[serde(default)]
     pub object_write_trace_id: Option<String>,
 }
 
 impl Row<'_> {
-    /// The row as a record; `None` where its id or its time is none.
+    /// The row as a record; `None` where its id, its time or something that is wanted makes no sense.
     pub(super) fn observed(&self, wanted: &Wanted<'_>) -> Option<Observed> {
-        is_id(&self.id).then_some(())?;
-        Some(Observed {
+        let properties = self.properties.0.as_ref()?;
+        let odd = |(name, value): &(Cow<'_, str>, Property<'_>)| {
+            matches!(value, Property::Odd) && wanted.is_read_from(name)
+        };
+        let whole =
+            self.version().is_some() && self.is_archived().is_some() && !properties.iter().any(odd);
+        whole.then(|| self.shown(wanted)).flatten()
+    }
+
+    /// As far as the row makes sense; `None` where its id is none.
+    pub(super) fn shown(&self, wanted: &Wanted<'_>) -> Option<Observed> {
+        is_id(&self.id).then(|| Observed {
             id: RecordId(self.id.clone().into_owned()),
-            version: Version(
-                DateTime::parse_from_rfc3339(&self.updated_at)
-                    .ok()?
-                    .timestamp_millis(),
-            ),
-            presence: if self.archived {
+            version: self.version().unwrap_or_default(),
+            presence: if self.is_archived() == Some(true) {
                 Presence::Trashed
             } else {
                 Presence::Live
@@ -129,14 +139,31 @@ impl Row<'_> {
         })
     }
 
+    fn version(&self) -> Option<Version> {
+        let time = DateTime::parse_from_rfc3339(self.updated_at.as_text()?).ok()?;
+        Some(Version(time.timestamp_millis()))
+    }
+
+    /// Whether it is in the trash; `None` where it does not say so in words that make sense.
+    pub(super) fn is_archived(&self) -> Option<bool> {
+        match &self.archived {
+            Property::Empty => Some(false),
+            Property::Text(text) => text.parse().ok(),
+            Property::Odd => None,
+        }
+    }
+
     fn image(&self, wanted: &Wanted<'_>) -> Image {
         let mut image = Image::default();
-        for (name, value) in &self.properties.0 {
-            if *name == PRIMARY_COMPANY && wanted.company() {
-                image.set(COMPANY, value.to_value());
-            }
+        for (name, property) in self.properties.0.iter().flatten() {
+            let Some(value) = property.to_value() else {
+                continue;
+            };
             if let Some(field) = wanted.fields.iter().find(|field| **field == *name) {
-                image.set(field.as_str(), value.to_value());
+                image.set(field.as_str(), value.clone());
+            }
+            if *name == PRIMARY_COMPANY && wanted.company() {
+                image.set(COMPANY, value);
             }
         }
         image
@@ -144,101 +171,11 @@ impl Row<'_> {
 
     /// The text of a property, empty where there is none.
     pub(super) fn text(&self, property: &str) -> &str {
-        self.properties
-            .0
-            .iter()
-            .find(|(name, _)| *name == property)
-            .and_then(|(_, value)| value.0.as_deref())
+        let mut properties = self.properties.0.iter().flatten();
+        let found = properties.find(|(name, _)| *name == property);
+        found
+            .and_then(|(_, value)| value.as_text())
             .unwrap_or_default()
-    }
-}
-
-/// Name and value of each property, in the body's order.
-#[derive(Debug)]
-struct Properties<'a>(Vec<(Cow<'a, str>, Property<'a>)>);
-
-/// A property's value: `HubSpot` has text and null only.
-#[derive(Debug)]
-struct Property<'a>(Option<Cow<'a, str>>);
-
-impl Property<'_> {
-    fn to_value(&self) -> Value {
-        self.0.as_deref().map_or(Value::Empty, Value::text)
-    }
-}
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Properties<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Properties<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of properties")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::with_capacity(16);
-                while let Some((Name(name), value)) =
-                    map.next_entry::<Name<'de>, Property<'de>>()?
-                {
-                    pairs.push((name, value));
-                }
-                Ok(Properties(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Property<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        // Numbers and truth values are not documented as property values; they are taken in the text
-        // form that HubSpot would have given them, so that one odd row does not stop a page.
-        impl<'de> Visitor<'de> for Text {
-            type Value = Property<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a property's value")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Property(Some(Cow::Borrowed(text))))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Property(Some(Cow::Owned(text.to_owned()))))
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Property(None))
-            }
-
-            fn visit_bool<E>(self, truth: bool) -> Result<Self::Value, E> {
-                Ok(Property(Some(Cow::Borrowed(if truth {
-                    "true"
-                } else {
-                    "false"
-                }))))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Property(Some(Cow::Owned(number.to_string()))))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(Property(Some(Cow::Owned(number.to_string()))))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-                Ok(Property(Some(Cow::Owned(number.to_string()))))
-            }
-        }
-        deserializer.deserialize_any(Text)
     }
 }
 
@@ -355,8 +292,6 @@ mod tests {
             r#"{"results":{}}"#,
             r#"{"results":[{}]}"#,
             r#"{"results":[{"id":7,"properties":{},"updatedAt":"2026-01-01T00:00:00Z"}]}"#,
-            r#"{"results":[{"id":"7","properties":[],"updatedAt":"2026-01-01T00:00:00Z"}]}"#,
-            r#"{"results":[{"id":"7","properties":{"a":{}},"updatedAt":"2026-01-01T00:00:00Z"}]}"#,
             r#"{"results":[],"paging":{"next":{}}}"#,
             r#"{"results":[],"paging":{"next":{"after":3}}}"#,
         ] {
@@ -364,6 +299,46 @@ mod tests {
         }
         for end in 0..PAGE.len() {
             assert!(serde_json::from_slice::<Listing<'_>>(&PAGE.as_bytes()[..end]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_row_of_which_something_makes_no_sense_is_no_record_and_stops_no_other() {
+        let names = fields(&["email", "phone"]);
+        let wanted = Wanted {
+            kind: Kind::Contact,
+            fields: &names,
+        };
+        let time = r#""updatedAt":"2026-01-01T00:00:00Z""#;
+        for odd in [
+            format!(r#""properties":[],{time}"#),
+            format!(r#""properties":null,{time}"#),
+            format!(r#""properties":"email",{time}"#),
+            time.to_owned(),
+            format!(r#""properties":{{"email":{{}},"phone":"1"}},{time}"#),
+            format!(r#""properties":{{"email":["a"],"phone":"1"}},{time}"#),
+            r#""properties":{"phone":"1"}"#.to_owned(),
+            r#""properties":{"phone":"1"},"updatedAt":null"#.to_owned(),
+            r#""properties":{"phone":"1"},"updatedAt":"yesterday""#.to_owned(),
+            r#""properties":{"phone":"1"},"updatedAt":{"at":1}"#.to_owned(),
+            format!(r#""properties":{{"phone":"1"}},{time},"archived":"perhaps""#),
+            format!(r#""properties":{{"phone":"1"}},{time},"archived":[]"#),
+        ] {
+            let good = format!(r#"{{"id":"8","properties":{{"phone":"2"}},{time}}}"#);
+            let body = format!(r#"{{"results":[{{"id":"7",{odd}}},{good}]}}"#);
+            let page: Listing<'_> = serde_json::from_str(&body).unwrap();
+            assert_eq!(page.results[0].observed(&wanted), None, "{odd}");
+            let shown = page.results[0].shown(&wanted).unwrap();
+            assert_eq!(shown.id, RecordId::from("7"));
+            assert_eq!(shown.image.get("email"), None, "{odd}");
+            assert!(page.results[1].observed(&wanted).is_some(), "{odd}");
+            // What nobody wants may look like anything.
+            let unwanted = Wanted {
+                kind: Kind::Company,
+                fields: &[],
+            };
+            let whole = page.results[0].observed(&unwanted).is_some();
+            assert_eq!(whole, odd.contains(r#""email":"#), "{odd}");
         }
     }
 

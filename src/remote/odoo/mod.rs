@@ -17,6 +17,7 @@
 //! `@company` is the contact's commercial entity: the nearest company above it. It is written as
 //! `parent_id`.
 
+mod apart;
 mod batch;
 mod read;
 mod record;

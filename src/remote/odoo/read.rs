@@ -114,25 +114,19 @@ impl Odoo {
                 domain.extend(time.map(since));
             }
         }
-        let reply = self
-            .answer(search_read(
-                request.kind,
-                &domain,
-                &reading.columns(),
-                Some(PAGE),
-            ))
-            .await?;
-        let rows = reading.rows(&reply)?;
+        let (reply, rows) = self.rows(request, &reading, &domain).await?;
         let ordered = rows
             .iter()
-            .try_fold(after, |before, (id, _)| (*id > before).then_some(*id));
+            .try_fold(after, |before, row| (row.id > before).then_some(row.id));
         let Some(last) = ordered else {
             return Err(reply.error(ErrorKind::Garbled, "the rows are not in the order of ids"));
         };
+        let next = (rows.len() >= PAGE).then(|| Cursor(last.to_string()));
+        let apart = self.sift(request, &reading, rows).await?;
         Ok(Page {
-            unread: Vec::new(),
-            next: (rows.len() >= PAGE).then(|| Cursor(last.to_string())),
-            records: rows.into_iter().map(|(_, record)| record).collect(),
+            records: apart.records,
+            unread: apart.unread,
+            next,
             server_time: reply.server_time,
         })
     }
@@ -267,7 +261,7 @@ impl Odoo {
 const STAFF: &str = "partner_share";
 
 /// The domain of those that count as `kind`.
-fn members(kind: Kind) -> Vec<Json> {
+pub(super) fn members(kind: Kind) -> Vec<Json> {
     match kind {
         Kind::Company => vec![json!(["is_company", "=", true])],
         Kind::Contact => vec![
@@ -279,7 +273,12 @@ fn members(kind: Kind) -> Vec<Json> {
 }
 
 /// A search that also sees archived records, unless `domain` says otherwise.
-fn search_read(kind: Kind, domain: &[Json], columns: &[&str], limit: Option<usize>) -> Call {
+pub(super) fn search_read(
+    kind: Kind,
+    domain: &[Json],
+    columns: &[&str],
+    limit: Option<usize>,
+) -> Call {
     let mut body = json!({
         "domain": domain, "fields": columns, "order": "id", "context": { "active_test": false },
     });

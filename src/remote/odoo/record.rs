@@ -21,6 +21,15 @@ const ABOVE: [&str; 3] = [
 /// A row of `search_read` or `read`.
 pub(super) type Row = Map<String, Json>;
 
+/// What a row shows.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) id: i64,
+    /// Whether nothing is missing, or of another type, that makes it a record.
+    pub(super) whole: bool,
+    pub(super) record: Observed,
+}
+
 /// What to read, and how to understand it.
 #[derive(Debug)]
 pub(super) struct Reading<'a> {
@@ -59,23 +68,41 @@ impl<'a> Reading<'a> {
 
     /// All rows of an answer, with their ids.
     pub(super) fn rows(&self, reply: &Reply) -> Result<Vec<(i64, Observed)>, RemoteError> {
+        let rows = self.shown(reply, Presence::Live)?;
+        let whole = |shown: Shown| shown.whole.then_some((shown.id, shown.record));
+        rows.into_iter()
+            .map(|row| whole(row).ok_or_else(|| no_partner(reply)))
+            .collect()
+    }
+
+    /// All rows of an answer, also those that are no whole record. `otherwise` is where one is that does not
+    /// say it.
+    pub(super) fn shown(
+        &self,
+        reply: &Reply,
+        otherwise: Presence,
+    ) -> Result<Vec<Shown>, RemoteError> {
         let rows: Vec<Row> = reply.json()?;
         rows.iter()
             .map(|row| {
-                self.observed(row)
-                    .ok_or_else(|| reply.error(ErrorKind::Garbled, "a row is no partner"))
+                let shown = self.row(row, otherwise);
+                shown.ok_or_else(|| no_partner(reply))
             })
             .collect()
     }
 
-    /// The record that a row shows; `None` where what makes it one is missing or of another type.
-    fn observed(&self, row: &Row) -> Option<(i64, Observed)> {
+    /// What a row shows; `None` where it does not say of whom.
+    fn row(&self, row: &Row, otherwise: Presence) -> Option<Shown> {
         let id = row_id(row.get("id")?)?;
-        let presence = if row.get("active")?.as_bool()? {
-            Presence::Live
-        } else {
-            Presence::Trashed
-        };
+        let presence = row.get("active").and_then(Json::as_bool);
+        let presence = presence.map(|active| {
+            if active {
+                Presence::Live
+            } else {
+                Presence::Trashed
+            }
+        });
+        let version = row.get("write_date").and_then(version);
         let mut image = Image::default();
         for name in self.fields {
             let value = if name == COMPANY {
@@ -89,14 +116,22 @@ impl<'a> Reading<'a> {
                 image.set(name, value);
             }
         }
-        let observed = Observed {
-            id: RecordId::from(id),
-            version: version(row.get("write_date")?)?,
-            presence,
-            image,
-        };
-        Some((id, observed))
+        Some(Shown {
+            id,
+            whole: presence.is_some() && version.is_some(),
+            record: Observed {
+                id: RecordId::from(id),
+                version: version.unwrap_or_default(),
+                presence: presence.unwrap_or(otherwise),
+                image,
+            },
+        })
     }
+}
+
+/// The error of a row of which something is missing that makes it a record.
+fn no_partner(reply: &Reply) -> RemoteError {
+    reply.error(ErrorKind::Garbled, "a row is no partner")
 }
 
 /// `false` stands for a row that was never written through Odoo, such as one of the installation.

@@ -53,9 +53,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO hold (since, kind, class, side, count, shown, whole, detail, reason, first)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?3 IN ('ticket', 'listing'), '[]', ?6, ?7)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?3 IN ('ticket', 'listing', 'summary', 'summary_clear'), '[]', ?6, ?7)
              ON CONFLICT DO UPDATE SET count = excluded.count, reason = excluded.reason,
-               answer = CASE class WHEN 'listing' THEN answer END",
+               answer = CASE WHEN class IN ('listing', 'summary', 'summary_clear') THEN answer END",
         )
         .bind(stamp(now))
         .bind(hold.kind)
@@ -159,7 +159,29 @@ impl Store {
         Ok(answer)
     }
 
-    /// Forgets a hold over a whole class: `ticket`, or a `listing` of `side`.
+    /// An answer to a hold over a whole class is carried out in part: it is about so many changes more.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn answer_goes_on(
+        &mut self,
+        kind: &'static str,
+        class: &'static str,
+        count: u64,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE hold SET count = min(count, ?3) WHERE record IS NULL AND kind = ?1 AND class = ?2 AND answer IS NOT NULL",
+        )
+        .bind(kind)
+        .bind(class)
+        .bind(i64::try_from(count).unwrap_or(i64::MAX))
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets a hold over a whole class: `ticket`, one of summaries, or a `listing` of `side`.
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@ use crate::store::parted::parted;
 use crate::store::rows::{presence, side as side_of};
 use crate::store::{Fate, StoreError, work};
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 
 /// Which record is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct RecordView {
     pub id: RecordId,
     /// When it was last changed.
     pub version: Version,
+    /// When it was last changed by somebody else than us.
+    pub edited: Version,
     /// Whether it is there.
     pub presence: Presence,
     /// What it showed last.
@@ -93,7 +96,7 @@ impl Story {
         Some(PairState {
             link: self.link.as_ref()?.id,
             ids: of.map(|it| it.id.clone()),
-            versions: of.map(|it| it.version),
+            versions: of.map(|it| it.edited),
             presence: of.map(|it| it.presence),
             images: of.map(|it| it.image.clone()),
             bases: of.map(|it| it.base.clone()),
@@ -114,6 +117,7 @@ type Columns = (
     String,
     String,
     String,
+    i64,
     i64,
     String,
     String,
@@ -222,20 +226,35 @@ impl Report {
     ///
     /// Where the database fails, or holds what we did not write.
     pub async fn record(&mut self, row: i64) -> Result<Option<RecordView>, StoreError> {
-        let found: Option<Columns> = sqlx::query_as(
-            "SELECT id, side, kind, remote_id, version, presence, image, base, link, standing, because, dirty, keys
-             FROM record WHERE id = ?1",
+        // An earlier version has not told our own writes from others' edits.
+        let tells: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_info('record') WHERE name = 'edited')",
         )
-        .bind(row)
-        .fetch_optional(&mut self.connection)
+        .fetch_one(&mut self.connection)
         .await
         .map_err(self.damaged())?;
+        let edited = if tells {
+            "coalesce(edited, version)"
+        } else {
+            "version"
+        };
+        let sql = format!(
+            "SELECT id, side, kind, remote_id, version, {edited}, presence, image, base, link, standing, because, dirty, keys
+             FROM record WHERE id = ?1"
+        );
+        // Nothing but one of two words of ours is put into the statement's text.
+        let found: Option<Columns> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(row)
+            .fetch_optional(&mut self.connection)
+            .await
+            .map_err(self.damaged())?;
         let Some((
             row,
             side,
             kind,
             id,
             version,
+            edited,
             here,
             image,
             base,
@@ -259,6 +278,7 @@ impl Report {
             },
             id: RecordId(id),
             version: Version(version),
+            edited: Version(edited),
             presence: presence(&here),
             base: match base {
                 Some(base) => serde_json::from_str(&base)?,

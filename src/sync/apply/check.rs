@@ -5,6 +5,7 @@ use crate::model::{Image, Kind, Observed, Presence, RecordId, Side};
 use crate::plan::{Customer, PlannedWrite};
 use crate::remote::{Fetched, RemoteError};
 use crate::sync::{CycleError, Engine, Trouble};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Records as they are now, one answer an id.
@@ -74,15 +75,17 @@ impl Engine {
                 return Ok(());
             }
         };
+        let left_so = self.as_we_left(side, kind, ids, run).await?;
         let mut found: Vec<Observed> = Vec::new();
         for (id, answer) in answers {
             let seen = run.seen.get(&(side, kind, &id));
             let still =
                 |presence, image: &Image| seen.is_some_and(|seen| seen.is_still(presence, image));
-            let is_still = match &answer {
-                Fetched::Found(now) => still(now.presence, &now.image),
-                Fetched::MovedTo(_) => false,
-                Fetched::Gone => still(Presence::Gone, &Image::default()),
+            let is_still = match (&answer, left_so.get(&id)) {
+                (Fetched::Found(now), Some(ours)) => shows_only(now, ours),
+                (Fetched::Found(now), None) => still(now.presence, &now.image),
+                (Fetched::MovedTo(_), _) => false,
+                (Fetched::Gone, _) => still(Presence::Gone, &Image::default()),
             };
             run.still.insert((side, kind, id), is_still);
             if let Fetched::Found(observed) | Fetched::MovedTo(observed) = answer {
@@ -92,6 +95,26 @@ impl Engine {
         let fields = self.fields(kind, side);
         let sightings = self.sightings(kind, side, found);
         Ok(self.store.sight(side, kind, &fields, &sightings).await?)
+    }
+
+    /// What the state has of those of these records that the run has written already: the server's own answers.
+    async fn as_we_left(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        ids: &[RecordId],
+        run: &Run<'_>,
+    ) -> Result<HashMap<RecordId, Image>, CycleError> {
+        let mut rows = Vec::new();
+        for id in ids {
+            if run.written.contains(&(side, kind, id.clone()))
+                && let Some((row, _)) = self.store.known(side, kind, id).await?
+            {
+                rows.push(row);
+            }
+        }
+        let records = self.store.records(&rows).await?.into_iter();
+        Ok(records.map(|it| (it.id, it.image)).collect())
     }
 
     /// Each of these records as it is now.
@@ -110,6 +133,13 @@ impl Engine {
         }
         Ok(answers)
     }
+}
+
+/// Whether nobody has changed a record since it showed `image`.
+fn shows_only(now: &Observed, image: &Image) -> bool {
+    let mut shown = now.image.0.iter();
+    now.presence == Presence::Live
+        && shown.all(|(name, value)| image.get(name).is_none_or(|known| known == value))
 }
 
 impl Engine {

@@ -3,8 +3,8 @@
 
 use super::Run;
 use crate::mapping::Mapping;
-use crate::model::{COMPANY, Kind, LinkId, Pair, Presence, RecordId, Side};
-use crate::plan::{Customer, Deed, PlannedWrite};
+use crate::model::{COMPANY, Image, Kind, LinkId, Pair, Presence, RecordId, Side};
+use crate::plan::{Customer, Deed, PlannedWrite, Rule};
 use crate::remote::{Connector, Op, RemoteError};
 use crate::store::{Adoption, PairRow, Standing, Verb};
 use crate::sync::decide::{self, Job};
@@ -44,7 +44,9 @@ impl Engine {
         let writes = self.in_nobodys_hands(kind, writes, run).await?;
         let (mut jobs, mut of_jobs) = (Vec::new(), Vec::new());
         let mut adoption = Adoption::default();
-        for (write, pair) in self.paired(kind, writes, run).await? {
+        let writes = self.paired(kind, writes, run).await?;
+        self.keep_summaries_back(kind, &writes).await?;
+        for (write, pair) in writes {
             if write.unlink {
                 adoption.dropped.push(pair.state.link);
                 // Both: until the delete is made its target is a record without a counterpart, too.
@@ -64,6 +66,34 @@ impl Engine {
             .await?;
         run.look_anew();
         Ok(())
+    }
+
+    /// What is taken back of support summaries counts as written before it goes, so that no cycle writes it
+    /// again, whatever becomes of this run: until then the CRM shows just that.
+    async fn keep_summaries_back(
+        &mut self,
+        kind: Kind,
+        writes: &[(PlannedWrite, PairRow)],
+    ) -> Result<(), CycleError> {
+        let Some(summary) = &self.summary else {
+            return Ok(());
+        };
+        let mut records: Vec<(i64, Image)> = Vec::new();
+        let of_crm = writes.iter().filter(|(write, _)| write.side == Side::Crm);
+        for (write, pair) in of_crm {
+            let mut facts = Image::default();
+            for change in &write.fields {
+                let taken_back = matches!(change.rule, Rule::Reverted(_));
+                if taken_back && summary.writes(kind, &change.field) {
+                    let fact = change.freshdesk.first().cloned().unwrap_or_default();
+                    facts.set(&change.field, fact);
+                }
+            }
+            if !facts.is_empty() {
+                records.push((pair.rows.crm, facts));
+            }
+        }
+        Ok(self.store.count_as_written(&records).await?)
     }
 
     /// Names what was not done, and remembers what the plan's own names have become.

@@ -138,6 +138,7 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
         if reconcile {
             self.reconciled = Some(self.engine.clock.now());
         }
+        self.engine.young = Some(self.young());
         let mut pulse = Pulse::new(&self.engine);
         let cycle = self.engine.cycle(reconcile);
         let report = self.attendant.during(cycle, || pulse.beats()).await;

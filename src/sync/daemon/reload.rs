@@ -1,6 +1,5 @@
 //! Another `sync.toml`, between two cycles.
 
-use super::schedule::young;
 use super::{Daemon, DaemonError, start};
 use crate::config::Config;
 use crate::connect::{accounts, connect, identities};
@@ -25,7 +24,12 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
             self.engine.connectors = connectors;
         }
         let mappings: Vec<Mapping> = new.mappings().cloned().collect();
-        if self.engine.store.mapped_by(&new.digest()).await? {
+        if self
+            .engine
+            .store
+            .mapped_by(&new.digest(), new.mappings())
+            .await?
+        {
             tracing::info!(
                 event = "mapping",
                 "the mapping is another one than before: everything is read again"
@@ -41,7 +45,6 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
         self.engine.keep(new.state_keep);
         self.engine.guard(new.guards);
         self.engine.slice = Some(new.schedule.poll);
-        self.engine.young = Some(young(new.schedule.reconcile));
         self.config = new;
         tracing::info!(event = "reloaded", "the new sync.toml is in use");
         Ok(())

@@ -35,10 +35,24 @@ pub(super) fn wait(poll: Duration, failures: u32, took: Duration, unfinished: bo
     policy.wait(failures.min(16)).unwrap_or(LONGEST)
 }
 
-/// How young a reading belongs to the run that is asked for again, and not to the one before. Readings of one
-/// run end hours apart where an account has few calls, and all of them fall due together the next time.
-pub(super) fn young(every: Duration) -> TimeDelta {
-    TimeDelta::from_std(every).unwrap_or(MOST).min(MOST) * 3 / 4
+/// How young a reading belongs, `now`, to the run that is asked for again, and not to the one before. Readings of
+/// one run end hours apart where an account has few calls, and all of them fall due together the next time.
+/// None that is due is young.
+pub(super) fn young(now: DateTime<Utc>, every: TimeDelta, at: Option<NaiveTime>) -> TimeDelta {
+    let every = every.min(MOST);
+    at.map_or(every * 3 / 4, |at| {
+        now - came_round(now, at) + (every - SLACK).max(TimeDelta::zero())
+    })
+}
+
+/// When this time of day last came round.
+fn came_round(now: DateTime<Utc>, at: NaiveTime) -> DateTime<Utc> {
+    let today = now.date_naive().and_time(at).and_utc();
+    if today <= now {
+        today
+    } else {
+        today - TimeDelta::days(1)
+    }
 }
 
 /// Whether everything has to be read again, `every` so often after it was read at `mark`; with a time
@@ -52,17 +66,19 @@ fn is_due(
     let Some(at) = at else {
         return now.signed_duration_since(mark) >= every;
     };
-    let today = now.date_naive().and_time(at).and_utc();
-    let last = if today <= now {
-        today
-    } else {
-        today - TimeDelta::days(1)
-    };
+    let last = came_round(now, at);
     // A reading that began at its time and took its time is not late by that the next day.
     mark < last && last.signed_duration_since(mark) >= every.min(MOST) - SLACK
 }
 
 impl<S> Daemon<S> {
+    /// How young a reading of everything has to be so that a run that begins now does not begin it anew.
+    pub(super) fn young(&self) -> TimeDelta {
+        let schedule = &self.config.schedule;
+        let every = TimeDelta::from_std(schedule.reconcile).unwrap_or(MOST);
+        young(self.engine.clock.now(), every, schedule.reconcile_at)
+    }
+
     /// Whether everything has to be read: measured from the last time that it was, which the state
     /// remembers over restarts.
     pub(super) async fn reconcile_is_due(&mut self) -> Result<bool, DaemonError> {
@@ -133,6 +149,33 @@ mod tests {
             day,
             None
         ));
+    }
+
+    #[test]
+    fn a_reading_that_is_due_is_not_put_off_as_one_that_was_made_lately() {
+        let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().unwrap();
+        let night = NaiveTime::from_hms_opt(2, 30, 0);
+        for (hours, at) in [(24, None), (24, night), (6, night), (72, night), (72, None)] {
+            let every = TimeDelta::hours(hours);
+            let mut due = 0;
+            for (mark, now) in (0..200_i64).flat_map(|mark| (mark..400).map(move |now| (mark, now)))
+            {
+                let half_hours = |number| noon + TimeDelta::minutes(30 * number);
+                let (mark, now) = (half_hours(mark), half_hours(now));
+                if is_due(mark, now, every, at) {
+                    due += 1;
+                    assert!(
+                        now - mark >= young(now, every, at),
+                        "{hours} {at:?}: {mark} {now}"
+                    );
+                }
+            }
+            assert!(due > 0);
+        }
+        // One that was made tonight is no other's, where the rest of the run failed and is asked for again.
+        let at = |text: &str| -> DateTime<Utc> { text.parse().unwrap() };
+        let age = at("2026-03-03T09:00:00Z") - at("2026-03-03T02:31:00Z");
+        assert!(age < young(at("2026-03-03T09:00:00Z"), TimeDelta::hours(24), night));
     }
 
     #[test]

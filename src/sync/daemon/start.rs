@@ -2,7 +2,6 @@
 
 use super::DaemonError;
 use super::attend::Attendant;
-use super::schedule::young;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connect::{accounts, connect, identities};
@@ -42,7 +41,7 @@ where
         return Ok(None);
     };
     store.belongs_to(&identities(&accounts)).await?;
-    if store.mapped_by(&config.digest()).await? {
+    if store.mapped_by(&config.digest(), config.mappings()).await? {
         tracing::info!(
             event = "mapping",
             "the mapping is another one than before: everything is read again"
@@ -62,7 +61,6 @@ where
     engine.keep(config.state_keep);
     engine.guard(config.guards);
     engine.slice = Some(config.schedule.poll);
-    engine.young = Some(young(config.schedule.reconcile));
     attendant.supervisor.ready("working");
     Ok(Some((config, engine)))
 }

@@ -17,10 +17,14 @@ pub(super) fn as_told(
     let mut told = BTreeMap::new();
     let mut holds = Vec::new();
     for notice in &merged.notices {
-        let NoticeKind::Held { values } = &notice.kind else {
+        let NoticeKind::Held {
+            values,
+            agreed_once,
+        } = &notice.kind
+        else {
             continue;
         };
-        let hold = conflict_hold(mapping.kind, row, &notice.field, values);
+        let hold = conflict_hold(mapping.kind, row, &notice.field, (values, *agreed_once));
         let said = said.to(
             hold.row,
             hold.class,
@@ -116,8 +120,13 @@ pub(super) fn conflict_hold(
     kind: Kind,
     row: &PairRow,
     field: &str,
-    values: &Pair<Vec<Value>>,
+    (values, agreed_once): (&Pair<Vec<Value>>, bool),
 ) -> HoldRow {
+    let why = if agreed_once {
+        "was changed on both sides"
+    } else {
+        "is not the same on both sides, which never agreed on it"
+    };
     HoldRow {
         kind,
         class: "conflict",
@@ -128,7 +137,7 @@ pub(super) fn conflict_hold(
             "field": field, "crm": values.crm, "freshdesk": values.desk,
         }])
         .to_string(),
-        reason: format!("`{field}` was changed on both sides"),
+        reason: format!("`{field}` {why}"),
         approvable: true,
     }
 }

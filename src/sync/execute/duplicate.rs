@@ -26,14 +26,14 @@ impl Engine {
         now: DateTime<Utc>,
         tally: &mut Tally,
     ) -> Result<(), CycleError> {
-        let holder = match self.holder(job, of).await {
-            Ok(holder) => holder,
+        let shown = match self.holders(job, of).await {
+            Ok(shown) => shown,
             Err(error) => {
                 self.failed(finish, job, error, now, tally);
                 return Ok(());
             }
         };
-        let Some(observed) = holder else {
+        let Some(observed) = shown.first() else {
             let message = format!(
                 "{message} (the value belongs to an agent, or to something that cannot be read)"
             );
@@ -43,7 +43,7 @@ impl Engine {
         let trashed = observed.presence != Presence::Live;
         let (kind, side, id) = (job.kind, job.side, observed.id.clone());
         let fields = self.fields(kind, side);
-        let sightings = self.sightings(kind, side, vec![observed]);
+        let sightings = self.sightings(kind, side, shown);
         self.store.sight(side, kind, &fields, &sightings).await?;
         let linked = self
             .store
@@ -74,37 +74,35 @@ impl Engine {
         Ok(())
     }
 
-    /// Who has the unique value that a create met.
-    async fn holder(
-        &self,
-        job: &Job,
-        of: Option<RecordId>,
-    ) -> Result<Option<Observed>, RemoteError> {
+    /// Who has the unique value that a create met, and whoever else the answer shows: what it shows of them
+    /// has been seen.
+    async fn holders(&self, job: &Job, of: Option<RecordId>) -> Result<Vec<Observed>, RemoteError> {
         let connector = self.connectors.of(job.side);
         let fields = self.fields(job.kind, job.side);
         if let Some(id) = of {
             let mut answers = connector.fetch(job.kind, &fields, &[id]).await?;
             return Ok(match answers.pop() {
-                Some(Fetched::Found(observed) | Fetched::MovedTo(observed)) => Some(observed),
-                _ => None,
+                Some(Fetched::Found(observed) | Fetched::MovedTo(observed)) => vec![observed],
+                _ => Vec::new(),
             });
         }
         let Op::Create { fields: sent } = &job.op else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let Some(mapping) = self.mapping(job.kind) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         for key in &mapping.keys {
             let name = key.name(job.side);
             if let Some(value) = sent.get(name).and_then(first_text) {
                 let lookup = connector.find(job.kind, &fields, name, &value).await?;
-                if let Some(found) = lookup.found.into_iter().next() {
-                    return Ok(Some(found));
+                let shown: Vec<Observed> = lookup.found.into_iter().chain(lookup.also).collect();
+                if !shown.is_empty() {
+                    return Ok(shown);
                 }
             }
         }
-        Ok(None)
+        Ok(Vec::new())
     }
 
     pub(super) async fn hold_duplicates(

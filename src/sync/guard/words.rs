@@ -27,6 +27,8 @@ pub(in crate::sync) fn reason(
         Class::Clear => format!("{number} emptied fields of {of}"),
         Class::Delete => format!("{number} deleted {of}"),
         Class::Ticket => format!("{number} tickets changed by rules"),
+        Class::Summary => format!("{number} support summaries of {of}"),
+        Class::SummaryClear => format!("{number} emptied fields of support summaries of {of}"),
     };
     let Limit { count, percent } = limit;
     let approved = if first {

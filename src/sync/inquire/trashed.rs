@@ -2,6 +2,7 @@
 //! it. Taken for not made it would be made again, and once it is brought back, both sides would have it twice.
 
 use super::Again;
+use super::lookalike::shows;
 use crate::model::{COMPANY, Image};
 use crate::plan::FieldChange;
 use crate::store::{GRACE, SentRow};
@@ -22,9 +23,10 @@ impl Engine {
         // A deletion may have taken them out of their company.
         let mut left = fields.clone();
         left.0.remove(COMPANY);
+        let mapping = self.mapping(sent.kind).cloned();
         let trashed = again.trashed.get(&(sent.side, sent.kind));
         for it in trashed.into_iter().flatten() {
-            if it.version.0 < since || !it.image.shows(&left) {
+            if it.version.0 < since || !shows(mapping.as_ref(), sent.side, &it.image, &left) {
                 continue;
             }
             // The trash may not show all fields.

@@ -7,13 +7,16 @@ use crate::clock::monotonic;
 use crate::model::{Kind, Observed, RecordId, Side};
 use crate::remote::lane::in_lane;
 use crate::remote::{ErrorKind, Lane, RemoteError};
-use crate::store::PassKind;
+use crate::store::{PassKind, Worth};
 use crate::sync::{CycleError, Engine, Trouble};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// After so many records in a row that cannot be read it is not the records.
 const FEW: usize = 5;
+
+/// Who of a batch was not found, and who could not be read.
+type Asked = (Vec<i64>, Vec<(i64, RemoteError)>);
 
 /// The proof that a listing of everything came to its own end. Only reading can make one, and
 /// only with one may anything be concluded from what was *not* seen.
@@ -43,18 +46,18 @@ impl Engine {
             // Whoever is missing from another is asked for below, be it one of this cycle or of an earlier.
             if !listing.ticked_off {
                 self.store.believe_listing(side, kind).await?;
-                self.store.judge_listing(side, kind, true).await?;
+                self.store.judge_listing(side, kind, Worth::Proof).await?;
                 observation.complete.push(listing);
             }
         }
         for side in Side::BOTH {
             for kind in Kind::BOTH {
                 let asked = self.ask_for_missing(side, kind, observation);
-                let Some(believed) = in_lane(Lane::Reconcile, asked).await? else {
+                let Some(worth) = in_lane(Lane::Reconcile, asked).await? else {
                     continue;
                 };
-                self.store.judge_listing(side, kind, believed).await?;
-                if believed {
+                self.store.judge_listing(side, kind, worth).await?;
+                if worth == Worth::Proof {
                     observation.complete.push(CompleteListing {
                         side,
                         kind,
@@ -67,14 +70,14 @@ impl Engine {
     }
 
     /// Asks for each record that a complete listing did not show; only the record's own answer says
-    /// that it is gone. Where many are missing that takes many cycles. Returns whether the listing is
-    /// believed; `None` where there is none, or where it goes on in the next cycle.
+    /// that it is gone. Where many are missing that takes many cycles. Returns what the listing is
+    /// worth; `None` where there is none, or where it goes on in the next cycle.
     async fn ask_for_missing(
         &mut self,
         side: Side,
         kind: Kind,
         observation: &mut Observation,
-    ) -> Result<Option<bool>, CycleError> {
+    ) -> Result<Option<Worth>, CycleError> {
         let mut troubles = observation.troubles.iter().filter(|it| it.side == side);
         let ails = troubles.any(|it| it.kind == Some(kind) || it.error.kind.is_down());
         let asking = self.store.asking(side, kind).await?;
@@ -83,7 +86,7 @@ impl Engine {
         };
         if asking.after == 0 && self.is_doubtful(side, kind, observation).await? {
             self.store.stop_asking(side, kind).await?;
-            return Ok(Some(false));
+            return Ok(Some(Worth::Doubted));
         }
         let batch = self.connectors.of(side).caps().fetch_batch.max(1);
         let batch = i64::try_from(batch).unwrap_or(i64::MAX);
@@ -100,7 +103,13 @@ impl Engine {
                 }
             };
             asking.after = *last;
-            asking.unread += unread;
+            asking.unread += unread.len() as u64;
+            for (row, error) in unread {
+                let id = missing.iter().find(|(of, _)| *of == row);
+                let id = id.map_or("", |(_, id)| id.0.as_str());
+                tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
+                    "a record that a list of all did not show cannot be read; it is left as it is");
+            }
             let rows: Vec<i64> = missing.iter().map(|(row, _)| *row).collect();
             self.store.asked((side, kind), asking, &rows, &gone).await?;
             if until.is_some_and(|until| monotonic() >= until) {
@@ -127,19 +136,8 @@ impl Engine {
             .doubt_listing(side, kind, known, unseen, shrunk)
             .await?;
         if doubtful {
-            observation.troubles.push(Trouble {
-                side,
-                kind: Some(kind),
-                error: RemoteError {
-                    side,
-                    call: format!("list of all {kind} records"),
-                    kind: ErrorKind::Garbled,
-                    detail: format!(
-                        "shows none of {unseen} out of {known} records that were there before: not believed, nothing is concluded from it"
-                    ),
-                    request_id: None,
-                },
-            });
+            // It waits for a person, who may say that it is right: no system has failed.
+            observation.doubted.insert(kind);
         }
         Ok(doubtful)
     }
@@ -151,7 +149,7 @@ impl Engine {
         (side, kind): (Side, Kind),
         error: RemoteError,
         observation: &mut Observation,
-    ) -> Result<Option<bool>, CycleError> {
+    ) -> Result<Option<Worth>, CycleError> {
         let passes = error.kind.is_down() || matches!(error.kind, ErrorKind::Paused(_));
         observation.troubles.push(Trouble {
             side,
@@ -162,40 +160,59 @@ impl Engine {
             return Ok(None);
         }
         self.store.stop_asking(side, kind).await?;
-        Ok(Some(false))
+        Ok(Some(Worth::Doubted))
+    }
+
+    /// Reads these records singly and remembers what they are now. One that cannot be read is left as it
+    /// is and holds up no other; returns those, by their handles.
+    pub(in crate::sync) async fn confirm_most(
+        &mut self,
+        side: Side,
+        kind: Kind,
+        records: &[(i64, RecordId)],
+    ) -> Result<Result<Vec<(i64, RemoteError)>, RemoteError>, CycleError> {
+        let batch = self.connectors.of(side).caps().fetch_batch.max(1);
+        let mut unread = Vec::new();
+        for chunk in records.chunks(batch) {
+            let (lost, more) = match self.ask_most(side, kind, chunk).await? {
+                Ok(answer) => answer,
+                Err(error) => return Ok(Err(error)),
+            };
+            let lost: Vec<_> = lost.into_iter().map(|row| (row, None)).collect();
+            self.store.gone(&lost).await?;
+            unread.extend(more);
+        }
+        Ok(Ok(unread))
     }
 
     /// Asks for one batch of records. One that cannot be read is left as it is and holds up no other;
-    /// returns those who were not found, and how many could not be read.
+    /// returns those who were not found, and those who could not be read.
     async fn ask_most(
         &mut self,
         side: Side,
         kind: Kind,
-        missing: &[(i64, RecordId)],
-    ) -> Result<Result<(Vec<i64>, u64), RemoteError>, CycleError> {
-        match self.ask(side, kind, missing).await? {
-            Ok(lost) => return Ok(Ok((lost, 0))),
+        batch: &[(i64, RecordId)],
+    ) -> Result<Result<Asked, RemoteError>, CycleError> {
+        match self.ask(side, kind, batch).await? {
+            Ok(lost) => return Ok(Ok((lost, Vec::new()))),
             Err(error) if !error.kind.may_be_one_records() => return Ok(Err(error)),
             Err(_) => {}
         }
-        let (mut lost, mut unread, mut in_a_row) = (Vec::new(), 0, 0);
-        for one in missing {
-            let error = match self.ask(side, kind, std::slice::from_ref(one)).await? {
+        let (mut lost, mut unread, mut in_a_row) = (Vec::new(), Vec::new(), 0);
+        for one in batch {
+            match self.ask(side, kind, std::slice::from_ref(one)).await? {
                 Ok(more) => {
                     lost.extend(more);
                     in_a_row = 0;
-                    continue;
                 }
-                Err(error) => error,
-            };
-            in_a_row += 1;
-            if in_a_row > FEW || !error.kind.may_be_one_records() {
-                return Ok(Err(error));
+                Err(error) => {
+                    in_a_row += 1;
+                    if in_a_row > FEW || !error.kind.may_be_one_records() {
+                        return Ok(Err(error));
+                    }
+                    unread.push((one.0, error));
+                }
             }
-            let id = &one.1;
-            tracing::warn!(event = "record_unreadable", %side, %kind, %id, %error,
-                "a record that a list of all did not show cannot be read; it is left as it is");
-            unread += 1;
         }
         Ok(Ok((lost, unread)))
     }
@@ -203,19 +220,24 @@ impl Engine {
     /// Believes a listing that has shown all who are there. One that has passed over some of them may
     /// have passed over others whom nobody knows yet, and over their changes: these are read as if
     /// there had been no listing. Of those that could not be read nobody knows whether they are there:
-    /// they say nothing against it, but it is no proof of anything either. Returns whether it is one.
+    /// they say nothing against it, but it is no proof of anything either.
     async fn weigh_listing(
         &mut self,
         side: Side,
         kind: Kind,
         unread: u64,
         observation: &mut Observation,
-    ) -> Result<bool, CycleError> {
+    ) -> Result<Worth, CycleError> {
         let (_, unseen) = self.store.unseen_count(side, kind).await?;
         let passed_over = unseen.saturating_sub(unread);
         if passed_over == 0 {
             self.store.believe_listing(side, kind).await?;
-            return Ok(unread == 0);
+            let worth = if unread == 0 {
+                Worth::Proof
+            } else {
+                Worth::Unproven
+            };
+            return Ok(worth);
         }
         tracing::warn!(event = "listing_incomplete", %side, %kind, passed_over,
             "a list of all records did not show some that are there; what changed is read as well");
@@ -224,7 +246,7 @@ impl Engine {
         let caps = self.connectors.of(side).caps();
         let since = changes.mark.map(|mark| reach(mark, now, caps));
         self.reread(side, kind, since, observation).await?;
-        Ok(false)
+        Ok(Worth::Doubted)
     }
 
     /// Reads what has changed since a time by the server's clock, in milliseconds, beside what the cycle

@@ -1,7 +1,7 @@
 //! What of a run still stands in contacts and companies.
 
 use super::{FORGOTTEN, History, Selection, Target, Undoing};
-use crate::mapping::{Field, Mapping};
+use crate::mapping::{Field, Mapping, SupportSummary};
 use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side};
 use crate::plan::{Deed, FieldChange, PlannedWrite, Rule, Seen, Step, Subject, revert_fields};
 use crate::remote::Fetched;
@@ -22,8 +22,19 @@ struct Case<'a> {
     target: &'a Target,
     history: &'a History,
     pair: &'a PairRow,
+    /// What of it the support summary writes.
+    summary: Option<&'a SupportSummary>,
     /// What both records show now.
     now: Pair<&'a Observed>,
+}
+
+impl Case<'_> {
+    /// Whether it is a field of the CRM that shows what the customer's tickets come to.
+    fn is_summed(&self, field: &str) -> bool {
+        let (side, kind, _) = self.target;
+        let summary = self.summary.filter(|_| *side == Side::Crm);
+        summary.is_some_and(|it| it.writes(*kind, field))
+    }
 }
 
 impl Engine {
@@ -70,6 +81,7 @@ impl Engine {
             }
             return Ok(());
         };
+        let summary = self.summary.clone();
         let linked = self.still_linked(kind, chunk, out).await?;
         let links: Vec<LinkId> = linked.iter().map(|(.., link)| *link).collect();
         let pairs = self.store.pairs_of(kind, &links).await?;
@@ -97,6 +109,7 @@ impl Engine {
                 target,
                 history,
                 pair,
+                summary: summary.as_ref(),
                 now: Pair { crm, desk },
             };
             self.undo_one(&case, selection, last, out).await?;
@@ -250,21 +263,28 @@ fn fields(case: &Case<'_>, again: &BTreeMap<String, i64>, out: &mut Undoing) {
     let updates = case.history.rows.iter();
     let updates = updates.filter(|row| row.action == Deed::Update.word());
     let (mut steps, mut runs) = (Vec::new(), BTreeMap::new());
-    let mut forgotten = BTreeSet::new();
+    let (mut forgotten, mut facts) = (BTreeSet::new(), BTreeMap::new());
     for row in updates {
         for (change, stored) in &row.fields {
+            let is_summed = case.is_summed(&change.field);
+            let step = if is_summed {
+                facts.insert(change.field.clone(), change.freshdesk.clone());
+                Step::of_summary(change, stored)
+            } else {
+                Step::of(case.mapping, *side, change, stored)
+            };
             if is_forgotten(change) {
                 forgotten.insert(change.field.clone());
-            } else if let Some(step) = Step::of(case.mapping, *side, change, stored) {
+            } else if let Some(step) = step {
                 steps.push(step);
             } else {
+                let why = if is_summed {
+                    "what stood there before was not seen"
+                } else {
+                    "it is not mapped any more"
+                };
                 let field = Some(change.field.clone());
-                out.leave(
-                    case.target,
-                    case.history,
-                    field,
-                    "it is not mapped any more",
-                );
+                out.leave(case.target, case.history, field, why);
             }
             runs.insert(change.field.clone(), row.run);
         }
@@ -279,14 +299,26 @@ fn fields(case: &Case<'_>, again: &BTreeMap<String, i64>, out: &mut Undoing) {
     }
     let mut changes = Vec::new();
     for (name, set) in reverted.restore {
-        let Some(field) = case.mapping.fields.iter().find(|it| it.name == name) else {
-            continue;
-        };
         if let Some(run) = again.get(&name) {
             let why = format!("run {run} has written it again since: take that back first");
             out.leave(case.target, case.history, Some(name), &why);
             continue;
         }
+        let rule = Rule::Reverted(runs.get(&name).copied().unwrap_or(0));
+        if let Some(fact) = facts.remove(&name) {
+            changes.push(FieldChange {
+                base: Vec::new(),
+                crm: case.now.crm.image.get(&name).cloned().into_iter().collect(),
+                freshdesk: fact,
+                set,
+                rule,
+                field: name,
+            });
+            continue;
+        }
+        let Some(field) = case.mapping.fields.iter().find(|it| it.name == name) else {
+            continue;
+        };
         if moved(case, field) {
             // It is on its way here: what was written is not what would come back to stay.
             let why = format!("it was changed in {} since", side.other());
@@ -299,7 +331,7 @@ fn fields(case: &Case<'_>, again: &BTreeMap<String, i64>, out: &mut Undoing) {
             crm: read(Side::Crm, &case.now.crm.image),
             freshdesk: read(Side::Desk, &case.now.desk.image),
             set,
-            rule: Rule::Reverted(runs.get(&name).copied().unwrap_or(0)),
+            rule,
             field: name,
         });
     }

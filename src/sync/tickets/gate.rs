@@ -190,7 +190,9 @@ impl Engine {
     /// An answer about tickets is carried out: all that it was about was gone through.
     pub(super) async fn tickets_answered(&mut self, turn: &Turn) -> Result<(), CycleError> {
         if turn.is_approved() {
-            self.store.forget_sent_in_a_day(TICKET).await?;
+            self.store
+                .forget_sent_in_a_day(TICKET, Class::Ticket)
+                .await?;
         }
         if turn.answer.is_some() {
             self.store.drop_class_hold(TICKET, TICKET, None).await?;

@@ -1,8 +1,9 @@
 //! `deskbridge revert`: a person sees what goes back before it does, and how it ended.
 
 use crate::world::World;
-use crate::world::program::{code, output, parsed, said, write_config};
+use crate::world::program::{code, deskbridge, output, parsed, said, write_config};
 use serde_json::json;
+use std::process::Stdio;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_sees_what_goes_back_before_it_does_and_says_yes() {
@@ -115,4 +116,53 @@ impl Busy for World {
         lock.lock().unwrap();
         lock
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn taking_back_what_one_record_got_needs_no_memory_for_what_all_others_got() {
+    use std::io::{BufRead as _, Write as _};
+    let world = World::new().await;
+    write_config(&world);
+    let ada = world.crm_contact(&[
+        ("email", "ada@acme.test"),
+        ("firstname", "Ada"),
+        ("phone", "+1"),
+    ]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    world.crm_edit(ada, &[("phone", "+2")]);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    // As much as would take 300 MB if it were all read together.
+    world
+        .execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+             INSERT INTO journal (id, cycle, at, side, kind, action, crm_id, desk_id, fields, outcome)
+             SELECT j.id + i, j.cycle, j.at, j.side, j.kind, j.action, 'x' || i, 'x' || i,
+                    (SELECT fields FROM journal WHERE action = 'create'), j.outcome
+             FROM n, (SELECT * FROM journal ORDER BY id DESC LIMIT 1) AS j",
+        )
+        .await;
+    let record = format!("crm:{ada}");
+    let mut asked = deskbridge(
+        &world,
+        &["revert", "--since", "2000-01-01", "--record", &record],
+    );
+    let mut child = asked
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    tokio::task::block_in_place(|| shown.read_line(&mut line).unwrap());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
+    let peak = peak.unwrap().trim_end_matches("kB").trim();
+    let peak: u64 = peak.parse().unwrap();
+    child.stdin.take().unwrap().write_all(b"n\n").unwrap();
+    let told = tokio::task::block_in_place(|| child.wait_with_output().unwrap());
+    assert_eq!(code(&told), 0, "{line}{}", said(&told));
+    assert!(line.contains("contact"), "{line}");
+    assert!(peak < 120_000, "{peak} kB");
 }

@@ -87,3 +87,22 @@ async fn many_tickets_go_back_together_and_each_is_accounted_for() {
     }
     stage.rests().await;
 }
+
+#[tokio::test]
+async fn a_run_of_which_the_journal_lost_what_was_done_to_tickets_is_not_whole() {
+    let mut stage = Stage::new(VIP).await;
+    for _ in 0..3 {
+        stage.ticket(2, LOW);
+    }
+    stage.vip();
+    stage.clock.advance(TimeDelta::minutes(1));
+    let run = cycle(&mut stage.engine).await.id;
+    assert_eq!(stage.engine.store.journal_lacks(run).await.unwrap(), None);
+    let rows = "SELECT count(*) FROM journal WHERE cycle = (SELECT max(id) FROM cycle)";
+    let made = stage.world.count(rows).await;
+    let gone =
+        "DELETE FROM journal WHERE id IN (SELECT id FROM journal WHERE action = 'raise' LIMIT 2)";
+    stage.world.execute(gone).await;
+    let lacks = stage.engine.store.journal_lacks(run).await.unwrap();
+    assert_eq!(lacks, Some((made, made - 2)));
+}

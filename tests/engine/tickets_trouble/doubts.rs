@@ -136,6 +136,33 @@ async fn who_lowers_a_ticket_while_it_is_being_given_back_is_not_overruled_by_th
 }
 
 #[tokio::test]
+async fn what_an_agent_sets_after_a_ticket_was_seen_given_back_does_not_keep_it_from_the_next_standing()
+ {
+    let mut stage = Stage::new(PLAIN).await;
+    let bob = stage.person("bob", "standard");
+    stage.turn().await;
+    let ticket = stage.ticket(2, LOW);
+    stage.vip();
+    stage.turn().await;
+    stage.standard();
+    stage.die_at(TicketCall::Change, true).await;
+    // The ticket is looked at; then Bob's are to be listed.
+    stage.world.crm_edit(bob, &[("customer_tier", "vip")]);
+    stage.die_at_second_list().await;
+    assert_eq!(stage.priority(ticket), LOW);
+    stage.edit(ticket, &json!({"priority": MEDIUM}));
+    stage.turn().await;
+    assert_eq!(stage.priority(ticket), MEDIUM, "the standing is over");
+    stage.vip();
+    stage.turn().await;
+    assert_eq!(stage.priority(ticket), URGENT);
+    stage.rests().await;
+    stage.standard();
+    stage.turn().await;
+    assert_eq!(stage.priority(ticket), MEDIUM, "forgot what stood there");
+}
+
+#[tokio::test]
 async fn a_note_whose_answer_was_lost_stands_there_exactly_once() {
     let cases = [
         Fault::DropBefore,

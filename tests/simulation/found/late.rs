@@ -7,7 +7,7 @@ use crate::people::set;
 use crate::systems::State;
 use crate::systems::faults::{Failure, Faults};
 use crate::systems::run::cycle;
-use crate::systems::traits::Traits;
+use crate::systems::traits::{Rewrite, Traits};
 use deskbridge::model::{Kind, Priority, Side};
 use deskbridge::remote::ErrorKind;
 
@@ -98,6 +98,30 @@ fn two_people_without_a_key_who_look_alike_are_not_made_twice_each() {
         }
         assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (3, 3));
     });
+}
+
+#[test]
+fn a_person_without_a_key_of_whom_the_system_cuts_off_blanks_is_not_made_twice() {
+    for rewrite in [Rewrite::Trims, Rewrite::TrimsAndLowers] {
+        run(async {
+            let fill = |state: &mut State| {
+                pair(state);
+                state.accounts.desk.traits.rewrite = rewrite;
+            };
+            let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+            scene.after(600).await;
+            let bob = [("lastname", "Bob"), ("jobtitle", "Clerk ")];
+            let bob = contact(&mut scene.systems.state(), Side::Crm, &bob);
+            scene.systems.state().faults.once = Some(Failure::Done(ErrorKind::NoAnswer));
+            for _ in 0..8 {
+                scene.after(600).await;
+            }
+            assert_eq!((scene.count(Side::Crm), scene.count(Side::Desk)), (2, 2));
+            // Nobody has edited it.
+            let state = scene.systems.state();
+            assert_eq!(state.accounts.crm.contacts[&bob].text("jobtitle"), "Clerk ");
+        });
+    }
 }
 
 #[test]

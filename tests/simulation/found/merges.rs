@@ -60,3 +60,42 @@ fn whose_counterpart_is_deleted_before_a_merge_has_given_them_one_reference_may_
         });
     }
 }
+
+#[test]
+fn who_is_linked_to_somebody_that_the_crm_gives_no_other_reference_may_be_on_one_side_only() {
+    run(async {
+        let mut ada = 0;
+        let fill = |state: &mut State| {
+            let email = ("email", "ada@x.test");
+            contact(
+                state,
+                Side::Crm,
+                &[email, ("lastname", "King"), ("ref", "b1")],
+            );
+            ada = contact(state, Side::Desk, &[email, ("name", "King"), (REF, "b1")]);
+        };
+        let mut scene = Scene::new(Traits::searching(), "freshdesk", fill).await;
+        scene.turn(false).await;
+        let bob = {
+            // Somebody in the CRM's trash has Bob's address.
+            let state = &mut scene.systems.state();
+            let email = ("email", "bob@x.test");
+            let gone = contact(state, Side::Crm, &[email, ("lastname", "B"), ("ref", "x9")]);
+            let now = state.now;
+            state.accounts.crm.trash(Kind::Contact, gone, now);
+            contact(state, Side::Desk, &[email, ("name", "Bob"), (REF, "r2")])
+        };
+        scene.turn(false).await;
+        merge_into(
+            &mut scene.systems.state(),
+            Side::Desk,
+            Kind::Contact,
+            (ada, bob),
+        );
+        assert!(may_be_alone(&scene, bob).await, "he cannot be created");
+        scene.turn(true).await;
+        let ledger = Ledger::of(&scene.place, Vec::new()).await;
+        assert!(ledger.is_linked("contact", &bob.to_string()));
+        assert!(may_be_alone(&scene, bob).await);
+    });
+}

@@ -415,6 +415,46 @@ fn somebody_whom_both_sides_got_while_a_page_failed_is_not_made_twice() {
 }
 
 #[test]
+fn an_edit_that_a_look_for_who_has_an_address_already_has_shown_is_in_the_journal_when_it_is_overruled()
+ {
+    run(async {
+        let (mut crm, mut desk) = (0, 0);
+        let fill = |state: &mut State| {
+            (crm, desk) = pair(state);
+            state.accounts.desk.traits.names_holder = false;
+            let now = state.now;
+            let account = &mut state.accounts.desk;
+            account.change(Kind::Contact, desk, now, now, |record| {
+                let others = Value::list(vec!["bob@x.test".to_owned()]);
+                record.fields.insert(OTHERS.to_owned(), others);
+            });
+        };
+        let mut scene = Scene::new(Traits::own(), "crm", fill).await;
+        scene.turn(false).await;
+        let calls = {
+            let state = &mut scene.systems.state();
+            let bob = [("email", "bob@x.test"), ("lastname", "Bob")];
+            contact(state, Side::Crm, &bob);
+            let tier = "customer_tier";
+            set(state, Side::Crm, Kind::Contact, crm, tier, "vip".into());
+            state.calls
+        };
+        // Four lists, the create that is refused, and the look for who has his address.
+        let (faults, people) = at_call(calls + 6, move |state| {
+            let tier = "custom_fields.tier";
+            set(state, Side::Desk, Kind::Contact, desk, tier, "T1".into());
+        });
+        scene.systems.state().faults = faults;
+        scene.systems.state().people = Some(people);
+        scene.turn(false).await;
+        assert_eq!(scene.value(Side::Desk, "custom_fields.tier"), "VIP");
+        let journal = scene.place.journal().await;
+        let told = journal.iter().any(|row| row.fields.contains("\"T1\""));
+        assert!(told, "{journal:#?}");
+    });
+}
+
+#[test]
 fn a_contact_without_an_address_is_made_once_when_our_clock_is_behind_and_the_next_look_fails() {
     run(async {
         let fill = |state: &mut State| {

@@ -167,9 +167,13 @@ pub(crate) fn excused(
 ) -> bool {
     let name = alone.text(reference(side));
     let id = alone.id.to_string();
-    // It is not settled which of two references somebody has who was merged.
+    // It is not settled which of two references somebody has who was merged: a person has to say, or the
+    // counterpart's system refuses it.
     let two_names = || {
-        ledger.is_linked(kind.word(), &id) && ledger.waits("conflict", alone, reference(Side::Desk))
+        let refused = |half: u64| ledger.waits_of("refused", half, reference(Side::Desk));
+        ledger.is_linked(kind.word(), &id)
+            && (ledger.waits("conflict", alone, reference(Side::Desk))
+                || ledger.half(kind, side, alone).is_some_and(refused))
     };
     // A person has deleted, merged or converted the other one.
     let ended = has_ended(accounts.of(side.other()), kind, name)

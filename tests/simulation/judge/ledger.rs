@@ -132,7 +132,11 @@ impl Ledger {
 
     /// Whether something about a record, or a field of it, waits.
     pub(crate) fn waits(&self, class: &str, record: &Record, what: &str) -> bool {
-        let key = (class.to_owned(), record.id.to_string(), what.to_owned());
+        self.waits_of(class, record.id, what)
+    }
+
+    pub(crate) fn waits_of(&self, class: &str, id: u64, what: &str) -> bool {
+        let key = (class.to_owned(), id.to_string(), what.to_owned());
         self.holds.contains(&key)
     }
 
@@ -144,18 +148,14 @@ impl Ledger {
     /// Whom the state has as the counterpart of this record although a deletion has ended one of the two: it
     /// waits for a person, or has parted them.
     pub(crate) fn lost_half(&self, kind: Kind, side: Side, record: &Record) -> Option<u64> {
-        let id = record.id.to_string();
         let held = self.waits("delete", record, "");
-        let linked = self.links.iter().filter(|_| held);
-        let mut pairs = self.parted.iter().chain(linked);
-        let half = pairs.find_map(|(of, crm, desk)| {
-            let (mine, theirs) = match side {
-                Side::Crm => (crm, desk),
-                Side::Desk => (desk, crm),
-            };
-            (*of == kind.word() && *mine == id).then_some(theirs)
-        })?;
-        half.parse().ok()
+        let linked = || self.half(kind, side, record).filter(|_| held);
+        half(&self.parted, kind, side, record).or_else(linked)
+    }
+
+    /// Whom the state has as the counterpart of this record.
+    pub(crate) fn half(&self, kind: Kind, side: Side, record: &Record) -> Option<u64> {
+        half(&self.links, kind, side, record)
     }
 
     /// Whether it is listed that a record shares a key with others and is left alone.
@@ -179,4 +179,22 @@ impl Ledger {
         let link = links.find(|it| it.2 == contact)?;
         link.1.parse().ok()
     }
+}
+
+/// The other one of a pair.
+fn half(
+    pairs: &[(String, String, String)],
+    kind: Kind,
+    side: Side,
+    record: &Record,
+) -> Option<u64> {
+    let id = record.id.to_string();
+    let half = pairs.iter().find_map(|(of, crm, desk)| {
+        let (mine, theirs) = match side {
+            Side::Crm => (crm, desk),
+            Side::Desk => (desk, crm),
+        };
+        (*of == kind.word() && *mine == id).then_some(theirs)
+    })?;
+    half.parse().ok()
 }

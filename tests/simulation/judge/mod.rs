@@ -10,10 +10,12 @@ use crate::systems::place::Row;
 use crate::systems::witness::Write;
 use agree::agree;
 pub(crate) use agree::excused;
+use deskbridge::mapping::Mapping;
 use deskbridge::model::{Image, Kind, Side, Value};
 use deskbridge::plan::FieldChange;
 pub(crate) use ledger::Ledger;
 use std::collections::BTreeMap;
+pub(crate) use tickets::was_vip;
 
 pub(crate) async fn judge(life: &Life) {
     let ledger = Ledger::read(life).await;
@@ -116,36 +118,49 @@ fn line(side: &str, kind: &str, verb: &str, id: Option<&str>, set: &Image) -> St
     format!("{side} {kind} {verb} {id:?} {set}")
 }
 
-/// The last thing that people did to each field stands there, or the journal has it.
-fn edits(life: &Life, journal: &[Row], wrong: &mut Vec<String>) {
-    let mut said: BTreeMap<(&str, &str), String> = BTreeMap::new();
-    for row in journal {
+/// What the journal has of each record, by side and id.
+type Told<'a> = BTreeMap<(&'a str, &'a str), Vec<FieldChange>>;
+
+fn told(journal: &[Row]) -> Told<'_> {
+    let mut told = Told::new();
+    for row in journal.iter().filter(|row| row.kind != "ticket") {
+        let changes: Vec<FieldChange> = serde_json::from_str(&row.fields).unwrap();
         for (side, id) in [("crm", &row.crm_id), ("freshdesk", &row.desk_id)] {
             if let Some(id) = id {
-                said.entry((side, id)).or_default().push_str(&row.fields);
+                told.entry((side, id)).or_default().extend(changes.clone());
             }
         }
     }
+    told
+}
+
+/// Whether a change was made when this side showed this value under this name.
+fn shows(mapping: &Mapping, change: &FieldChange, side: Side, edited: (&str, &Value)) -> bool {
+    let field = mapping.fields.iter().find(|it| it.name == change.field);
+    let names = field.into_iter().flat_map(|it| it.names(side));
+    let shown = match side {
+        Side::Crm => &change.crm,
+        Side::Desk => &change.freshdesk,
+    };
+    names.zip(shown).any(|it| it == edited)
+}
+
+/// The last thing that people did to each field stands there, or the journal has it as what stood there.
+fn edits(life: &Life, journal: &[Row], wrong: &mut Vec<String>) {
+    let (told, config) = (told(journal), life.place.config());
     let state = life.systems.state();
     for side in Side::BOTH {
-        for kind in Kind::BOTH {
-            for record in state
-                .accounts
-                .of(side)
-                .of(kind)
-                .values()
-                .filter(|it| it.is_live())
-            {
+        for mapping in config.mappings() {
+            let kind = mapping.kind;
+            let records = state.accounts.of(side).of(kind).values();
+            for record in records.filter(|it| it.is_live()) {
+                let id = record.id.to_string();
+                let rows = told.get(&(side.word(), id.as_str()));
                 for (field, edit) in &record.edits {
                     let now = record.fields.get(field).cloned().unwrap_or_default();
-                    let id = record.id.to_string();
-                    let rows = said
-                        .get(&(side.word(), id.as_str()))
-                        .map_or("", String::as_str);
-                    let known = match &edit.value {
-                        Value::Text(text) => rows.contains(&format!("\"{text}\"")),
-                        _ => rows.contains(&format!("\"{field}\"")),
-                    };
+                    let mut rows = rows.into_iter().flatten();
+                    let edited = (field.as_str(), &edit.value);
+                    let known = rows.any(|change| shows(mapping, change, side, edited));
                     let what = format!("{side} {kind} {id} {field} {}", edit.value);
                     if now != edit.value && !known && !state.witness.raced.contains(&what) {
                         wrong.push(format!("lost: {what}; it is {now}"));

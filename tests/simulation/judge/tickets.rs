@@ -8,7 +8,7 @@ use crate::systems::State;
 use crate::systems::filed::Filed;
 use deskbridge::model::{Presence, Priority, RecordId, Side};
 use deskbridge::plan::FieldChange;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn judge(life: &Life, ledger: &Ledger, wrong: &mut Vec<String>) {
     let state = life.systems.state();
@@ -18,7 +18,7 @@ pub(super) fn judge(life: &Life, ledger: &Ledger, wrong: &mut Vec<String>) {
         // A ticket may change hands between our last look at it and the change.
         let mut whose = write.requester.iter().chain(&write.raised_for);
         if let (true, Some(requester)) = (raises, &write.requester)
-            && !whose.any(|it| was_vip(&state, ledger, &it.0))
+            && !whose.any(|it| was_vip(&state, ledger, &it.0, write.at))
         {
             wrong.push(format!(
                 "ticket {} of {requester}, no VIP, was raised",
@@ -92,16 +92,22 @@ fn is_vips(state: &State, ledger: &Ledger, requester: &RecordId) -> Option<bool>
     there.then(|| customer.text("customer_tier") == "vip")
 }
 
-/// Whether somebody was ever a VIP.
-fn was_vip(state: &State, ledger: &Ledger, contact: &str) -> bool {
+/// Whether somebody was a VIP at this time, or before. A merge may have given either of the two another reference
+/// since.
+pub(crate) fn was_vip(state: &State, ledger: &Ledger, contact: &str, at: i64) -> bool {
     let id: u64 = contact.parse().unwrap_or(0);
     let desk = state.accounts.desk.contacts.get(&id);
-    let name = desk.map_or("", |it| it.text(reference(Side::Desk)));
+    let names = desk.map(|it| it.ever(reference(Side::Desk)));
+    let names: BTreeSet<&str> = names.into_iter().flatten().collect();
     let linked = ledger.counterpart(contact);
     let records = &state.accounts.crm.contacts;
-    state.vips.iter().any(|vip| {
-        let same = records.get(vip).map(|it| it.text(reference(Side::Crm)));
-        Some(*vip) == linked || same == Some(name)
+    let mut vips = state.vips.iter().filter(|(_, since)| **since <= at);
+    vips.any(|(vip, _)| {
+        let known = records.get(vip);
+        let mut same = known
+            .into_iter()
+            .flat_map(|it| it.ever(reference(Side::Crm)));
+        Some(*vip) == linked || same.any(|it| names.contains(it))
     })
 }
 

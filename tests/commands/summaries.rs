@@ -1,0 +1,108 @@
+//! What a person is shown of support summaries before they are written, and how they answer.
+
+use crate::world::World;
+use crate::world::program::{code, output, parsed, said, write_config};
+use deskbridge::sandbox::freshdesk::TicketSeed;
+use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
+use std::process::Output;
+
+const SUMMARY: &str = r#"
+[guards]
+updates = { count = 5, percent = 20 }
+
+[support_summary]
+contact = { open_tickets = "open_tickets" }
+"#;
+
+/// Eight people who are known on both sides, each with a ticket; none of that was summed up yet.
+async fn office() -> (World, Vec<u64>) {
+    let mut world = World::new().await;
+    world.mapping.push_str(SUMMARY);
+    write_config(&world);
+    let number = Property::new("open_tickets", "Open tickets", ValueType::Number);
+    world.crm.portal().add_property(Kind::Contact, number);
+    let person = |number: u64| {
+        let email = format!("c{number}@acme.test");
+        world.crm_contact(&[("email", &email), ("firstname", "C")])
+    };
+    let people = (0..8).map(person).collect();
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let seeds = world.desk.contacts().into_iter().map(|it| TicketSeed {
+        requester_id: it.id,
+        ..TicketSeed::default()
+    });
+    world.desk.populate_tickets(seeds.collect::<Vec<_>>());
+    (world, people)
+}
+
+fn showing(world: &World, people: &[u64], figure: &str) -> usize {
+    let rows = people.iter().map(|id| world.crm_row(*id));
+    rows.filter(|row| row.properties.get("open_tickets").map(String::as_str) == Some(figure))
+        .count()
+}
+
+fn assert_says(output: &Output, parts: &[&str]) {
+    for part in parts {
+        assert!(said(output).contains(part), "no `{part}`: {}", said(output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn summaries_are_shown_held_approved_and_taken_back_like_anything_else() {
+    let (world, people) = office().await;
+    let plan = output(&world, &["plan"]);
+    assert_says(
+        &plan,
+        &[
+            "open_tickets: 1 (base -, crm -, freshdesk 1; support summary)",
+            "hold contact (crm -, freshdesk -): 8 support summaries of contacts",
+            "--approve-first",
+        ],
+    );
+    let synced = output(&world, &["sync"]);
+    assert_eq!(code(&synced), 79, "{}", said(&synced));
+    assert_eq!(showing(&world, &people, "1"), 0);
+    let holds = output(&world, &["holds"]);
+    assert_says(&holds, &["summary of contact, 8 of them"]);
+    let listed = parsed(&output(&world, &["holds", "--json"]));
+    let hold = &listed.as_array().unwrap()[0];
+    let id = hold["id"].to_string();
+    assert_eq!(hold["answer"], format!("deskbridge approve {id}"));
+    assert_says(
+        &output(&world, &["plan"]),
+        &["support summary", "hold contact"],
+    );
+    let approved = output(&world, &["approve", &id]);
+    assert_says(&approved, &["all of it is written, with the next cycle"]);
+    let report = output(&world, &["sync", "--json"]);
+    assert_eq!(code(&report), 0, "{}", said(&report));
+    assert_eq!(showing(&world, &people, "1"), 8);
+
+    let run = parsed(&report)["id"].to_string();
+    let email = "c3@acme.test";
+    let one = output(&world, &["revert", &run, "--record", email, "--yes"]);
+    assert_eq!(code(&one), 0, "{}", said(&one));
+    assert_eq!(showing(&world, &people, "1"), 7);
+    let rest = output(&world, &["revert", &run, "--yes"]);
+    assert_eq!(code(&rest), 0, "{}", said(&rest));
+    assert_eq!(showing(&world, &people, "1"), 0);
+    let again = output(&world, &["sync", "--reconcile"]);
+    assert_eq!(code(&again), 0, "{}", said(&again));
+    assert_eq!(showing(&world, &people, "1"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_discards_summaries_is_told_until_when_the_crm_keeps_what_it_shows() {
+    let (world, people) = office().await;
+    output(&world, &["sync"]);
+    let listed = parsed(&output(&world, &["holds", "--json"]));
+    let id = listed.as_array().unwrap()[0]["id"].to_string();
+    let discarded = output(&world, &["discard", &id]);
+    assert_says(
+        &discarded,
+        &["until a customer's tickets come to something else"],
+    );
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    assert_eq!(showing(&world, &people, "1"), 0);
+    assert_says(&output(&world, &["plan"]), &["nothing to write"]);
+}
