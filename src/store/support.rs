@@ -216,6 +216,7 @@ impl Store {
         }
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         close_journal(&mut tx, finished).await?;
+        close_interrupted(&mut tx, finished).await?;
         let written = show(&mut tx, finished).await?;
         if self.judged.contains(&kind) {
             super::standings::unjudge(&mut tx, &written).await?;
@@ -269,6 +270,33 @@ async fn close_journal(
          FROM json_each(?1) AS news WHERE journal.id = news.value ->> 0",
     )
     .bind(bulk(&journal)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// What was under way when a process died, where nothing is left to be sent: it was written if it stands there, and
+/// else nobody knows.
+async fn close_interrupted(
+    tx: &mut SqliteConnection,
+    finished: &[SupportFinish],
+) -> Result<(), StoreError> {
+    let settled = finished.iter().filter(|it| it.journal.is_none());
+    let rows: Vec<i64> = settled.map(|it| it.row).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE journal SET outcome = CASE WHEN EXISTS (
+             SELECT 1 FROM json_each(journal.fields) AS change, json_each(change.value, '$.set') AS sent
+             WHERE NOT EXISTS (SELECT 1 FROM json_each(r.image) AS shown
+               WHERE shown.key = sent.key AND shown.value IS sent.value))
+           THEN 'unknown' ELSE 'done' END
+         FROM json_each(?1) AS it CROSS JOIN record AS r ON r.id = it.value
+         WHERE journal.link = r.link AND journal.outcome IS NULL
+           AND journal.id NOT IN (SELECT journal FROM outbox)",
+    )
+    .bind(bulk(&rows)?)
     .execute(tx)
     .await?;
     Ok(())
