@@ -230,6 +230,7 @@ impl<'de> Deserialize<'de> for Member {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_kinds_of_nothing_are_one_so_that_null_and_blank_never_look_like_an_edit() {
@@ -247,5 +248,14 @@ mod tests {
         let id = "1879048192123456789";
         let value: Value = serde_json::from_str(id).unwrap();
         assert_eq!(serde_json::to_string(&value).unwrap(), id);
+    }
+
+    proptest! {
+        #[test]
+        fn a_decimal_that_was_written_down_is_no_other_one_when_it_is_read_again(number in any::<f64>()) {
+            let value = Value::decimal(number);
+            let text = serde_json::to_string(&value).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        }
     }
 }
