@@ -6,6 +6,7 @@
 mod create;
 mod delete;
 mod echo;
+mod flap;
 mod guard;
 mod identity;
 mod merge;
