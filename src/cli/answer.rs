@@ -9,6 +9,7 @@ use super::output::Output;
 use crate::model::Side;
 use crate::store::{Answer, Answers, HoldView, Report};
 use clap::ValueEnum;
+use serde::Serialize;
 use stands::{Prospect, Stuck, prospect};
 use std::fmt;
 use std::path::Path;
@@ -22,6 +23,9 @@ pub(super) struct Approval {
     /// Of a conflict: whose value stands [default: that of the record that was changed later]
     #[arg(long, value_name = "SIDE")]
     take: Option<Taken>,
+    /// Print what was answered as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// What `discard` is asked for.
@@ -30,6 +34,9 @@ pub(super) struct Dismissal {
     /// Numbers of holds, as `holds` shows them
     #[arg(required = true, value_name = "ID")]
     ids: Vec<i64>,
+    /// Print what was answered as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// A side on the command line.
@@ -66,14 +73,19 @@ pub(super) async fn approve(named: Option<&Path>, arguments: &Approval) -> Resul
         Some(Taken::Crm) => Answer::Take(Side::Crm),
         Some(Taken::Freshdesk) => Answer::Take(Side::Desk),
     };
-    give(named, &arguments.ids, answer).await
+    give(named, &arguments.ids, answer, arguments.json).await
 }
 
 pub(super) async fn discard(named: Option<&Path>, arguments: &Dismissal) -> Result<Exit, Failure> {
-    give(named, &arguments.ids, Answer::Discard).await
+    give(named, &arguments.ids, Answer::Discard, arguments.json).await
 }
 
-async fn give(named: Option<&Path>, ids: &[i64], answer: Answer) -> Result<Exit, Failure> {
+async fn give(
+    named: Option<&Path>,
+    ids: &[i64],
+    answer: Answer,
+    json: bool,
+) -> Result<Exit, Failure> {
     let config = Source::read(named)?.config_for_reading()?;
     let mut state = Answers::open(&config.state_path).await?;
     let mut known = Report::open(&config.state_path).await?;
@@ -94,14 +106,22 @@ async fn give(named: Option<&Path>, ids: &[i64], answer: Answer) -> Result<Exit,
     if let Err(gone) = state.give(&answers).await? {
         return Err(Unanswered::Gone(gone).into());
     }
-    let mut out = Output::new();
-    for hold in &holds {
-        let count = state.answered(hold.id);
-        out.line(Said {
+    let said: Vec<Said<'_>> = holds
+        .iter()
+        .map(|hold| Said {
             hold,
             answer,
-            count,
-        })?;
+            count: state.answered(hold.id),
+        })
+        .collect();
+    let mut out = Output::new();
+    if json {
+        let given: Vec<Given<'_>> = said.iter().map(Said::given).collect();
+        out.json(&given)?;
+    } else {
+        for it in &said {
+            out.line(it)?;
+        }
     }
     out.finish()?;
     Ok(Exit::Done)
@@ -164,6 +184,45 @@ struct Said<'a> {
     answer: Answer,
     /// Of a class of records' changes: how many are answered.
     count: u64,
+}
+
+/// An answer that was written down. Its fields are a contract.
+#[derive(Debug, Serialize)]
+struct Given<'a> {
+    id: i64,
+    kind: &'a str,
+    class: &'a str,
+    /// `approve` or `discard`.
+    answer: &'static str,
+    /// Of a conflict: whose value stands, where that was said.
+    take: Option<Side>,
+    /// How many changes it is about.
+    count: u64,
+    /// What comes of it.
+    text: String,
+}
+
+impl Said<'_> {
+    fn given(&self) -> Given<'_> {
+        let (answer, take) = match self.answer {
+            Answer::Approve => ("approve", None),
+            Answer::Take(side) => ("approve", Some(side)),
+            Answer::Discard => ("discard", None),
+        };
+        Given {
+            id: self.hold.id,
+            kind: &self.hold.kind,
+            class: &self.hold.class,
+            answer,
+            take,
+            count: if self.count > 0 {
+                self.count
+            } else {
+                self.hold.count
+            },
+            text: self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Said<'_> {

@@ -5,24 +5,27 @@ mod barred;
 mod field;
 mod past;
 mod show;
+mod summary;
 mod verdict;
 
 use super::exit::{Exit, Failure};
 use super::open::Source;
 use super::output::Output;
 use super::record::{self, Named};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, SupportFact};
 use crate::model::{Kind, Pair, Side};
 use crate::store::{
     HoldView, LinkOrigin, Parked, Report, StandingView, Story, TicketView, TicketsWanted,
     UnreadView, Wanted,
 };
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use field::{FieldAbout, Write};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use summary::SummaryAbout;
 use verdict::{Next, Outlook, Why};
 
 /// How many of a record's writes are looked at.
@@ -40,6 +43,25 @@ pub(super) struct Arguments {
     /// Print it as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What is asked about each record.
+struct Question<'a> {
+    config: &'a Config,
+    /// The one field that is meant, as the admin calls it.
+    field: Option<&'a str>,
+    /// Whether the state may be an older copy of itself.
+    doubted: bool,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Question<'a> {
+    /// The CRM's fields that support summaries of `kind` are written into.
+    fn summed(&self, kind: Kind) -> &'a BTreeMap<SupportFact, String> {
+        static NONE: BTreeMap<SupportFact, String> = BTreeMap::new();
+        let summary = self.config.support_summary.as_ref();
+        summary.map_or(&NONE, |summary| summary.of(kind))
+    }
 }
 
 /// Its fields are a contract.
@@ -63,6 +85,7 @@ struct About {
     /// Why something of it does not cross over.
     why: Vec<Why>,
     fields: Vec<FieldAbout>,
+    summary: Vec<SummaryAbout>,
     parked: Vec<Parked>,
     holds: Vec<HoldView>,
     standings: Vec<StandingView>,
@@ -104,9 +127,13 @@ pub(super) async fn explain(named: Option<&Path>, arguments: &Arguments) -> Resu
             explained.tickets = tickets(&mut state, id, field).await?;
         }
         Named::Record(wanted) => {
-            let wish = arguments.field.as_deref();
-            let doubted = explained.doubt.is_some();
-            explained.records = records(&mut state, &config, wanted, wish, doubted).await?;
+            let question = Question {
+                config: &config,
+                field: arguments.field.as_deref(),
+                doubted: explained.doubt.is_some(),
+                now: SystemClock.now(),
+            };
+            explained.records = records(&mut state, &question, wanted).await?;
         }
     }
     if explained.records.is_empty() && explained.tickets.is_empty() {
@@ -137,10 +164,8 @@ fn unknown(record: &Named, arguments: &Arguments, config: &Config) -> Failure {
 
 async fn records(
     state: &mut Report,
-    config: &Config,
+    question: &Question<'_>,
     wanted: &Wanted,
-    field: Option<&str>,
-    doubted: bool,
 ) -> Result<Vec<About>, Failure> {
     let (mut about, mut met) = (Vec::new(), BTreeSet::new());
     for row in state.find(wanted).await? {
@@ -151,12 +176,7 @@ async fn records(
             continue;
         };
         met.extend(story.rows());
-        let mapping = config.mapping(story.kind);
-        let wish = match (field, mapping) {
-            (Some(name), Some(mapping)) => Some(field::named(mapping, name)?),
-            _ => None,
-        };
-        about.push(one(state, &story, mapping, wish, doubted).await?);
+        about.push(one(state, &story, question).await?);
     }
     if about.is_empty() {
         // One that could never be read is known by its id alone.
@@ -192,6 +212,7 @@ fn never_read(it: &UnreadView) -> About {
         next: Vec::new(),
         why: vec![verdict::unread(it)],
         fields: Vec::new(),
+        summary: Vec::new(),
         parked: Vec::new(),
         holds: Vec::new(),
         standings: Vec::new(),
@@ -199,16 +220,18 @@ fn never_read(it: &UnreadView) -> About {
     }
 }
 
-async fn one(
-    state: &mut Report,
-    story: &Story,
-    mapping: Option<&Mapping>,
-    field: Option<&str>,
-    doubted: bool,
-) -> Result<About, Failure> {
+async fn one(state: &mut Report, story: &Story, question: &Question<'_>) -> Result<About, Failure> {
+    let (mapping, summed) = (
+        question.config.mapping(story.kind),
+        question.summed(story.kind),
+    );
+    let meant = match (question.field, mapping) {
+        (Some(name), Some(mapping)) => Some(field::named(mapping, summed, name)?),
+        _ => None,
+    };
     let rows = story.rows();
     let holds = state.holds_of(&rows).await?;
-    let mut outlook = verdict::outlook(state, story, mapping, doubted).await?;
+    let mut outlook = verdict::outlook(state, story, mapping, question.doubted).await?;
     barred::hold_up(state, story, &holds, &mut outlook).await?;
     let past = state.past(story, WRITES).await?;
     past::apart(&past, &mut outlook);
@@ -231,8 +254,11 @@ async fn one(
             it.why = Some(why.clone());
         }
     }
-    if let Some(name) = field {
-        fields.retain(|it| it.field == name);
+    let (mut summary, held) = summary::summaries(state, story, summed, &past, question.now).await?;
+    why.extend(held);
+    if let (Some(name), Some(meant)) = (question.field, meant) {
+        fields.retain(|it| it.field == meant);
+        summary.retain(|it| it.field == name);
     }
     let tickets = match story.records.desk.as_ref() {
         Some(desk) => {
@@ -250,6 +276,7 @@ async fn one(
         next,
         why,
         fields,
+        summary,
         parked,
         holds,
         standings: state.standings_of(&rows).await?,

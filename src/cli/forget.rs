@@ -4,8 +4,10 @@ use super::exit::{Exit, Failure};
 use super::open::Source;
 use super::output::{Output, counted, harmless};
 use super::record::{self, Named};
+use super::watch::say;
 use crate::model::Side;
-use crate::store::{Remembered, Report, Store};
+use crate::store::{Forgotten, Remembered, Report, Store};
+use serde::Serialize;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -18,6 +20,23 @@ pub(super) struct Arguments {
     /// Do not ask, not even where the record still exists and will be read again
     #[arg(long)]
     yes: bool,
+    /// Print what was forgotten as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is forgotten of one record and its counterpart. Its fields are a contract.
+#[derive(Debug, Serialize)]
+struct Gone<'a> {
+    record: &'static str,
+    crm_id: Option<&'a str>,
+    freshdesk_id: Option<&'a str>,
+    /// How many records of the state.
+    records: u64,
+    /// How many rows of the journal.
+    journal: u64,
+    /// Whether no old byte is left in the state's files.
+    cleaned: bool,
 }
 
 pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -40,7 +59,11 @@ pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Resul
     let all = meant(&mut store, rows).await?;
     let mut out = Output::new();
     for who in &all {
-        out.line(described(who))?;
+        if arguments.json {
+            say(&described(who));
+        } else {
+            out.line(described(who))?;
+        }
     }
     if let Some(refusal) = refusal(&all, arguments.yes) {
         out.finish()?;
@@ -53,9 +76,23 @@ pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Resul
     if !arguments.yes && !confirmed()? {
         return Err(Failure::Usage("nothing was forgotten".to_owned()));
     }
-    let mut out = Output::new();
+    let mut done = Vec::with_capacity(all.len());
     for who in &all {
-        let forgotten = store.forget(who).await?;
+        done.push((who, store.forget(who).await?));
+    }
+    store.close().await?;
+    let mut out = Output::new();
+    tell(&done, arguments.json, &mut out)?;
+    out.finish()?;
+    Ok(Exit::Done)
+}
+
+fn tell(done: &[(&Remembered, Forgotten)], json: bool, out: &mut Output) -> Result<(), Failure> {
+    if json {
+        let gone: Vec<Gone<'_>> = done.iter().map(|(who, it)| gone(who, it)).collect();
+        return out.json(&gone);
+    }
+    for (_, forgotten) in done {
         out.line(format_args!(
             "forgotten: {}, and the values in {} of the journal",
             counted(forgotten.records, "record"),
@@ -65,10 +102,19 @@ pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Resul
             out.line("somebody else reads the state: its write-ahead log keeps the old bytes until they end and `forget`, `sync` or `run` is started again")?;
         }
     }
-    store.close().await?;
-    out.line("Backups of the state still have it, and so have logs at the level debug, if there were any.")?;
-    out.finish()?;
-    Ok(Exit::Done)
+    out.line("Backups of the state still have it, and so have logs at the level debug, if there were any.")
+}
+
+fn gone<'a>(who: &'a Remembered, forgotten: &Forgotten) -> Gone<'a> {
+    let id = |side: Side| who.ids.of(side).as_ref().map(|id| id.0.as_str());
+    Gone {
+        record: who.kind.word(),
+        crm_id: id(Side::Crm),
+        freshdesk_id: id(Side::Desk),
+        records: forgotten.records,
+        journal: forgotten.journal,
+        cleaned: forgotten.cleaned,
+    }
 }
 
 /// Everybody who is meant: the records, their counterparts, and those that were.

@@ -4,6 +4,7 @@ use super::exit::{Exit, Failure};
 use super::open::Source;
 use super::output::Output;
 use crate::store::{BackupError, back_up};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// What `state` is asked for.
@@ -19,15 +20,33 @@ enum Command {
     Backup {
         /// The file to make; one that exists is not overwritten
         file: PathBuf,
+        /// Print what was made as JSON
+        #[arg(long)]
+        json: bool,
     },
+}
+
+/// A backup. Its fields are a contract.
+#[derive(Debug, Serialize)]
+struct Made {
+    file: String,
+    bytes: u64,
 }
 
 pub(super) async fn state(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
     let config = Source::read(named)?.config_for_reading()?;
-    let Command::Backup { file } = &arguments.command;
+    let Command::Backup { file, json } = &arguments.command;
     let backup = back_up(&config.state_path, file).await?;
     let (file, state) = (file.display(), config.state_path.display());
     let mut out = Output::new();
+    if *json {
+        out.json(&Made {
+            file: file.to_string(),
+            bytes: backup.bytes,
+        })?;
+        out.finish()?;
+        return Ok(Exit::Done);
+    }
     out.line(format_args!(
         "{file}: {} bytes, checked and whole. It holds customers' data: keep it as safe as the state.",
         backup.bytes

@@ -62,8 +62,8 @@ pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
 pub use relink::Relinked;
 pub use report::{
     ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,
-    RecordView, Report, StandingView, Story, TicketCounts, TicketView, TicketsWanted, UnreadView,
-    WaitingTicket, Wanted,
+    RecordView, Report, StandingView, Story, SummaryView, TicketCounts, TicketView, TicketsWanted,
+    UnreadView, WaitingTicket, Wanted,
 };
 pub use revert::{About, Became, JournalRow, Which};
 pub use spent::Calls;

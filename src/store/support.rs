@@ -3,6 +3,7 @@
 mod due;
 
 pub use due::{SupportRow, Waiting, Weighed};
+pub(in crate::store) use due::{of_late, tickets_of};
 
 use super::rows::{bulk, image_text, stamp};
 use super::{Store, StoreError, generation, guard};

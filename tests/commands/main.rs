@@ -9,6 +9,7 @@ mod conflicts;
 mod daemon;
 mod demo;
 mod holds;
+mod json;
 mod line;
 mod loss;
 mod state;

@@ -4,6 +4,7 @@ use crate::world::World;
 use crate::world::program::{code, output, parsed, said, write_config};
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
+use serde_json::{Value as Json, json};
 use std::process::Output;
 
 const SUMMARY: &str = r#"
@@ -105,4 +106,74 @@ async fn who_discards_summaries_is_told_until_when_the_crm_keeps_what_it_shows()
     assert_eq!(code(&output(&world, &["sync"])), 0);
     assert_eq!(showing(&world, &people, "1"), 0);
     assert_says(&output(&world, &["plan"]), &["nothing to write"]);
+}
+
+/// What `explain` says of one customer's field.
+fn explained(world: &World, field: &str) -> Json {
+    let told = parsed(&output(
+        world,
+        &["explain", "c3@acme.test", field, "--json"],
+    ));
+    told.pointer("/records/0").unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_says_what_a_summary_comes_to_and_why_the_crm_shows_something_else() {
+    let (world, people) = office().await;
+    output(&world, &["sync"]);
+    let held = explained(&world, "open_tickets");
+    let summary = &held["summary"][0];
+    assert_eq!(summary["field"], "open_tickets");
+    assert_eq!(
+        (&summary["shows"], &summary["comes_to"]),
+        (&Json::Null, &json!(1)),
+        "{held:#}"
+    );
+    assert_eq!(summary["next"], Json::Null);
+    assert_eq!(held["why"][0]["code"], "held", "{held:#}");
+    let id = parsed(&output(&world, &["holds", "--json"]))[0]["id"].to_string();
+    let answer = format!("deskbridge approve {id}");
+    assert!(
+        summary["why"].as_str().unwrap().contains(&answer),
+        "{held:#}"
+    );
+    assert_says(
+        &output(&world, &["explain", "c3@acme.test"]),
+        &["open_tickets (support summary", "tickets    1", &answer],
+    );
+
+    output(&world, &["approve", &id]);
+    let approved = explained(&world, "open_tickets");
+    assert_eq!(approved["summary"][0]["next"], json!(1), "{approved:#}");
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let written = explained(&world, "open_tickets");
+    let summary = &written["summary"][0];
+    assert_eq!(
+        (&summary["shows"], &summary["next"]),
+        (&json!("1"), &Json::Null),
+        "{written:#}"
+    );
+    assert_eq!(summary["writes"][0]["outcome"], "done", "{written:#}");
+    assert_eq!(summary["why"], Json::Null, "{written:#}");
+
+    // Somebody makes something else of it.
+    world.crm_edit(people[3], &[("open_tickets", "7")]);
+    assert_eq!(code(&output(&world, &["sync", "--reconcile"])), 0);
+    let edited = explained(&world, "open_tickets");
+    let summary = &edited["summary"][0];
+    assert_eq!(
+        (&summary["shows"], &summary["comes_to"]),
+        (&json!("7"), &json!(1)),
+        "{edited:#}"
+    );
+    let stays = "until their tickets come to something else";
+    assert!(
+        summary["why"].as_str().unwrap().contains(stays),
+        "{edited:#}"
+    );
+    // A field that is no summary either is still refused.
+    assert_eq!(
+        code(&output(&world, &["explain", "c3@acme.test", "shoe_size"])),
+        64
+    );
 }

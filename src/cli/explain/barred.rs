@@ -101,7 +101,8 @@ async fn bars(state: &mut Report, story: &Story) -> Result<Vec<Bar>, Failure> {
     Ok(bars)
 }
 
-fn waiting(class: Class, hold: &HoldView) -> String {
+/// What people are told of a change that waits behind the hold over its class.
+pub(super) fn waiting(class: Class, hold: &HoldView) -> String {
     let (id, word) = (hold.id, class.word());
     let text = format!(
         "held for a person since {}, together with every other {word} of its kind (number {id}): {}; `deskbridge approve {id}` lets them through, `deskbridge discard {id}` leaves them",

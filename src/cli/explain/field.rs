@@ -2,11 +2,12 @@
 
 use super::Sides;
 use crate::cli::exit::Failure;
-use crate::mapping::{ConflictPolicy, Direction, Field, Mapping};
+use crate::mapping::{ConflictPolicy, Direction, Field, Mapping, SupportFact};
 use crate::model::{Image, Side};
 use crate::plan::{FieldChange, Merged, Notice, NoticeKind};
 use crate::store::{Past, Story};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// How many writes of a field are shown.
 const SHOWN: usize = 20;
@@ -60,8 +61,13 @@ pub(super) struct Write {
     pub(super) message: Option<String>,
 }
 
-/// The field that an admin calls `name`, by the name that plans call it.
-pub(super) fn named<'a>(mapping: &'a Mapping, name: &str) -> Result<&'a str, Failure> {
+/// The field that an admin calls `name`, by the name that plans call it; `summed` are the CRM's fields that
+/// support summaries are written into.
+pub(super) fn named<'a>(
+    mapping: &'a Mapping,
+    summed: &'a BTreeMap<SupportFact, String>,
+    name: &str,
+) -> Result<&'a str, Failure> {
     let is = |field: &Field| {
         let mut names = Side::BOTH.into_iter().flat_map(|side| field.names(side));
         field.name == name || names.any(|it| it == name)
@@ -69,7 +75,11 @@ pub(super) fn named<'a>(mapping: &'a Mapping, name: &str) -> Result<&'a str, Fai
     if let Some(field) = mapping.fields.iter().find(|field| is(field)) {
         return Ok(&field.name);
     }
-    let all: Vec<&str> = mapping.fields.iter().map(|it| it.name.as_str()).collect();
+    if let Some(field) = summed.values().find(|it| *it == name) {
+        return Ok(field);
+    }
+    let mapped = mapping.fields.iter().map(|it| &it.name);
+    let all: Vec<&str> = mapped.chain(summed.values()).map(String::as_str).collect();
     Err(Failure::Usage(format!(
         "no field `{name}` of a {} is mapped; these are: {}",
         mapping.kind,
@@ -113,7 +123,6 @@ pub(super) fn fields<'a>(
             crm: of(Side::Crm, base),
             freshdesk: of(Side::Desk, base),
         };
-        let mine = writes.iter().filter(|it| it.field == field.name);
         FieldAbout {
             field: field.name.clone(),
             direction: direction(field.direction),
@@ -126,7 +135,7 @@ pub(super) fn fields<'a>(
             base: sides(true),
             next: next(field, merged),
             why: why(field, story, merged),
-            writes: mine.take(SHOWN).cloned().collect(),
+            writes: latest(&writes, &field.name),
         }
     };
     mapping.fields.iter().map(about).collect()
@@ -178,6 +187,12 @@ fn why(field: &Field, story: &Story, merged: &Merged) -> Option<String> {
         }
     }
     None
+}
+
+/// The latest writes of the field of this name.
+pub(super) fn latest(writes: &[Write], name: &str) -> Vec<Write> {
+    let mine = writes.iter().filter(|it| it.field == name);
+    mine.take(SHOWN).cloned().collect()
 }
 
 /// What a row of the journal says of each of its fields.

@@ -1,6 +1,7 @@
 //! An explanation for people. It shows values: whoever runs it may read the state.
 
 use super::field::{FieldAbout, Write};
+use super::summary::SummaryAbout;
 use super::{About, Explained, SideAbout, TicketAbout};
 use crate::cli::exit::Failure;
 use crate::cli::output::{Output, harmless, quoted};
@@ -50,6 +51,9 @@ fn record(about: &About, whole: bool, out: &mut Output) -> Result<(), Failure> {
     }
     for field in &about.fields {
         one(field, whole, out)?;
+    }
+    for field in &about.summary {
+        summed(field, whole, out)?;
     }
     standings(&about.standings, out)?;
     for it in &about.tickets {
@@ -114,8 +118,31 @@ fn one(field: &FieldAbout, whole: bool, out: &mut Output) -> Result<(), Failure>
     if let Some(why) = &field.why {
         out.line(format_args!("    waits      {}", harmless(why)))?;
     }
-    let shown = if whole { field.writes.len() } else { 1 };
-    for it in field.writes.iter().take(shown) {
+    writes(&field.writes, whole, out)
+}
+
+fn summed(field: &SummaryAbout, whole: bool, out: &mut Output) -> Result<(), Failure> {
+    out.line(format_args!(
+        "\n  {} (support summary: {})",
+        harmless(&field.field),
+        field.fact
+    ))?;
+    let shows = field.shows.as_ref();
+    let shows = shows.map_or_else(|| "not known".to_owned(), quoted);
+    out.line(format_args!("    crm        {shows}"))?;
+    out.line(format_args!("    tickets    {}", quoted(&field.comes_to)))?;
+    if let Some(next) = &field.next {
+        out.line(format_args!("    next       crm gets {}", quoted(next)))?;
+    }
+    if let Some(why) = &field.why {
+        out.line(format_args!("    waits      {}", harmless(why)))?;
+    }
+    writes(&field.writes, whole, out)
+}
+
+fn writes(writes: &[Write], whole: bool, out: &mut Output) -> Result<(), Failure> {
+    let shown = if whole { writes.len() } else { 1 };
+    for it in writes.iter().take(shown) {
         out.line(format_args!("    written    {}", written(it)))?;
     }
     Ok(())

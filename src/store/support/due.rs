@@ -76,16 +76,9 @@ impl Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<SupportRow>, StoreError> {
-        let theirs = match kind {
-            Kind::Contact => "requester",
-            Kind::Company => "company",
-        };
+        let tickets = tickets_of(kind, "due.desk");
         let sql = format!(
-            "SELECT c.id, l.id, c.remote_id, d.remote_id,
-               (SELECT json_object('open', coalesce(sum(open), 0), 'last', max(created_at),
-                  'answers', json_group_array(answered_after) FILTER (WHERE answered_after >= 0 AND created_at >= ?2),
-                  'ratings', json_group_array(rating) FILTER (WHERE rating IS NOT NULL AND created_at >= ?2))
-                FROM support WHERE {theirs} = due.desk), w.facts, c.image
+            "SELECT c.id, l.id, c.remote_id, d.remote_id, ({tickets}), w.facts, c.image
              {JOINED} LEFT JOIN support_written AS w ON w.record = c.id
              WHERE due.kind = ?1 AND due.desk > ?3
                AND (due.changes IS NULL OR (?5 AND due.changes > 0) OR (?6 AND due.empties > 0))
@@ -98,7 +91,7 @@ impl Store {
         // Nothing but one of two names of columns and words of ours is put into the statement's text.
         let rows: Vec<DueRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(kind.word())
-            .bind((now - OF_LATE).timestamp_millis())
+            .bind(of_late(now))
             .bind(after)
             .bind(limit)
             .bind(changes)
@@ -228,6 +221,26 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// A query for the [`TicketsOf`] of the customer of `kind` whose id in Freshdesk is `whose`, an expression; what
+/// counts of late begins at `?2`.
+pub(in crate::store) fn tickets_of(kind: Kind, whose: &'static str) -> String {
+    let theirs = match kind {
+        Kind::Contact => "requester",
+        Kind::Company => "company",
+    };
+    format!(
+        "SELECT json_object('open', coalesce(sum(open), 0), 'last', max(created_at),
+           'answers', json_group_array(answered_after) FILTER (WHERE answered_after >= 0 AND created_at >= ?2),
+           'ratings', json_group_array(rating) FILTER (WHERE rating IS NOT NULL AND created_at >= ?2))
+         FROM support WHERE {theirs} = {whose}"
+    )
+}
+
+/// Since when first answers and ratings count, in milliseconds since 1970.
+pub(in crate::store) fn of_late(now: DateTime<Utc>) -> i64 {
+    (now - OF_LATE).timestamp_millis()
 }
 
 fn filled(kind: Kind) -> String {
