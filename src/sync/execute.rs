@@ -6,7 +6,7 @@ mod halted;
 use super::decide::{Job, version_or};
 use super::{CycleError, Engine, Tally, Trouble};
 use crate::mapping::Mapping;
-use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, Side};
+use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side};
 use crate::plan::{FieldChange, PairState, created, merge, settle};
 use crate::remote::{Applied, Connector, ErrorKind, Op, Outcome, RemoteError};
 use crate::store::{Finish, Sighting, Stored, Verb};
@@ -171,7 +171,7 @@ impl Engine {
                         .await?;
                 }
                 Outcome::Missing | Outcome::Trashed => {
-                    // Its own answer says what it is now; until that is known the write is wanted.
+                    // Until it is known what it is now the write is wanted.
                     finish.outcome = "not_there";
                     finish.again = Some(("failed", now + pause(&self.failures, job.attempts)));
                     let id = job.pair.state.ids.of(job.side).clone();
@@ -184,6 +184,15 @@ impl Engine {
         let finished = self.snapshots(finished, &states);
         self.store.finish(tally.cycle, now, &finished).await?;
         self.hold_duplicates(held, now, tally).await?;
+        self.look_at_missing(look, tally).await
+    }
+
+    /// Reads records that a write did not find: their own answer says what they are now.
+    async fn look_at_missing(
+        &mut self,
+        look: Vec<(Side, Kind, i64, RecordId)>,
+        tally: &mut Tally,
+    ) -> Result<(), CycleError> {
         for (side, kind, row, id) in look {
             if let Err(error) = self.confirm(side, kind, &[(row, id)]).await? {
                 tally.trouble(Trouble {

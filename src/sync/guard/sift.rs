@@ -1,7 +1,7 @@
 //! What may pass of one chunk of writes, and what waits.
 
 use super::Gate;
-use crate::plan::{Class, Counts, clears};
+use crate::plan::{Class, Counts, FieldChange, clears};
 use crate::store::{GuardedRow, Said, Verb};
 use crate::sync::decide::{Decided, Job, try_now};
 use crate::sync::{CycleError, Engine};
@@ -101,6 +101,22 @@ impl Engine {
     }
 }
 
+/// The changes of a job whose classes are not barred. A create or a delete goes whole or not at all.
+fn free(job: &Job, barred: impl Fn(Class) -> bool) -> Vec<FieldChange> {
+    let class = |change: &_| {
+        if clears(change, job.side) {
+            Class::Clear
+        } else {
+            Class::Update
+        }
+    };
+    let free = job.changes.iter().filter(|it| !barred(class(it)));
+    match job.verb {
+        Verb::Update => free.cloned().collect(),
+        Verb::Create | Verb::Delete => Vec::new(),
+    }
+}
+
 /// Takes the barred classes out, and writes down what waits and what is approved.
 fn hold_back(gate: &Gate, said: &Said, decided: Decided) -> Decided {
     let Decided {
@@ -130,19 +146,8 @@ fn hold_back(gate: &Gate, said: &Said, decided: Decided) -> Decided {
             passing.push(job);
             continue;
         }
-        let (side, key) = (job.side, (job.row, job.verb.word()));
-        let class = |change: &_| {
-            if clears(change, side) {
-                Class::Clear
-            } else {
-                Class::Update
-            }
-        };
-        let free = job.changes.iter().filter(|it| !barred(class(it)));
-        let free = match job.verb {
-            Verb::Update => free.cloned().collect(),
-            Verb::Create | Verb::Delete => Vec::new(),
-        };
+        let key = (job.row, job.verb.word());
+        let free = free(&job, barred);
         match job.only(free) {
             // What is left may be what failed before, and its pause may go on.
             Some(mut job) => {

@@ -2,7 +2,7 @@
 
 use super::{FORGOTTEN, History, Selection, Target, Undoing};
 use crate::mapping::{Field, Mapping, SupportSummary};
-use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side};
+use crate::model::{Image, Kind, LinkId, Observed, Pair, Presence, RecordId, Side, Value};
 use crate::plan::{Deed, FieldChange, PlannedWrite, Rule, Seen, Step, Subject, revert_fields};
 use crate::remote::Fetched;
 use crate::store::{PairRow, is_forgotten};
@@ -257,42 +257,22 @@ fn why_it_stays(case: &Case<'_>, undoable: bool, written_again: bool) -> Option<
     }
 }
 
+/// What a record's history says of its fields.
+#[derive(Default)]
+struct Steps {
+    /// What was done to them, the oldest first.
+    done: Vec<Step>,
+    /// The run that wrote each last.
+    runs: BTreeMap<String, i64>,
+    /// Of fields of support summaries: what the tickets came to when each was written last.
+    facts: BTreeMap<String, Vec<Value>>,
+}
+
 /// The fields of a record that go back to what they were.
 fn fields(case: &Case<'_>, again: &BTreeMap<String, i64>, out: &mut Undoing) {
     let (side, ..) = case.target;
-    let updates = case.history.rows.iter();
-    let updates = updates.filter(|row| row.action == Deed::Update.word());
-    let (mut steps, mut runs) = (Vec::new(), BTreeMap::new());
-    let (mut forgotten, mut facts) = (BTreeSet::new(), BTreeMap::new());
-    for row in updates {
-        for (change, stored) in &row.fields {
-            let is_summed = case.is_summed(&change.field);
-            let step = if is_summed {
-                facts.insert(change.field.clone(), change.freshdesk.clone());
-                Step::of_summary(change, stored)
-            } else {
-                Step::of(case.mapping, *side, change, stored)
-            };
-            if is_forgotten(change) {
-                forgotten.insert(change.field.clone());
-            } else if let Some(step) = step {
-                steps.push(step);
-            } else {
-                let why = if is_summed {
-                    "what stood there before was not seen"
-                } else {
-                    "it is not mapped any more"
-                };
-                let field = Some(change.field.clone());
-                out.leave(case.target, case.history, field, why);
-            }
-            runs.insert(change.field.clone(), row.run);
-        }
-    }
-    for field in forgotten {
-        out.leave(case.target, case.history, Some(field), FORGOTTEN);
-    }
-    let reverted = revert_fields(&steps, &case.now.of(*side).image);
+    let mut history = steps(case, out);
+    let reverted = revert_fields(&history.done, &case.now.of(*side).image);
     for left in reverted.left {
         let why = format!("it was changed in {side} since");
         out.leave(case.target, case.history, Some(left.field), &why);
@@ -304,8 +284,8 @@ fn fields(case: &Case<'_>, again: &BTreeMap<String, i64>, out: &mut Undoing) {
             out.leave(case.target, case.history, Some(name), &why);
             continue;
         }
-        let rule = Rule::Reverted(runs.get(&name).copied().unwrap_or(0));
-        if let Some(fact) = facts.remove(&name) {
+        let rule = Rule::Reverted(history.runs.get(&name).copied().unwrap_or(0));
+        if let Some(fact) = history.facts.remove(&name) {
             changes.push(FieldChange {
                 base: Vec::new(),
                 crm: case.now.crm.image.get(&name).cloned().into_iter().collect(),
@@ -338,6 +318,39 @@ fn fields(case: &Case<'_>, again: &BTreeMap<String, i64>, out: &mut Undoing) {
     if !changes.is_empty() {
         out.write(case, Deed::Update, changes);
     }
+}
+
+/// The steps of a record's history that can be gone back; of the others it is said why not.
+fn steps(case: &Case<'_>, out: &mut Undoing) -> Steps {
+    let mut known = Steps::default();
+    let mut forgotten = BTreeSet::new();
+    let updates = case.history.rows.iter();
+    for row in updates.filter(|row| row.action == Deed::Update.word()) {
+        for (change, stored) in &row.fields {
+            let field = &change.field;
+            known.runs.insert(field.clone(), row.run);
+            let (step, lacks) = if case.is_summed(field) {
+                let fact = change.freshdesk.clone();
+                known.facts.insert(field.clone(), fact);
+                let step = Step::of_summary(change, stored);
+                (step, "what stood there before was not seen")
+            } else {
+                let step = Step::of(case.mapping, case.target.0, change, stored);
+                (step, "it is not mapped any more")
+            };
+            if is_forgotten(change) {
+                forgotten.insert(field.clone());
+            } else if let Some(step) = step {
+                known.done.push(step);
+            } else {
+                out.leave(case.target, case.history, Some(field.clone()), lacks);
+            }
+        }
+    }
+    for field in forgotten {
+        out.leave(case.target, case.history, Some(field), FORGOTTEN);
+    }
+    known
 }
 
 /// Whether the field was changed on the other side since both last agreed.

@@ -98,52 +98,17 @@ impl Engine {
         tally: &mut Tally,
     ) -> Result<Result<(), RemoteError>, CycleError> {
         if let Some((_, journal)) = row.noting.clone().filter(|(of, _)| of == rule) {
-            // Sent before, and nobody knows whether it arrived.
-            let there = match helpdesk.notes(&row.ticket.id).await {
-                Ok(notes) => notes.iter().any(|note| is_signed(note, rule)),
+            let sent = (rule, journal);
+            match self.note_in_doubt(helpdesk, row, sent, tally).await? {
+                Ok(true) => {}
+                Ok(false) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
-            };
-            if there {
-                tally.tickets.noted += 1;
-                let finish = finished(journal, "done", None, None);
-                return Ok(Ok(self.noted(row, rule, Some(finish), tally).await?));
-            }
-            let (sent_at, now) = (self.store.sent_at(journal).await?, self.clock.now());
-            if sent_at.is_some_and(|at| (at..at + GRACE).contains(&now)) {
-                // It may be on its way yet.
-                return Ok(Ok(()));
-            }
-            self.not_noted(row, finished(journal, "no_effect", None, None), tally)
-                .await?;
-            if !row.memory.notes.contains_key(rule) {
-                return Ok(Ok(()));
             }
         }
         let Some(text) = self.note_text(row, rule).await? else {
             return Ok(Ok(self.noted(row, rule, None, tally).await?));
         };
-        let journal = self.store.number_journal();
-        row.noting = Some((rule.to_owned(), journal));
-        let intent = TicketIntent {
-            journal,
-            id: row.ticket.id.clone(),
-            action: "note",
-            fields: vec![FieldChange {
-                field: "note".to_owned(),
-                base: Vec::new(),
-                crm: Vec::new(),
-                freshdesk: Vec::new(),
-                set: Image::from([("note", Value::from(text.as_str()))]),
-                rule: Rule::Standing(rule.to_owned()),
-            }],
-        };
-        let save = TicketSave {
-            rows: vec![row.clone()],
-            intents: vec![intent],
-            finished: Vec::new(),
-        };
-        let now = self.clock.now();
-        self.store.save_tickets(tally.cycle, now, &save).await?;
+        let journal = self.intend_note(row, rule, &text, tally).await?;
         match helpdesk.add_note(&row.ticket.id, &text).await {
             NoteOutcome::Done { request_id } => {
                 tally.tickets.noted += 1;
@@ -171,6 +136,68 @@ impl Engine {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Looks for a note that was sent before, and of which nobody knows whether it arrived. Returns whether it is
+    /// to be sent now.
+    async fn note_in_doubt(
+        &mut self,
+        helpdesk: &dyn Helpdesk,
+        row: &mut TicketRow,
+        (rule, journal): (&str, i64),
+        tally: &mut Tally,
+    ) -> Result<Result<bool, RemoteError>, CycleError> {
+        let there = match helpdesk.notes(&row.ticket.id).await {
+            Ok(notes) => notes.iter().any(|note| is_signed(note, rule)),
+            Err(error) => return Ok(Err(error)),
+        };
+        if there {
+            tally.tickets.noted += 1;
+            let finish = finished(journal, "done", None, None);
+            self.noted(row, rule, Some(finish), tally).await?;
+            return Ok(Ok(false));
+        }
+        let (sent_at, now) = (self.store.sent_at(journal).await?, self.clock.now());
+        if sent_at.is_some_and(|at| (at..at + GRACE).contains(&now)) {
+            // It may be on its way yet.
+            return Ok(Ok(false));
+        }
+        self.not_noted(row, finished(journal, "no_effect", None, None), tally)
+            .await?;
+        Ok(Ok(row.memory.notes.contains_key(rule)))
+    }
+
+    /// Writes down that a note is about to be sent; returns its number in the journal.
+    async fn intend_note(
+        &mut self,
+        row: &mut TicketRow,
+        rule: &str,
+        text: &str,
+        tally: &Tally,
+    ) -> Result<i64, CycleError> {
+        let journal = self.store.number_journal();
+        row.noting = Some((rule.to_owned(), journal));
+        let intent = TicketIntent {
+            journal,
+            id: row.ticket.id.clone(),
+            action: "note",
+            fields: vec![FieldChange {
+                field: "note".to_owned(),
+                base: Vec::new(),
+                crm: Vec::new(),
+                freshdesk: Vec::new(),
+                set: Image::from([("note", Value::from(text))]),
+                rule: Rule::Standing(rule.to_owned()),
+            }],
+        };
+        let save = TicketSave {
+            rows: vec![row.clone()],
+            intents: vec![intent],
+            finished: Vec::new(),
+        };
+        let now = self.clock.now();
+        self.store.save_tickets(tally.cycle, now, &save).await?;
+        Ok(journal)
     }
 
     /// A note that was sent does not stand there.
