@@ -92,13 +92,15 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     /// ones that a returned image should have.
     async fn write(&self, kind: Kind, fields: &[String], ops: &[Op]) -> Vec<Outcome>;
 
-    /// Calls made so far, by endpoint class. Failed calls count.
-    fn calls(&self) -> BTreeMap<&'static str, u64>;
-
     /// The client that its calls go through, which keeps the account's books; none of a system without a
     /// budget.
     fn http(&self) -> Option<&http::Http> {
         None
+    }
+
+    /// Calls made so far, by endpoint class. Failed calls count. Nothing of a system without a budget.
+    fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.http().map(http::Http::calls).unwrap_or_default()
     }
 
     /// How the account's calls were spent, and what is left; nothing of a system without a budget.

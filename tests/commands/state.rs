@@ -5,7 +5,6 @@ use crate::world::stage::{Stage, VIP};
 use crate::world::{World, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
-use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::store::{Store, StoreError};
 use deskbridge::sync::Engine;
 use serde_json::json;
@@ -21,13 +20,8 @@ use std::time::Duration;
 /// Ada and Bob on both sides, with the real program.
 async fn synced() -> World {
     let world = World::new().await;
-    world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("lastname", "Lovelace"),
-        ("phone", "+4930123"),
-    ]);
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    world.crm_person("Ada", &[("lastname", "Lovelace"), ("phone", "+4930123")]);
+    world.crm_person("Bob", &[]);
     write_config(&world);
     let first = output(&world, &["sync"]);
     assert_eq!(code(&first), 0, "{}", said(&first));
@@ -57,7 +51,7 @@ async fn a_backup_taken_beside_the_daemon_is_whole_private_and_can_be_restored()
     let nowhere = output(&world, &["state", "backup", "no/such/place.db"]);
     assert_eq!(code(&nowhere), 71, "{}", said(&nowhere));
     // Life goes on, then the disk is lost.
-    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    world.crm_person("Cyd", &[]);
     daemon.until(|line| line["event"] == "cycle" && line["created"] == 1);
     assert_eq!(daemon.stop(), 0);
     for ending in ["", "-wal", "-shm"] {
@@ -89,7 +83,7 @@ async fn a_daemon_on_a_restored_state_reads_everything_however_lately_the_copy_d
     let world = synced().await;
     let told = output(&world, &["state", "backup", "kept.db"]);
     assert_eq!(code(&told), 0, "{}", said(&told));
-    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    world.crm_person("Cyd", &[]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
     for ending in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(world.dir.path().join(format!("state.db{ending}")));
@@ -249,11 +243,7 @@ fn files_with(world: &World, text: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_is_forgotten_is_in_no_byte_of_the_state_and_nobody_else_is_lost() {
     let world = synced().await;
-    let crm = world
-        .crm
-        .portal()
-        .contact_by_email("ada@acme.test")
-        .unwrap();
+    let crm = world.crm_by_email("ada@acme.test");
     let desk = world.desk_by_email("ada@acme.test").id;
     // A value that was overwritten since lies in the journal, and in unused parts of the file.
     world.crm_edit(crm, &[("lastname", "Wintergreen")]);
@@ -355,12 +345,8 @@ async fn later(clock: &SimClock, engine: &mut Engine, days: i64) {
 async fn the_journal_is_kept_for_as_long_as_the_file_says_and_what_is_still_needed_longer() {
     let (mut world, clock) = World::timed().await;
     world.remap("values    = { vip = \"VIP\", standard = \"Standard\" }", "");
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    world.crm_contact(&[
-        ("email", "bad@acme.test"),
-        ("firstname", "Bad"),
-        ("customer_tier", "vip"),
-    ]);
+    let ada = world.crm_person("Ada", &[]);
+    world.crm_person("Bad", &[("customer_tier", "vip")]);
     let mut engine = world.timed_engine(&clock).await;
     engine.keep(Duration::from_hours(10 * 24));
     crate::world::attempt(&mut engine).await;
@@ -398,10 +384,7 @@ async fn the_journal_is_kept_for_as_long_as_the_file_says_and_what_is_still_need
 #[tokio::test]
 async fn a_long_journal_is_pruned_in_parts_and_ticket_counts_survive_it() {
     let mut stage = Stage::new(VIP).await;
-    let ticket = stage.seed(TicketSeed {
-        requester_id: stage.ada_desk,
-        ..TicketSeed::default()
-    });
+    let ticket = stage.ticket_of(stage.ada_desk, None);
     stage.tier("vip");
     stage.turn().await;
     assert_eq!(

@@ -2,23 +2,11 @@
 
 use crate::world::World;
 use crate::world::program::{Daemon, code, output, parsed, said, write_config, writes};
+use crate::world::stage::{URGENT, VIP};
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{Options as DeskOptions, TicketOptions, TicketSeed};
 use deskbridge::sandbox::hubspot::Options as CrmOptions;
 use serde_json::{Value as Json, json};
-
-const VIP: &str = r#"
-[[ticket_rule]]
-name     = "vip"
-when     = { record = "contact", field = "customer_tier", in = ["vip"] }
-tickets  = { status = ["open", "pending"] }
-priority = "urgent"
-tags     = ["vip"]
-note     = "Priority raised: {{ contact.name }} is a VIP."
-on_end   = "restore"
-"#;
-
-const URGENT: u64 = 4;
 
 /// A customer whom both systems know, with tickets.
 struct Stage {

@@ -3,7 +3,7 @@
 use super::office::{GUARDS, Office, email};
 use crate::world::{World, cycle, quiet, reconcile};
 use chrono::TimeDelta;
-use deskbridge::store::{Answer, Answers};
+use deskbridge::store::Answer;
 use serde_json::json;
 
 #[tokio::test]
@@ -82,7 +82,8 @@ async fn a_wrong_filter_creates_nobody_by_the_hundred() {
     .await;
     assert_eq!(office.world.desk_count(), 5);
     drop(office.engine);
-    office.world.mapping = crate::world::MAPPING.to_owned() + &scope("\"customer\", \"lead\"");
+    office.world.mapping =
+        crate::world::wiring::MAPPING.to_owned() + &scope("\"customer\", \"lead\"");
     office.engine = office.world.timed_engine(&office.clock).await;
     office.engine.guard(GUARDS);
     let report = office.turn().await;
@@ -116,9 +117,7 @@ async fn a_first_sync_creates_nobody_before_it_is_approved_and_links_all_the_sam
         if by_flag {
             engine.approve_first();
         } else {
-            let mut answers = Answers::open(&world.state()).await.unwrap();
-            let given = answers.give(&[(holds[0].id, Answer::Approve)]).await;
-            assert_eq!(given.unwrap(), Ok(()));
+            world.answer(holds[0].id, Answer::Approve).await;
         }
         let report = cycle(&mut engine).await;
         assert_eq!((report.created, report.held), (6, 0), "{report:?}");

@@ -7,7 +7,7 @@ use deskbridge::model::Kind;
 use deskbridge::plan::{Guards, Limit};
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
-use deskbridge::store::{Answer, Answers};
+use deskbridge::store::Answer;
 use deskbridge::sync::Engine;
 use serde_json::json;
 
@@ -45,11 +45,7 @@ async fn people(all: usize, both: usize) -> (World, SimClock, Engine, Vec<u64>) 
 }
 
 async fn give(world: &World, answer: Answer) {
-    let holds = world.holds().await;
-    assert_eq!(holds.len(), 1, "{holds:?}");
-    let mut answers = Answers::open(&world.state()).await.unwrap();
-    let given = answers.give(&[(holds[0].id, answer)]).await.unwrap();
-    assert_eq!(given, Ok(()));
+    world.answer(world.only_hold().await.id, answer).await;
 }
 
 #[tokio::test]

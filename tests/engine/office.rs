@@ -4,7 +4,7 @@ use crate::world::{World, cycle, quiet};
 use chrono::TimeDelta;
 use deskbridge::plan::{Guards, Limit};
 use deskbridge::sandbox::clock::SimClock;
-use deskbridge::store::{Answer, Answers, HoldView};
+use deskbridge::store::{Answer, HoldView};
 use deskbridge::sync::{CycleReport, Engine};
 
 const fn limit(count: u64, percent: f64) -> Limit {
@@ -114,19 +114,12 @@ impl Office {
     }
 
     pub(super) async fn only_hold(&self) -> HoldView {
-        let mut holds = self.world.holds().await;
-        assert_eq!(holds.len(), 1, "{holds:?}");
-        holds.remove(0)
+        self.world.only_hold().await
     }
 
     pub(super) async fn answer(&self, answer: Answer) {
         let hold = self.only_hold().await;
-        self.give(hold.id, answer).await;
-    }
-
-    pub(super) async fn give(&self, id: i64, answer: Answer) {
-        let mut answers = Answers::open(&self.world.state()).await.unwrap();
-        assert_eq!(answers.give(&[(id, answer)]).await.unwrap(), Ok(()));
+        self.world.answer(hold.id, answer).await;
     }
 
     pub(super) async fn waiting(&self) -> i64 {

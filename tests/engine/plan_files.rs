@@ -7,6 +7,7 @@ mod twice;
 
 use crate::world::World;
 use crate::world::program::{code, deskbridge, output, parsed, said, write_config};
+use crate::world::stage::VIP;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
@@ -15,17 +16,6 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Output, Stdio};
-
-const VIP: &str = r#"
-[[ticket_rule]]
-name     = "vip"
-when     = { record = "contact", field = "customer_tier", in = ["vip"] }
-tickets  = { status = ["open", "pending"] }
-priority = "urgent"
-tags     = ["vip"]
-note     = "Priority raised: {{ contact.name }} is a VIP."
-on_end   = "restore"
-"#;
 
 /// Ada, whom both know with different phones; Bob of Acme, whom the CRM alone knows; and Eve, whom
 /// Freshdesk alone knows.
@@ -378,9 +368,7 @@ async fn an_update_after_the_first_sync_is_applied_once_and_a_second_time_never(
         .crm_edit(scene.ada, &[("phone", "+5"), ("jobtitle", "Boss")]);
     scene
         .world
-        .desk
-        .edit_contact(scene.ada_desk, &json!({"name": "ada king"}))
-        .unwrap();
+        .desk_edit(scene.ada_desk, &json!({"name": "ada king"}));
     let plan = scene.plan();
     assert_eq!(rows(&plan, "update").len(), 2, "both sides: {plan:#}");
     let done = scene.apply(0);

@@ -8,7 +8,7 @@ use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::{Fault, Faults};
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
-use deskbridge::store::{Answer, Answers, Store};
+use deskbridge::store::{Answer, Store};
 use deskbridge::sync::{CycleReport, Engine};
 use serde_json::json;
 use std::sync::Arc;
@@ -332,20 +332,13 @@ async fn a_summary_makes_the_crms_side_of_a_conflict_no_later_edit() {
     stage.world.crm_edit(stage.ada, &[("phone", "+1")]);
     stage.clock.advance(TimeDelta::minutes(1));
     let edit = json!({"phone": "+2"});
-    stage
-        .world
-        .desk
-        .edit_contact(stage.ada_desk, &edit)
-        .unwrap();
+    stage.world.desk_edit(stage.ada_desk, &edit);
     assert_eq!(stage.later(1).await.held, 1);
     stage.ticket(3);
     assert_eq!(stage.later(1).await.summed_up, 1);
     stage.later(1).await;
-    let hold = stage.world.holds().await.remove(0);
-    let mut answers = Answers::open(&stage.world.state()).await.unwrap();
-    let given = answers.give(&[(hold.id, Answer::Approve)]).await;
-    assert_eq!(given.unwrap(), Ok(()));
-    drop(answers);
+    let hold = stage.world.only_hold().await;
+    stage.world.answer(hold.id, Answer::Approve).await;
     stage.later(1).await;
     assert_eq!(stage.shown("phone"), "+2", "the later edit of a person");
 }

@@ -210,10 +210,6 @@ impl Connector for Freshdesk {
         outcomes
     }
 
-    fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.http.calls()
-    }
-
     fn refuses_twins(&self, kind: Kind, field: &str) -> bool {
         attribute::named(kind, field).is_some_and(|it| it.unique)
     }

@@ -9,11 +9,7 @@ use std::process::Stdio;
 async fn a_person_sees_what_goes_back_before_it_does_and_says_yes() {
     let world = World::new().await;
     write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
+    let ada = world.crm_person("Ada", &[("phone", "+1")]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
     world.crm_edit(ada, &[("phone", "+2")]);
     let report = parsed(&output(&world, &["sync", "--json"]));
@@ -63,21 +59,13 @@ async fn a_person_sees_what_goes_back_before_it_does_and_says_yes() {
 async fn what_could_not_go_back_ends_with_a_code_of_its_own() {
     let world = World::new().await;
     write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-        ("jobtitle", "A"),
-    ]);
+    let ada = world.crm_person("Ada", &[("phone", "+1"), ("jobtitle", "A")]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
     world.crm_edit(ada, &[("phone", "+2"), ("jobtitle", "B")]);
     let report = parsed(&output(&world, &["sync", "--json"]));
     let number = report["id"].to_string();
     let there = world.desk_by_email("ada@acme.test").id;
-    world
-        .desk
-        .edit_contact(there, &json!({"phone": "+9"}))
-        .unwrap();
+    world.desk_edit(there, &json!({"phone": "+9"}));
     let done = output(&world, &["revert", &number, "--yes", "--json"]);
     assert_eq!(code(&done), 79, "{}", said(&done));
     let done = parsed(&done);
@@ -90,11 +78,7 @@ async fn what_could_not_go_back_ends_with_a_code_of_its_own() {
 async fn nothing_is_taken_back_behind_a_running_instance() {
     let world = World::new().await;
     write_config(&world);
-    world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
+    world.crm_person("Ada", &[("phone", "+1")]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
     let engine = world.engine_of_another_process();
     world.forget_calls();
@@ -124,11 +108,7 @@ async fn taking_back_what_one_record_got_needs_no_memory_for_what_all_others_got
     use std::io::{BufRead as _, Write as _};
     let world = World::new().await;
     write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
+    let ada = world.crm_person("Ada", &[("phone", "+1")]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
     world.crm_edit(ada, &[("phone", "+2")]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
