@@ -37,6 +37,7 @@ mod remapped;
 mod restored;
 mod revert;
 mod revert_soak;
+mod shifting;
 mod soak;
 mod support;
 mod support_before;
