@@ -15,3 +15,4 @@ mod odoo_answers;
 mod sandbox_freshdesk;
 mod sandbox_freshdesk_tickets;
 mod sandbox_hubspot;
+mod shifting;

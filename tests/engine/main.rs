@@ -39,6 +39,7 @@ mod restored;
 mod revert;
 mod revert_soak;
 mod seeds;
+mod shifting;
 mod soak;
 mod support;
 mod support_before;

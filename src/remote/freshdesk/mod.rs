@@ -7,6 +7,7 @@ mod find;
 mod helpdesk;
 mod list;
 mod notes;
+mod paging;
 mod plan;
 mod ratings;
 mod read;
