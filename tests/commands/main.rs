@@ -5,6 +5,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod checked;
 mod conflicts;
 mod daemon;
 mod demo;
@@ -12,6 +13,7 @@ mod holds;
 mod json;
 mod line;
 mod loss;
+mod mended;
 mod state;
 mod summaries;
 mod tickets;

@@ -257,6 +257,12 @@ impl Online {
     }
 
     /// What it comes to.
+    /// How many things are wrong.
+    pub(super) fn errors(&self) -> usize {
+        let wrong = self.findings.iter().filter(|said| said.severity == "error");
+        wrong.count() + self.failures.len()
+    }
+
     pub(super) fn exit(&self) -> Exit {
         let any = |test: fn(ErrorKind) -> bool| self.failures.iter().any(|it| test(it.kind));
         if any(|kind| matches!(kind, ErrorKind::Denied | ErrorKind::Forbidden)) {
