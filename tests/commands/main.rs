@@ -11,6 +11,7 @@ mod demo;
 mod holds;
 mod line;
 mod loss;
+mod place;
 mod state;
 mod summaries;
 mod tickets;
