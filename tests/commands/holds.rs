@@ -1,7 +1,10 @@
 //! `holds`, `approve` and `discard`, as a person meets them: beside a daemon, and without one.
 
+use crate::place::{CONTACTS, Place};
 use crate::world::World;
-use crate::world::program::{Daemon, RHYTHM, code, output, parsed, said, write_config};
+use crate::world::program::{
+    Daemon, RHYTHM, bring_in_step, code, output, parsed, said, write_config,
+};
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::process::Output;
@@ -48,9 +51,8 @@ fn follow(world: &World, answer: &Json) -> Output {
 async fn undecided() -> (World, u64, u64) {
     let mut world = World::new().await;
     world.remap("conflict = \"newest\"", "conflict = \"hold\"");
-    write_config(&world);
     let ada = world.crm_person("Ada", &[("phone", "+1")]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
+    bring_in_step(&world);
     let there = world.desk_by_email("ada@acme.test").id;
     world.crm_edit(ada, &[("phone", "+2")]);
     (world, ada, there)
@@ -160,9 +162,8 @@ async fn a_plan_says_of_what_is_held_already_that_a_sync_would_not_write_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_does_not_show_as_written_what_a_sync_would_hold_as_fought_over() {
     let world = World::new().await;
-    write_config(&world);
     let ada = world.crm_person("Ada", &[("phone", "+0")]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
+    bring_in_step(&world);
     let there = world.desk_by_email("ada@acme.test").id;
     world.crm_edit(ada, &[("phone", "+1")]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
@@ -312,13 +313,7 @@ async fn a_running_daemon_names_a_listing_that_waits_in_every_cycle_and_calls_no
 
 #[test]
 fn without_a_state_there_is_nothing_to_answer() {
-    let dir = tempfile::tempdir().unwrap();
-    let text = "[crm]\nkind = \"hubspot\"\ntoken = { env = \"T\" }\n[freshdesk]\nurl = \"https://a.freshdesk.com\"\n\
-                api_key = { env = \"K\" }\n[contacts]\nmatch = [\"email\"]\ncreate = \"none\"\n[[contacts.field]]\ncrm = \"email\"\nfreshdesk = \"email\"\n";
-    fs::write(dir.path().join("sync.toml"), text).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_deskbridge"));
-    let output = command.args(["approve", "1"]).current_dir(dir.path());
-    let output = output.env_remove("STATE_DIRECTORY").output().unwrap();
+    let output = Place::offline(CONTACTS).run_without_keys(&["approve", "1"]);
     assert_eq!(code(&output), 73, "{}", said(&output));
 }
 

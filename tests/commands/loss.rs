@@ -1,20 +1,18 @@
 //! What a slip on the command line, a full disk or a reader that goes away must not cost anybody.
 
 use crate::world::World;
-use crate::world::program::{code, deskbridge, output, said, write_config, writes};
+use crate::world::program::{begun, bring_in_step, code, output, said, write_config, writes};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 /// Ada and Bob on both sides, with the real program.
 async fn synced() -> World {
     let world = World::new().await;
     world.crm_person("Ada", &[]);
     world.crm_person("Bob", &[]);
-    write_config(&world);
-    let first = output(&world, &["sync"]);
-    assert_eq!(code(&first), 0, "{}", said(&first));
+    bring_in_step(&world);
     world
 }
 
@@ -25,12 +23,7 @@ fn calls(world: &World) -> usize {
 
 /// A command whose stdout nobody reads, and who says `stdin` to it.
 fn unread(world: &World, arguments: &[&str], stdin: &str) -> Output {
-    let mut child = deskbridge(world, arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = begun(world, arguments);
     drop(child.stdout.take());
     let mut answers = child.stdin.take().unwrap();
     // Who does not ask may have ended already.

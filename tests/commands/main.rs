@@ -14,6 +14,7 @@ mod json;
 mod line;
 mod loss;
 mod mended;
+mod place;
 mod state;
 mod summaries;
 mod tickets;

@@ -224,7 +224,7 @@ async fn approved_changes_that_an_outage_interrupts_stay_approved() {
 async fn a_rule_that_means_everybody_raises_no_ticket_before_somebody_looks() {
     for answer in [Answer::Approve, Answer::Discard] {
         let mut stage = Stage::new(VIP).await;
-        let tickets: Vec<u64> = (0..3).map(|_| stage.ticket(2, LOW)).collect();
+        let tickets = stage.open_tickets(3);
         stage.engine.guard(GUARDS);
         stage.turn().await;
         stage.vip();

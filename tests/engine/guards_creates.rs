@@ -10,12 +10,7 @@ use serde_json::json;
 async fn an_import_of_six_hundred_is_held_while_edits_go_on() {
     let mut office = Office::new().await;
     office.engine.guard(office.world.config().guards);
-    for number in 0..600 {
-        let email = format!("new{number}@import.test");
-        office
-            .world
-            .crm_contact(&[("email", &email), ("firstname", "N")]);
-    }
+    office.import(600);
     office.edit(0..2, &[("phone", "+2")]);
     let report = office.turn().await;
     assert_eq!((report.created, report.updated), (0, 2), "{report:?}");
@@ -35,12 +30,7 @@ async fn an_import_of_six_hundred_is_held_while_edits_go_on() {
 #[tokio::test]
 async fn discarded_creates_stay_without_a_counterpart_until_one_appears() {
     let mut office = Office::new().await;
-    for number in 0..6 {
-        let email = format!("new{number}@import.test");
-        office
-            .world
-            .crm_contact(&[("email", &email), ("firstname", "N")]);
-    }
+    office.import(6);
     assert_eq!(office.turn().await.held, 1);
     office.answer(Answer::Discard).await;
     office.rests().await;

@@ -104,6 +104,15 @@ impl Office {
         }
     }
 
+    /// Somebody imports so many new contacts into the CRM.
+    pub(super) fn import(&self, people: usize) {
+        for number in 0..people {
+            let email = format!("new{number}@import.test");
+            let fields = [("email", email.as_str()), ("firstname", "N")];
+            self.world.crm_contact(&fields);
+        }
+    }
+
     /// How many contacts of Freshdesk show this.
     pub(super) fn showing(&self, phone: &str) -> usize {
         let contacts = self.world.desk.contacts();

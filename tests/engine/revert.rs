@@ -6,7 +6,7 @@ mod made;
 mod summaries;
 mod tickets;
 
-use crate::world::hooked::Hook;
+use crate::world::hooked::{Hook, Hooked};
 use crate::world::{World, attempt, cycle, quiet, reconcile};
 use chrono::TimeDelta;
 use deskbridge::model::{Pair, RecordId, Side};
@@ -53,6 +53,20 @@ impl Scene {
             crm,
             desk,
         }
+    }
+
+    /// The engine is another one from now on, with something between it and Freshdesk.
+    async fn hooked(self) -> (Self, Arc<Hooked>) {
+        self.engine.store.close().await.unwrap();
+        let (engine, hooked) = self.world.lying_engine(&self.clock).await;
+        (Self { engine, ..self }, hooked)
+    }
+
+    /// The engine has died, and another one opens the state.
+    async fn restarted(self) -> Self {
+        drop(self.engine);
+        let engine = self.world.timed_engine(&self.clock).await;
+        Self { engine, ..self }
     }
 
     /// A minute later, a cycle; its number.
@@ -411,15 +425,7 @@ async fn a_value_whose_return_got_no_answer_is_not_taken_for_somebodys_edit() {
         let number = scene.turn().await;
         let mut undoing = scene.undo(run(number)).await;
         let plan = plan_of(&mut undoing);
-        let Scene {
-            world,
-            clock,
-            engine,
-            crm,
-            desk,
-        } = scene;
-        engine.store.close().await.unwrap();
-        let (mut dying, hooked) = world.lying_engine(&clock).await;
+        let (mut scene, hooked) = scene.hooked().await;
         let reached = Arc::new(Notify::new());
         hooked.hook(if carried_out {
             Hook::Swallow(Arc::clone(&reached))
@@ -427,18 +433,10 @@ async fn a_value_whose_return_got_no_answer_is_not_taken_for_somebodys_edit() {
             Hook::Vanish(Arc::clone(&reached))
         });
         tokio::select! {
-            applied = dying.apply(&plan) => panic!("{applied:?}"),
+            applied = scene.engine.apply(&plan) => panic!("{applied:?}"),
             () = reached.notified() => {}
         }
-        drop(dying);
-        let engine = world.timed_engine(&clock).await;
-        let mut scene = Scene {
-            world,
-            clock,
-            engine,
-            crm,
-            desk,
-        };
+        let mut scene = scene.restarted().await;
         scene.turn().await;
         let expected = if carried_out { "+1" } else { "+2" };
         assert_eq!(scene.phones(), shown("+2", expected), "{carried_out}");

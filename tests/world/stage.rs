@@ -88,6 +88,11 @@ impl Stage {
         })
     }
 
+    /// So many open tickets of Ada's, of the lowest priority.
+    pub fn open_tickets(&self, how_many: usize) -> Vec<u64> {
+        (0..how_many).map(|_| self.ticket(2, LOW)).collect()
+    }
+
     pub fn seed(&self, seed: TicketSeed) -> u64 {
         self.world.desk.populate_tickets([seed]).remove(0)
     }

@@ -185,26 +185,11 @@ async fn a_removal_that_somebody_else_was_first_with_does_not_stay_failed_for_ev
     scene.world.crm_person("Bob", &[]);
     let number = scene.turn().await;
     let there = scene.world.desk_by_email("bob@acme.test").id;
-    let Scene {
-        world,
-        clock,
-        engine,
-        crm,
-        desk,
-    } = scene;
-    engine.store.close().await.unwrap();
-    let (engine, hooked) = world.lying_engine(&clock).await;
-    let freshdesk = Arc::clone(&world.desk);
+    let (mut scene, hooked) = scene.hooked().await;
+    let freshdesk = Arc::clone(&scene.world.desk);
     hooked.hook(Hook::Before(Arc::new(move || {
         freshdesk.delete_contact(there).unwrap();
     })));
-    let mut scene = Scene {
-        world,
-        clock,
-        engine,
-        crm,
-        desk,
-    };
     scene.revert(with_made(number)).await;
     for _ in 0..3 {
         scene.clock.advance(TimeDelta::hours(2));
