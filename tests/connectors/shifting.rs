@@ -127,7 +127,7 @@ async fn whoever_leaves_a_list_while_it_is_read_takes_no_others_edit_along() {
         },
     ];
     for (number, deed) in deeds.into_iter().enumerate() {
-        for at_once in [1, 2, 12, 60] {
+        for at_once in [3, 60] {
             let reader = Reader::new().await;
             let ids = reader.contacts(450);
             let changes = Feed::Changes(reader.began);

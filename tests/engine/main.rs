@@ -31,6 +31,7 @@ mod missing;
 mod office;
 mod plan_files;
 mod poison;
+mod poisoned_pages;
 mod reading;
 mod reading_odd;
 mod refusals;

@@ -11,6 +11,7 @@
 mod apart;
 mod associate;
 mod feed;
+mod narrow;
 mod outcome;
 mod property;
 mod read;
