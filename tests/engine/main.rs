@@ -10,6 +10,7 @@ mod world;
 
 mod beginning;
 mod budget;
+mod clocks;
 mod conflicts;
 mod deletes;
 mod drift;
