@@ -58,7 +58,7 @@ pub use missing::Asking;
 pub use observe::{Ingest, Ingested, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use pass::{PassKind, PassState, Running};
-pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
+pub use privacy::{FORGOTTEN, Forgotten, Naming, Remembered, is_forgotten};
 pub use relink::Relinked;
 pub use report::{
     ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,

@@ -8,6 +8,7 @@ mod world;
 mod conflicts;
 mod daemon;
 mod demo;
+mod forget;
 mod holds;
 mod line;
 mod loss;
