@@ -45,5 +45,6 @@ mod tickets;
 mod tickets_soak;
 mod tickets_trouble;
 mod unknown_outcomes;
+mod unmapped;
 mod unreadable;
 mod unreadable_rows;
