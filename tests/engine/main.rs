@@ -48,3 +48,4 @@ mod unknown_outcomes;
 mod unmapped;
 mod unreadable;
 mod unreadable_rows;
+mod wedged;
