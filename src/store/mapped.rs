@@ -69,6 +69,10 @@ impl Store {
         ] {
             sqlx::query(statement).execute(&mut *tx).await?;
         }
+        // What is approved and not written yet was shown as the other mappings had it.
+        sqlx::query("DELETE FROM guarded WHERE answer = 'approve'")
+            .execute(&mut *tx)
+            .await?;
         // Of a kind that is not mapped any more nobody is asked, and nothing is tried again; what was sent without
         // an answer is looked at should it be mapped once more.
         let kinds: Vec<Kind> = meanings.keys().copied().collect();

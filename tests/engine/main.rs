@@ -8,6 +8,7 @@ mod harm;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod answered_before;
 mod beginning;
 mod budget;
 mod clocks;
