@@ -67,7 +67,9 @@ impl fmt::Display for Flap {
 pub fn flap(past: &[PastWrite], target: Side, set: &Changes, now: i64) -> Option<Flap> {
     let begin = past.iter().rposition(|it| it.asked_for);
     let past = past.get(begin.map_or(0, |at| at + 1)..).unwrap_or_default();
-    let recent: Vec<&PastWrite> = past.iter().filter(|it| it.at > now - HOUR).collect();
+    // What was written while our clock was ahead would be of the last hour for as long as it was.
+    let recent = past.iter().filter(|it| (now - it.at).abs() < HOUR);
+    let recent: Vec<&PastWrite> = recent.collect();
     let same = |it: &&PastWrite| it.target == target && it.set == *set;
     if let Some(first) = recent.iter().position(same)
         && recent.iter().skip(first).any(|it| !same(it))

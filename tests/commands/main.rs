@@ -5,10 +5,12 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod amiss;
 mod checked;
 mod conflicts;
 mod daemon;
 mod demo;
+mod forget;
 mod holds;
 mod json;
 mod line;

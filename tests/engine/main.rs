@@ -8,8 +8,10 @@ mod harm;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod answered_before;
 mod beginning;
 mod budget;
+mod clocks;
 mod conflicts;
 mod deletes;
 mod drift;
@@ -48,5 +50,7 @@ mod tickets;
 mod tickets_soak;
 mod tickets_trouble;
 mod unknown_outcomes;
+mod unmapped;
 mod unreadable;
 mod unreadable_rows;
+mod wedged;

@@ -136,6 +136,7 @@ async fn read(
 ) -> Result<Option<(i64, i64)>, RemoteError> {
     let fields = mapping.reads(pass.side);
     let resumed = pass.resume.is_some();
+    let mut goes_on = resumed;
     let (mut cursor, mut started_at, since) = match pass.resume {
         Some(running) => (
             Some(Cursor(running.cursor)),
@@ -156,7 +157,15 @@ async fn read(
         fields: &fields,
     };
     loop {
-        let page: Page = connector.page(&request, cursor.as_ref()).await?;
+        let page: Page = match connector.page(&request, cursor.as_ref()).await {
+            // The server may not know any more where we were: asked for that, it would refuse each cycle anew.
+            Err(error) if goes_on && matches!(error.kind, ErrorKind::Rejected(_)) => {
+                (cursor, started_at, goes_on) = (None, None, false);
+                continue;
+            }
+            page => page?,
+        };
+        goes_on = false;
         if page.next == cursor && cursor.is_some() {
             return Err(stuck(pass.side, resumed));
         }

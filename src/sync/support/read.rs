@@ -34,7 +34,7 @@ impl Engine {
             return Ok(Ok(()));
         };
         let pass = self.store.ticket_pass("trash").await?;
-        let now = self.clock.now().timestamp_millis();
+        let now = self.now_at(Side::Desk).timestamp_millis();
         if !reconcile && pass.mark.is_some_and(|mark| now - mark < EVERY) {
             return Ok(Ok(()));
         }
