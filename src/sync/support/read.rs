@@ -2,7 +2,7 @@
 
 use super::EVERY;
 use crate::clock::monotonic;
-use crate::model::Version;
+use crate::model::{Side, Version};
 use crate::remote::{Cursor, ErrorKind, RemoteError, TicketFeed};
 use crate::store::TicketProgress;
 use crate::sync::observe::LISTING_PART;
