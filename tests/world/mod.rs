@@ -197,27 +197,43 @@ impl World {
         engine
     }
 
-    /// An engine whose writes of `kind` to Freshdesk (`desk`) or the CRM a test can stand in the way of.
+    /// An engine whose calls about `kind` to this side a test can stand in the way of.
     pub(crate) async fn hooked_engine(&self, side: Side, kind: Kind) -> (Engine, Arc<Hooked>) {
-        let stop = CancellationToken::new();
-        let mut connectors = self.connectors(&stop);
-        let hooked = Arc::new(Hooked::new(Arc::clone(connectors.of(side)), kind));
-        *connectors.of_mut(side) = hooked.clone();
-        let engine = self
-            .engine_between(connectors, Arc::new(SystemClock), stop)
-            .await;
-        (engine, hooked)
+        self.hooked_engine_with(side, kind, Arc::new(SystemClock))
+            .await
     }
 
     /// A timed engine to which Freshdesk's list of contacts can lie.
     pub(crate) async fn lying_engine(&self, clock: &SimClock) -> (Engine, Arc<Hooked>) {
+        let clock = Arc::new(EngineClock(clock.clone()));
+        self.hooked_engine_with(Side::Desk, Kind::Contact, clock)
+            .await
+    }
+
+    pub(crate) async fn hooked_engine_with(
+        &self,
+        side: Side,
+        kind: Kind,
+        clock: Arc<dyn Clock>,
+    ) -> (Engine, Arc<Hooked>) {
         let stop = CancellationToken::new();
         let mut connectors = self.connectors(&stop);
-        let hooked = Arc::new(Hooked::new(Arc::clone(&connectors.desk), Kind::Contact));
-        connectors.desk = hooked.clone();
-        let clock = Arc::new(EngineClock(clock.clone()));
+        let hooked = Arc::new(Hooked::new(Arc::clone(connectors.of(side)), kind));
+        *connectors.of_mut(side) = hooked.clone();
         let engine = self.engine_between(connectors, clock, stop).await;
         (engine, hooked)
+    }
+
+    /// The state has one owner at a time: this engine lets go of it.
+    pub(crate) async fn let_go(&self, engine: &mut Engine) {
+        let elsewhere = self.dir.path().join("elsewhere.db");
+        *engine = Engine::new(
+            Store::open(&elsewhere).await.unwrap(),
+            engine.connectors.clone(),
+            Vec::new(),
+            Arc::clone(&engine.clock),
+            CancellationToken::new(),
+        );
     }
 
     /// An engine on the world's clock.

@@ -3,6 +3,7 @@
 use super::synced;
 use crate::world::World;
 use crate::world::program::{code, output, said, write_config};
+use crate::world::wiring::{CRM_TOKEN, DESK_KEY};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -21,8 +22,8 @@ fn as_a_stranger(world: &World, arguments: &[&str]) -> std::process::Output {
     command
         .args(arguments)
         .current_dir(directory)
-        .env("HUBSPOT_TOKEN", "pat-sandbox")
-        .env("FRESHDESK_API_KEY", "freshdesk-sandbox-key")
+        .env("HUBSPOT_TOKEN", CRM_TOKEN)
+        .env("FRESHDESK_API_KEY", DESK_KEY)
         .env("TMPDIR", "/tmp")
         .env_remove("RUST_LOG")
         .env_remove("STATE_DIRECTORY");
