@@ -258,8 +258,11 @@ pub enum Shape {
 /// Which records a pass goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feed {
-    /// All live records. The only feed whose completion proves that something is missing.
+    /// All live records. Only the completion of this feed, or of the next, proves that something is missing.
     All,
+    /// The same once more: whoever is known and not shown is asked for by themselves, so that a list whose pages
+    /// move meanwhile is read with the fewest calls, and not with care.
+    Again,
     /// Those that changed at or after this time, by the server's clock.
     Changes(DateTime<Utc>),
     /// Those in the trash or archived; where the system can filter them, those since this time.

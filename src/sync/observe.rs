@@ -173,6 +173,7 @@ impl Engine {
                 since: None,
                 resume,
                 tick_off: !first || known,
+                first,
                 catch_up: since,
                 until: self.listing_until(first),
                 lane: if first {

@@ -119,7 +119,7 @@ impl Position {
         }
         self.stage.after().map(|stage| Self {
             stage,
-            place: Place::default(),
+            place: self.place.anew(),
             ..self
         })
     }
@@ -180,7 +180,7 @@ impl Freshdesk {
 
     async fn beginning(&self, request: &PageRequest<'_>) -> Result<Position, RemoteError> {
         let stage = match request.feed {
-            Feed::All | Feed::Changes(_) => Stage::Live,
+            Feed::All | Feed::Again | Feed::Changes(_) => Stage::Live,
             Feed::Trash(_) => Stage::Deleted,
         };
         let filter = match since(request.feed) {
@@ -190,7 +190,10 @@ impl Freshdesk {
         Ok(Position {
             stage,
             filter,
-            place: Place::default(),
+            place: match request.feed {
+                Feed::Again => Place::plain(),
+                Feed::All | Feed::Changes(_) | Feed::Trash(_) => Place::default(),
+            },
         })
     }
 
@@ -275,7 +278,7 @@ impl Freshdesk {
 
 fn since(feed: Feed) -> Option<DateTime<Utc>> {
     match feed {
-        Feed::All => None,
+        Feed::All | Feed::Again => None,
         Feed::Changes(since) => Some(since),
         Feed::Trash(since) => since,
     }

@@ -33,6 +33,8 @@ pub(super) struct Place {
     strikes: usize,
     /// The last of them, as they were.
     anchors: Vec<(u64, Version)>,
+    /// Whether pages are taken as they come, without any of this.
+    plain: bool,
 }
 
 /// A page: a number and a size as the server counts them.
@@ -63,6 +65,23 @@ pub(super) struct Step {
 }
 
 impl Place {
+    /// The beginning of a list that is read with the fewest calls: whoever slips between two pages is missed by
+    /// others.
+    pub(super) fn plain() -> Self {
+        Self {
+            plain: true,
+            ..Self::default()
+        }
+    }
+
+    /// The beginning of a list that is read like this one.
+    pub(super) fn anew(&self) -> Self {
+        Self {
+            plain: self.plain,
+            ..Self::default()
+        }
+    }
+
     /// Of all pages that begin early enough the one that leads farthest.
     pub(super) fn window(&self) -> Window {
         let begins = self.past.saturating_sub(self.again);
@@ -86,6 +105,16 @@ impl Place {
     /// `ended`, or not.
     pub(super) fn after(&self, rows: &[Row], ended: bool) -> Step {
         let window = self.window();
+        if self.plain {
+            let next = Self {
+                past: window.ends(),
+                ..self.anew()
+            };
+            return Step {
+                next: (!ended).then_some(next),
+                unsure: false,
+            };
+        }
         let shown: Vec<_> = rows.iter().map(anchor).collect();
         let moved = match self.moved(window, &shown) {
             None if self.anchors.is_empty() => Some(0),
@@ -122,6 +151,7 @@ impl Place {
             again: (AGAIN + again).min(MANY),
             strikes,
             anchors,
+            plain: false,
         };
         Step {
             next: (!ended).then_some(next),
@@ -149,7 +179,11 @@ impl Place {
             again,
             strikes,
             anchors,
+            plain,
         } = self;
+        if *plain {
+            return past.to_string();
+        }
         let anchors = anchors.iter().map(|(id, at)| format!(" {id}:{}", at.0));
         format!("{past} {again} {strikes}{}", anchors.collect::<String>())
     }
@@ -158,7 +192,15 @@ impl Place {
     pub(super) fn read<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut words = words.into_iter();
         let mut number = || words.next()?.parse().ok().filter(|it| *it < FAR);
-        let (past, again, strikes) = (number()?, number()?, number()?);
+        let past = number()?;
+        let Some(again) = number() else {
+            // Pages as they come begin where one of the largest does.
+            return Some(Self {
+                past: past - past % PER_PAGE,
+                ..Self::plain()
+            });
+        };
+        let strikes = number()?;
         let anchors = words.map(|word| {
             let (id, at) = word.split_once(':')?;
             Some((id.parse().ok()?, Version(at.parse().ok()?)))
@@ -168,6 +210,7 @@ impl Place {
             again,
             strikes,
             anchors: anchors.collect::<Option<_>>()?,
+            plain: false,
         })
     }
 }
@@ -258,9 +301,17 @@ mod tests {
 
     /// Reads a list while `befalls` does something to it before each call but the first; whom it has shown,
     /// with how many calls, and whether it is sure of itself.
-    fn read(list: &mut List, mut befalls: impl FnMut(&mut List, usize)) -> (Vec<u64>, usize, bool) {
+    fn read(list: &mut List, befalls: impl FnMut(&mut List, usize)) -> (Vec<u64>, usize, bool) {
+        read_from(Place::default(), list, befalls)
+    }
+
+    /// As [`read`], from this place on.
+    fn read_from(
+        mut place: Place,
+        list: &mut List,
+        mut befalls: impl FnMut(&mut List, usize),
+    ) -> (Vec<u64>, usize, bool) {
         let (mut shown, mut calls, mut sure) = (Vec::new(), 0, true);
-        let mut place = Place::default();
         loop {
             if calls > 0 {
                 befalls(list, calls);
@@ -298,6 +349,16 @@ mod tests {
             assert!(sure && calls <= pages + pages.div_ceil(6), "{len}: {calls}");
         }
         assert_eq!(read(&mut List::of(250), |_, _| {}).1, 3);
+    }
+
+    #[test]
+    fn a_list_whose_absentees_are_asked_for_costs_a_call_a_full_page_and_no_more() {
+        for len in [0, 1, 99, 100, 101, 250, 20_000] {
+            let mut list = List::of(len);
+            let (shown, calls, _) = read_from(Place::plain(), &mut list, |_, _| {});
+            assert_eq!(shown, (0..len).collect::<Vec<_>>());
+            assert_eq!(calls as u64, len.div_ceil(100).max(1), "{len}");
+        }
     }
 
     #[test]
@@ -368,9 +429,11 @@ mod tests {
             anchors in proptest::collection::vec((any::<u64>(), any::<i64>()), 0..=ANCHORS),
         ) {
             let anchors = anchors.into_iter().map(|(id, at)| (id, Version(at))).collect();
-            let place = Place { past, again, strikes, anchors };
+            let place = Place { past, again, strikes, anchors, plain: false };
             let words = place.words();
             prop_assert_eq!(Place::read(words.split(' ')), Some(place));
+            let plain = Place { past: past - past % PER_PAGE, ..Place::plain() };
+            prop_assert_eq!(Place::read(plain.words().split(' ')), Some(plain));
         }
     }
 }

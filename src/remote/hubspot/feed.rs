@@ -133,7 +133,7 @@ impl Hubspot {
             fields: request.fields,
         };
         match request.feed {
-            Feed::All => self.list(&wanted, cursor, false).await,
+            Feed::All | Feed::Again => self.list(&wanted, cursor, false).await,
             // The archived list has no filter by time and no order by it.
             Feed::Trash(_) => self.list(&wanted, cursor, true).await,
             Feed::Changes(since) => {

@@ -28,6 +28,8 @@ pub(super) struct Pass {
     /// Whether what a listing meets is remembered, so that what it does not show can be asked for.
     /// The very first one has nobody to miss.
     pub(super) tick_off: bool,
+    /// Whether whoever such a listing passes over is missed by nobody.
+    pub(super) first: bool,
     /// After a listing that took its time: from when on changes are read at once, so that nothing
     /// is decided on what its first pages showed long ago.
     pub(super) catch_up: Option<i64>,
@@ -46,6 +48,7 @@ impl Pass {
             since: None,
             resume: None,
             tick_off: false,
+            first: false,
             catch_up: None,
             until: None,
             lane: Lane::People,
@@ -147,7 +150,8 @@ async fn read(
     };
     let time = since.map(|millis| Version(millis).time());
     let feed = match pass.feed {
-        PassKind::All => Feed::All,
+        PassKind::All if pass.first => Feed::All,
+        PassKind::All => Feed::Again,
         PassKind::Changes => Feed::Changes(time.unwrap_or_default()),
         PassKind::Trash => Feed::Trash(time),
     };
