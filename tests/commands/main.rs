@@ -5,6 +5,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod answers;
 mod conflicts;
 mod daemon;
 mod demo;
