@@ -113,3 +113,35 @@ async fn what_is_left_of_an_answered_hold_does_not_pass_for_all_of_it() {
     let begins = "not covered by an earlier answer, since it changed or came up after that was given; at first: 5 changed";
     assert!(reason.starts_with(begins), "{reason}");
 }
+
+/// Ada is known on both sides: her ids.
+async fn ada(change: impl FnOnce(&mut World)) -> (World, u64, u64) {
+    let mut world = World::new().await;
+    change(&mut world);
+    write_config(&world);
+    let fields = [("phone", "+0"), ("customer_tier", "standard")];
+    let ada = world.crm_person("Ada", &fields);
+    sync(&world, 0);
+    let there = world.desk_by_email("ada@acme.test").id;
+    (world, ada, there)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_changes_a_field_back_and_forth_is_named_and_not_the_side_that_takes_it() {
+    for (field, values) in [
+        ("customer_tier", ["vip", "standard", "vip"]),
+        ("phone", ["", "+0", ""]),
+        ("phone", ["+1", "+0", "+1"]),
+    ] {
+        let (world, ada, _) = ada(|_| ()).await;
+        for (value, exit) in values.iter().zip([0, 0, 79]) {
+            world.crm_edit(ada, &[(field, value)]);
+            sync(&world, exit);
+        }
+        let holds = holds(&world);
+        let reason = holds[0]["reason"].as_str().unwrap();
+        let who =
+            "; it is changed back and forth in crm, and freshdesk only takes what it is given";
+        assert!(reason.ends_with(who), "{field}: {reason}");
+    }
+}
