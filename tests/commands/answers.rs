@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use crate::world::program::{code, output, parsed, said, write_config};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 const GUARDS: &str = "\n[guards]\ncreates = { count = 50, percent = 0 }\nupdates = { count = 2, percent = 0 }\n\
                       clears = { count = 0, percent = 0 }\ndeletes = { count = 0, percent = 0 }\n";
@@ -144,4 +144,42 @@ async fn whoever_changes_a_field_back_and_forth_is_named_and_not_the_side_that_t
             "; it is changed back and forth in crm, and freshdesk only takes what it is given";
         assert!(reason.ends_with(who), "{field}: {reason}");
     }
+}
+
+/// Ada's phone was changed on both sides, and waits for a person.
+async fn disputed() -> (World, u64) {
+    let asks = |world: &mut World| world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    let (world, ada, there) = ada(asks).await;
+    world.crm_edit(ada, &[("phone", "+1 111")]);
+    world.desk_edit(there, &json!({"phone": "+2 222"}));
+    (world, ada)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_shows_what_both_sides_of_a_conflict_agreed_on_before() {
+    let (world, _) = disputed().await;
+    let plan = parsed(&output(&world, &["plan", "--json"]));
+    let held = &plan["changes"][0];
+    assert_eq!(held["action"], "hold", "{plan:#}");
+    let field = &held["fields"][0];
+    let phones = json!(["+0", "+1 111", "+2 222"]);
+    let shown = json!([field["base"], field["crm"], field["freshdesk"]]);
+    assert_eq!(shown, phones, "{plan:#}");
+    let text = said(&output(&world, &["plan"]));
+    let line = "phone: - (base \"+0\", crm \"+1 111\", freshdesk \"+2 222\"; held for a person)";
+    assert!(text.contains(line), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_shows_what_a_field_that_is_fought_over_was_before() {
+    let (world, ada, _) = ada(|_| ()).await;
+    for value in ["vip", "standard"] {
+        world.crm_edit(ada, &[("customer_tier", value)]);
+        sync(&world, 0);
+    }
+    world.crm_edit(ada, &[("customer_tier", "vip")]);
+    let plan = parsed(&output(&world, &["plan", "--json"]));
+    let changes = plan["changes"].as_array().unwrap();
+    let held = changes.iter().find(|it| it["action"] == "hold").unwrap();
+    assert_eq!(held["fields"][0]["base"], "Standard", "{plan:#}");
 }
