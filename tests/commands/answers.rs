@@ -183,3 +183,46 @@ async fn a_plan_shows_what_a_field_that_is_fought_over_was_before() {
     let held = changes.iter().find(|it| it["action"] == "hold").unwrap();
     assert_eq!(held["fields"][0]["base"], "Standard", "{plan:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_changes_their_mind_is_told_that_the_first_answer_is_gone() {
+    let (world, ada) = disputed().await;
+    sync(&world, 79);
+    let id = number(&world, "conflict");
+    let instead = "instead of what was answered before";
+    let first = answer(&world, &["approve", &id, "--take", "crm"]);
+    assert!(!first.contains(instead), "{first}");
+    let again = answer(&world, &["approve", &id, "--take", "crm"]);
+    assert!(!again.contains(instead), "{again}");
+    let other = answer(&world, &["approve", &id, "--take", "freshdesk"]);
+    assert!(
+        other.trim_end().ends_with(&format!(", {instead}")),
+        "{other}"
+    );
+    for (arguments, before) in [
+        (&["discard", &id, "--json"][..], json!("approve freshdesk")),
+        (&["approve", &id, "--json"], json!("discard")),
+        (
+            &["approve", &id, "--take", "crm", "--json"],
+            json!("approve"),
+        ),
+        (&["approve", &id, "--take", "crm", "--json"], Json::Null),
+    ] {
+        let given = output(&world, arguments);
+        assert_eq!(parsed(&given)[0]["instead_of"], before, "{}", said(&given));
+    }
+    sync(&world, 0);
+    assert_eq!(world.crm_row(ada).properties["phone"], "+1 111");
+    let there = world.desk_by_email("ada@acme.test").phone;
+    assert_eq!(there.as_deref(), Some("+1 111"), "the last answer counts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_given_twice_is_answered_once() {
+    let (world, _) = disputed().await;
+    sync(&world, 79);
+    let id = number(&world, "conflict");
+    let given = parsed(&output(&world, &["discard", &id, &id, "--json"]));
+    assert_eq!(given.as_array().unwrap().len(), 1, "{given:#}");
+    assert_eq!(given[0]["instead_of"], Json::Null, "{given:#}");
+}
