@@ -226,3 +226,20 @@ async fn a_number_that_is_given_twice_is_answered_once() {
     assert_eq!(given.as_array().unwrap().len(), 1, "{given:#}");
     assert_eq!(given[0]["instead_of"], Json::Null, "{given:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_in_a_reason_leads_a_program_to_the_file_that_was_named() {
+    let mut world = World::new().await;
+    world
+        .mapping
+        .push_str("\n[guards]\ncreates = { count = 1, percent = 0 }\n");
+    write_config(&world);
+    for name in ["Ada", "Bob"] {
+        world.crm_person(name, &[]);
+    }
+    sync(&world, 79);
+    let listed = parsed(&output(&world, &["-c", "./sync.toml", "holds", "--json"]));
+    let reason = listed[0]["reason"].as_str().unwrap();
+    let command = "`deskbridge -c ./sync.toml sync --approve-first`";
+    assert!(reason.contains(command), "{reason}");
+}
