@@ -6,6 +6,7 @@
 mod world;
 
 mod amiss;
+mod answers;
 mod checked;
 mod conflicts;
 mod daemon;
