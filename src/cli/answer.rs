@@ -11,6 +11,7 @@ use crate::store::{Answer, Answers, HoldView, Report};
 use clap::ValueEnum;
 use serde::Serialize;
 use stands::{Prospect, Stuck, prospect};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -82,15 +83,22 @@ pub(super) async fn discard(named: Option<&Path>, arguments: &Dismissal) -> Resu
 
 async fn give(
     named: Option<&Path>,
-    ids: &[i64],
+    numbers: &[i64],
     answer: Answer,
     json: bool,
 ) -> Result<Exit, Failure> {
+    let mut met = BTreeSet::new();
+    // A number that is given twice is answered once.
+    let ids: Vec<i64> = numbers
+        .iter()
+        .copied()
+        .filter(|id| met.insert(*id))
+        .collect();
     let config = Source::read(named)?.config_for_reading()?;
     let mut state = Answers::open(&config.state_path).await?;
     let mut known = Report::open(&config.state_path).await?;
     let mut holds = Vec::with_capacity(ids.len());
-    for id in ids {
+    for id in &ids {
         let hold = state.hold(*id).await?.ok_or(Unanswered::Gone(*id))?;
         let prospect = prospect(&mut known, &config, &hold, answer).await?;
         if matches!(prospect, Prospect::Settled) {
@@ -112,6 +120,7 @@ async fn give(
             hold,
             answer,
             count: state.answered(hold.id),
+            before: state.before(hold.id).filter(|before| *before != answer),
         })
         .collect();
     let mut out = Output::new();
@@ -184,6 +193,8 @@ struct Said<'a> {
     answer: Answer,
     /// Of a class of records' changes: how many are answered.
     count: u64,
+    /// Another answer, which this one replaces.
+    before: Option<Answer>,
 }
 
 /// An answer that was written down. Its fields are a contract.
@@ -198,6 +209,8 @@ struct Given<'a> {
     take: Option<Side>,
     /// How many changes it is about.
     count: u64,
+    /// The answer that it replaces: `approve`, `approve crm`, `approve freshdesk` or `discard`.
+    instead_of: Option<&'static str>,
     /// What comes of it.
     text: String,
 }
@@ -220,6 +233,12 @@ impl Said<'_> {
             } else {
                 self.hold.count
             },
+            instead_of: self.before.map(|before| match before {
+                Answer::Approve => "approve",
+                Answer::Take(Side::Crm) => "approve crm",
+                Answer::Take(Side::Desk) => "approve freshdesk",
+                Answer::Discard => "discard",
+            }),
             text: self.to_string(),
         }
     }
@@ -263,6 +282,10 @@ impl fmt::Display for Said<'_> {
             }
             (Answer::Approve, _) => "all of it is written".to_owned(),
         };
-        write!(f, "{id}: {what}, with the next cycle")
+        let instead = match self.before {
+            Some(_) => ", instead of what was answered before",
+            None => "",
+        };
+        write!(f, "{id}: {what}, with the next cycle{instead}")
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn apply(named: Option<&Path>, arguments: &Arguments) -> Result
     log(&config)?;
     if plan.config != config.plan_digest() {
         return Err(Failure::Usage(format!(
-            "{} was made with other mappings, ticket rules or guards than {} has now; make a new one with `deskbridge plan -o FILE`",
+            "{} was made with other mappings, ticket rules or guards, or another [support_summary], than {} has now; make a new one with `deskbridge plan -o FILE`",
             arguments.file.display(),
             source.path.display(),
         )));

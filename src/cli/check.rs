@@ -105,7 +105,7 @@ fn document(
     let tests: Vec<Test> = tests.iter().map(Test::of).collect();
     json!({
         "file": source.path,
-        "errors": errors(diagnostics),
+        "errors": errors(diagnostics) + online.map_or(0, Online::errors),
         "findings": diagnostics.findings(&source.text),
         "tests": tests,
         // Parts of the file that this version reads and does not act on.

@@ -142,7 +142,7 @@ impl Failure {
             | Self::Config { .. }
             | Self::Secret(_) => Exit::Config,
             Self::Telemetry(_) | Self::Usage(_) | Self::Unanswered(_) => Exit::Usage,
-            Self::Machine { .. } => Exit::Machine,
+            Self::Machine { .. } | Self::State(StoreError::Busy) => Exit::Machine,
             Self::State(error) if error.is_of_the_disk() => Exit::Machine,
             Self::State(_) | Self::OldState | Self::ForeignPlan { .. } => Exit::State,
             Self::Remote(errors) => of_errors(errors),
@@ -206,6 +206,7 @@ mod tests {
     #[test]
     fn a_disk_that_is_full_for_a_while_does_not_end_the_service_for_good() {
         assert_eq!(Failure::State(StoreError::Full).exit(), Exit::Machine);
+        assert_eq!(Failure::State(StoreError::Busy).exit(), Exit::Machine);
         let damaged = StoreError::Locked(PathBuf::from("state.db"));
         assert_eq!(Failure::State(damaged).exit(), Exit::State);
     }

@@ -5,8 +5,9 @@ use super::open::Source;
 use super::output::{Output, counted, harmless};
 use super::record::{self, Named};
 use super::watch::say;
-use crate::model::Side;
-use crate::store::{Forgotten, Remembered, Report, Store};
+use crate::config::Config;
+use crate::model::{Kind, Side};
+use crate::store::{Forgotten, Naming, Remembered, Report, Store, Wanted};
 use serde::Serialize;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{IsTerminal as _, Write as _};
@@ -15,7 +16,8 @@ use std::path::Path;
 /// What `forget` is asked for.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// An e-mail, `crm:ID` or `freshdesk:ID`; its counterpart is forgotten with it
+    /// An e-mail, `crm:ID` or `freshdesk:ID` (`crm:contact:ID` where a company has that id too); its counterpart is
+    /// forgotten with it
     record: String,
     /// Do not ask, not even where the record still exists and will be read again
     #[arg(long)]
@@ -47,7 +49,13 @@ pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Resul
     let config = Source::read(named)?.config_for_reading()?;
     let path = &config.state_path;
     // What is there to forget is looked for before the state is opened for writing.
-    let rows = Report::open(path).await?.find(&wanted).await?;
+    let naming = naming(&config);
+    let mut report = Report::open(path).await?;
+    let rows = match &wanted {
+        Wanted::Text(address) => report.known_by(address, &naming).await?,
+        Wanted::Record(..) | Wanted::Of(..) => report.find(&wanted).await?,
+    };
+    drop(report);
     if rows.is_empty() {
         return Err(Failure::Usage(format!(
             "{} knows no contact or company `{}`; by its id it is found even where it shows no such address (crm:ID, freshdesk:ID)",
@@ -56,7 +64,12 @@ pub(super) async fn forget(named: Option<&Path>, arguments: &Arguments) -> Resul
         )));
     }
     let mut store = Store::open(path).await?;
-    let all = meant(&mut store, rows).await?;
+    let all = meant(&mut store, rows, &naming).await?;
+    let kinds: BTreeSet<Kind> = all.iter().map(|who| who.kind).collect();
+    if matches!(wanted, Wanted::Record(..)) && kinds.len() > 1 {
+        let text = "a contact and a company have that id; say which, such as crm:contact:17 or freshdesk:company:17";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let mut out = Output::new();
     for who in &all {
         if arguments.json {
@@ -117,8 +130,25 @@ fn gone<'a>(who: &'a Remembered, forgotten: &Forgotten) -> Gone<'a> {
     }
 }
 
+/// By which fields people and companies are known: their match keys, and a contact's `email`, which every system
+/// calls so.
+fn naming(config: &Config) -> Naming {
+    let address = Side::BOTH.map(|side| (side, Kind::Contact, "email".to_owned()));
+    let mut naming = Naming::from(address);
+    for mapping in config.mappings() {
+        for key in &mapping.keys {
+            naming.extend(Side::BOTH.map(|side| (side, mapping.kind, key.name(side).to_owned())));
+        }
+    }
+    naming
+}
+
 /// Everybody who is meant: the records, their counterparts, and those that were.
-async fn meant(store: &mut Store, rows: Vec<i64>) -> Result<Vec<Remembered>, Failure> {
+async fn meant(
+    store: &mut Store,
+    rows: Vec<i64>,
+    naming: &Naming,
+) -> Result<Vec<Remembered>, Failure> {
     let (mut all, mut met) = (Vec::new(), BTreeSet::new());
     let mut rows = VecDeque::from(rows);
     while let Some(row) = rows.pop_front() {
@@ -127,7 +157,7 @@ async fn meant(store: &mut Store, rows: Vec<i64>) -> Result<Vec<Remembered>, Fai
         }
         if let Some(who) = store.remembered(row).await? {
             met.extend(who.rows.iter().copied());
-            rows.extend(store.kin(&who).await?);
+            rows.extend(store.kin(&who, naming).await?);
             all.push(who);
         }
     }

@@ -44,7 +44,8 @@ fn answer(hold: &HoldView) -> Option<String> {
         .then(|| paste::command(&format!("approve {}", hold.id)))
 }
 
-/// A hold as the contract has it: one over a whole class leaves the ids out.
+/// A hold as the contract has it: one over a whole class leaves the ids out. Commands in its reason are made
+/// ready to be pasted.
 fn document(hold: &HoldView) -> Result<Json, Failure> {
     let waiting = Waiting {
         hold,
@@ -52,9 +53,13 @@ fn document(hold: &HoldView) -> Result<Json, Failure> {
     };
     let mut json = serde_json::to_value(&waiting)
         .map_err(|error| Failure::machine("writing the result")(error.into()))?;
-    if let Some(fields) = json.as_object_mut().filter(|_| hold.is_of_many()) {
-        fields.remove("crm_id");
-        fields.remove("freshdesk_id");
+    if let Some(fields) = json.as_object_mut() {
+        let reason = paste::ready(&hold.reason).into_owned();
+        fields.insert("reason".to_owned(), reason.into());
+        if hold.is_of_many() {
+            fields.remove("crm_id");
+            fields.remove("freshdesk_id");
+        }
     }
     Ok(json)
 }

@@ -129,11 +129,16 @@ pub(super) fn span(seconds: i64) -> String {
     }
 }
 
+/// Whether it turns the direction in which a terminal shows what follows (Unicode Standard Annex 9).
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}')
+}
+
 /// Text from outside, so that no part of it can steer a terminal or begin a line.
 pub(super) fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
+        if c.is_control() || turns(c) {
             let _ = write!(shown, "{}", c.escape_default());
         } else {
             shown.push(c);

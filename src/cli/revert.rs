@@ -10,8 +10,10 @@ use crate::model::{Kind, RecordId, Side};
 use crate::plan::SavedPlan;
 use crate::store::{Store, StoreError, Which};
 use crate::sync::Engine;
+use crate::sync::apply::Unwritten;
 use crate::sync::revert::{Record, Selection, Undoing};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use serde::Serialize;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
@@ -68,6 +70,12 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
     let (mut engine, undoing, accounts) = attended(looking, &stop, || ()).await??;
     let mut out = Output::new();
     worth_it(&mut engine, arguments, &undoing, &mut out).await?;
+    if undoing.writes.is_empty() {
+        engine.store.close().await?;
+        only_left(&undoing.left, arguments.json, &mut out)?;
+        out.finish()?;
+        return Ok(Exit::Held);
+    }
     let Undoing {
         records,
         writes,
@@ -108,7 +116,31 @@ pub(super) async fn revert(named: Option<&Path>, arguments: &Arguments) -> Resul
     Ok(ending(&applied, &left))
 }
 
-/// Makes sure that there is something to take back, and that both systems said how things stand.
+/// What was found, where none of it can go back.
+#[derive(Debug, Serialize)]
+struct Found<'a> {
+    /// None was made.
+    run: Option<i64>,
+    changes: [(); 0],
+    skipped: &'a [Unwritten],
+}
+
+/// Names what still stands and cannot be taken back, where there is nothing else.
+fn only_left(left: &[Unwritten], json: bool, out: &mut Output) -> Result<(), Failure> {
+    if json {
+        return out.json(&Found {
+            run: None,
+            changes: [],
+            skipped: left,
+        });
+    }
+    for it in left {
+        out.line(sentence(it))?;
+    }
+    out.line("nothing was written: what stands of it cannot be taken back from here")
+}
+
+/// Makes sure that there is something to tell of, and that both systems said how things stand.
 async fn worth_it(
     engine: &mut Engine,
     arguments: &Arguments,
@@ -128,7 +160,7 @@ async fn worth_it(
              `deskbridge revert {run} --since 2000-01-01` takes back what is there"
         )));
     }
-    if !undoing.writes.is_empty() {
+    if !undoing.writes.is_empty() || undoing.stands {
         return Ok(());
     }
     for it in &undoing.left {

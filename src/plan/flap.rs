@@ -4,7 +4,7 @@
 //! agreed on, and nothing is written a second time.
 
 use super::Rule;
-use crate::model::{Changes, Side};
+use crate::model::{Changes, Pair, Side};
 use std::fmt;
 
 /// How far back writes count, in milliseconds.
@@ -25,6 +25,8 @@ pub struct PastWrite {
     pub set: Changes,
     /// Whether a person had it written: what came before it does not count any more.
     pub asked_for: bool,
+    /// On which sides it had been changed by others than us, so that it was written.
+    pub changed: Pair<bool>,
 }
 
 impl PastWrite {
@@ -35,9 +37,43 @@ impl PastWrite {
             at,
             target,
             asked_for: matches!(rule, Rule::Reverted(_) | Rule::Chosen(_)),
+            changed: changed(rule, target),
             set,
         }
     }
+}
+
+/// On which sides a field was changed that is written to `target` by this rule, as far as the rule says.
+#[must_use]
+pub const fn changed(rule: &Rule, target: Side) -> Pair<bool> {
+    let side = match rule {
+        Rule::Changed(side) => *side,
+        Rule::OneWay => target,
+        Rule::Preferred(_) | Rule::Newest { .. } => {
+            return Pair {
+                crm: true,
+                desk: true,
+            };
+        }
+        _ => {
+            return Pair {
+                crm: false,
+                desk: false,
+            };
+        }
+    };
+    Pair {
+        crm: matches!(side, Side::Crm),
+        desk: matches!(side, Side::Desk),
+    }
+}
+
+/// The writes of `past` that count at `now`: those of the last hour, since a person had one made. What was written
+/// while our clock was ahead would be of the last hour for as long as it was.
+pub fn recent(past: &[PastWrite], now: i64) -> impl Iterator<Item = &PastWrite> {
+    let begin = past.iter().rposition(|it| it.asked_for);
+    let past = past.get(begin.map_or(0, |at| at + 1)..).unwrap_or_default();
+    past.iter().filter(move |it| (now - it.at).abs() < HOUR)
 }
 
 /// Why a field counts as fought over.
@@ -65,9 +101,7 @@ impl fmt::Display for Flap {
 /// in their order), is part of a fight.
 #[must_use]
 pub fn flap(past: &[PastWrite], target: Side, set: &Changes, now: i64) -> Option<Flap> {
-    let begin = past.iter().rposition(|it| it.asked_for);
-    let past = past.get(begin.map_or(0, |at| at + 1)..).unwrap_or_default();
-    let recent: Vec<&PastWrite> = past.iter().filter(|it| it.at > now - HOUR).collect();
+    let recent: Vec<&PastWrite> = recent(past, now).collect();
     let same = |it: &&PastWrite| it.target == target && it.set == *set;
     if let Some(first) = recent.iter().position(same)
         && recent.iter().skip(first).any(|it| !same(it))
@@ -99,6 +133,7 @@ mod tests {
             target,
             set: value(text),
             asked_for: false,
+            changed: Pair::default(),
         }
     }
 

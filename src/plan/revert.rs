@@ -48,10 +48,15 @@ pub enum LeftWhy {
 }
 
 impl Step {
-    /// The step that `change` of a record on `side` was; `None` where the field is not mapped any more.
+    /// The step that `change` of a record on `side` was; `None` where the field is not mapped any more, or to
+    /// another of the side's own fields than was written.
     #[must_use]
     pub fn of(mapping: &Mapping, side: Side, change: &FieldChange, stored: &Image) -> Option<Self> {
         let field = mapping.fields.iter().find(|it| it.name == change.field)?;
+        let mut written = change.set.0.keys();
+        if !written.all(|name| field.names(side).any(|it| it == name)) {
+            return None;
+        }
         let before = match side {
             Side::Crm => &change.crm,
             Side::Desk => &change.freshdesk,

@@ -92,13 +92,15 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     /// ones that a returned image should have.
     async fn write(&self, kind: Kind, fields: &[String], ops: &[Op]) -> Vec<Outcome>;
 
-    /// Calls made so far, by endpoint class. Failed calls count.
-    fn calls(&self) -> BTreeMap<&'static str, u64>;
-
     /// The client that its calls go through, which keeps the account's books; none of a system without a
     /// budget.
     fn http(&self) -> Option<&http::Http> {
         None
+    }
+
+    /// Calls made so far, by endpoint class. Failed calls count. Nothing of a system without a budget.
+    fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.http().map(http::Http::calls).unwrap_or_default()
     }
 
     /// How the account's calls were spent, and what is left; nothing of a system without a budget.
@@ -256,8 +258,11 @@ pub enum Shape {
 /// Which records a pass goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feed {
-    /// All live records. The only feed whose completion proves that something is missing.
+    /// All live records. Only the completion of this feed, or of the next, proves that something is missing.
     All,
+    /// The same once more: whoever is known and not shown is asked for by themselves, so that a list whose pages
+    /// move meanwhile is read with the fewest calls, and not with care.
+    Again,
     /// Those that changed at or after this time, by the server's clock.
     Changes(DateTime<Utc>),
     /// Those in the trash or archived; where the system can filter them, those since this time.

@@ -121,6 +121,13 @@ struct Plan {
     random: StdRng,
     rates: Rates,
     scripts: Vec<Script>,
+    poisons: Vec<Poison>,
+}
+
+#[derive(Debug)]
+struct Poison {
+    text: String,
+    fault: Fault,
 }
 
 #[derive(Debug)]
@@ -145,6 +152,7 @@ impl Faults {
             random: StdRng::seed_from_u64(seed),
             rates: Rates::default(),
             scripts: Vec::new(),
+            poisons: Vec::new(),
         };
         Self(Arc::new(Shared {
             armed: AtomicBool::new(false),
@@ -172,6 +180,17 @@ impl Faults {
         self.arm(&plan);
     }
 
+    /// From now on every answer with `text` in its body suffers `fault`, whatever was asked: what was
+    /// to be done is done.
+    pub fn poison(&self, text: impl Into<String>, fault: Fault) {
+        let mut plan = self.plan();
+        plan.poisons.push(Poison {
+            text: text.into(),
+            fault,
+        });
+        self.arm(&plan);
+    }
+
     /// The system is gone: every connection breaks until [`clear`](Self::clear).
     pub fn take_down(&self) {
         self.inject("", "", Fault::DropBefore, u32::MAX);
@@ -182,6 +201,7 @@ impl Faults {
         let mut plan = self.plan();
         plan.rates = Rates::default();
         plan.scripts.clear();
+        plan.poisons.clear();
         self.arm(&plan);
     }
 
@@ -206,8 +226,24 @@ impl Faults {
         plan.rates.pick(at)
     }
 
+    /// Whether any answer has to be looked at.
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.0.armed.load(Ordering::Relaxed) && !self.plan().poisons.is_empty()
+    }
+
+    /// What befalls an answer with this body.
+    pub(super) fn taste(&self, body: &[u8]) -> Option<Fault> {
+        let plan = self.plan();
+        let holds = |it: &&Poison| {
+            let text = it.text.as_bytes();
+            !text.is_empty() && body.windows(text.len()).any(|part| part == text)
+        };
+        plan.poisons.iter().find(holds).map(|it| it.fault)
+    }
+
     fn arm(&self, plan: &Plan) {
-        let armed = plan.rates != Rates::default() || !plan.scripts.is_empty();
+        let armed =
+            plan.rates != Rates::default() || !plan.scripts.is_empty() || !plan.poisons.is_empty();
         self.0.armed.store(armed, Ordering::Relaxed);
     }
 

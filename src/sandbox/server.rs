@@ -104,12 +104,21 @@ async fn pass(
     next: Next,
 ) -> Response {
     let log = &gate.backstage.log;
-    let fault = gate
-        .backstage
-        .faults
-        .draw(request.method().as_str(), request.uri().path());
+    let faults = &gate.backstage.faults;
+    let mut fault = faults.draw(request.method().as_str(), request.uri().path());
     let mut entry = log.is_on().then(|| noted(&request, log.wants_entries()));
     let mut response = match fault {
+        None if faults.is_poisoned() => {
+            let (parts, body) = next.run(request).await.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await;
+            let body = body.unwrap_or_default();
+            fault = faults.taste(&body);
+            let answer = Response::from_parts(parts, Body::from(body));
+            match fault {
+                Some(fault) => gate.spoil(fault, &switch, answer).await,
+                None => answer,
+            }
+        }
         None => next.run(request).await,
         Some(fault) => gate.strike(fault, &switch, request, next).await,
     };
@@ -160,17 +169,21 @@ impl Gate {
         request: Request,
         next: Next,
     ) -> Response {
-        let answer = match fault {
-            Fault::Refuse(status) => return self.refuse(status, None),
-            Fault::Throttle(seconds) => return self.refuse(429, Some(seconds)),
+        match fault {
+            Fault::Refuse(status) => self.refuse(status, None),
+            Fault::Throttle(seconds) => self.refuse(429, Some(seconds)),
             Fault::DropBefore => {
                 switch.cut();
-                return Response::new(Body::empty());
+                Response::new(Body::empty())
             }
-            _ => next.run(request).await,
-        };
+            _ => self.spoil(fault, switch, next.run(request).await).await,
+        }
+    }
+
+    /// What becomes of the answer to a request that was carried out.
+    async fn spoil(&self, fault: Fault, switch: &Switch, answer: Response) -> Response {
         match fault {
-            Fault::ApplyThenFail(status) => {
+            Fault::Refuse(status) | Fault::ApplyThenFail(status) => {
                 let mut refusal = self.refuse(status, None);
                 *refusal.extensions_mut() = answer.extensions().clone();
                 return refusal;
@@ -183,7 +196,7 @@ impl Gate {
             Fault::TornBody => return torn(answer).await,
             Fault::HtmlBody => return html(answer),
             Fault::EmptyBody => return emptied(answer),
-            _ => {}
+            Fault::DropBefore | Fault::Throttle(_) => {}
         }
         answer
     }

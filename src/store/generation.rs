@@ -246,7 +246,8 @@ impl Store {
 }
 
 /// What the state takes for agreed is forgotten: every pair is planned as at a first sync. So is which versions
-/// are our own: what was changed since and changed back is a person's doing.
+/// are our own: what was changed since and changed back is a person's doing. And so is what was approved: it may
+/// have been done since, and what is wanted now was shown to nobody.
 async fn distrust(tx: &mut SqliteConnection) -> Result<(), StoreError> {
     for sql in [
         "UPDATE record SET base = '{}', edited = NULL, dirty = 1 WHERE link IS NOT NULL",
@@ -259,6 +260,8 @@ async fn distrust(tx: &mut SqliteConnection) -> Result<(), StoreError> {
         "INSERT OR IGNORE INTO unjudged (record) SELECT id FROM record WHERE side = 'crm'
            AND EXISTS (SELECT 1 FROM meta WHERE key = 'ticket_rules' AND value <> '{}')",
         "DELETE FROM support_written",
+        "DELETE FROM guarded WHERE answer = 'approve'",
+        "UPDATE hold SET answer = NULL WHERE record IS NULL AND class IN ('ticket', 'summary', 'summary_clear')",
         "INSERT OR REPLACE INTO support_due (kind, desk) SELECT 'contact', requester FROM support
            UNION SELECT 'company', company FROM support WHERE company IS NOT NULL",
     ] {

@@ -69,6 +69,23 @@ impl Store {
         ] {
             sqlx::query(statement).execute(&mut *tx).await?;
         }
+        // What is approved and not written yet was shown as the other mappings had it.
+        sqlx::query("DELETE FROM guarded WHERE answer = 'approve'")
+            .execute(&mut *tx)
+            .await?;
+        // Of a kind that is not mapped any more nobody is asked, and nothing is tried again; what was sent without
+        // an answer is looked at should it be mapped once more.
+        let kinds: Vec<Kind> = meanings.keys().copied().collect();
+        for statement in [
+            "DELETE FROM hold WHERE kind <> 'ticket' AND kind NOT IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM guarded WHERE kind NOT IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM outbox WHERE state <> 'sent' AND kind NOT IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM unread WHERE kind NOT IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM certificate WHERE kind NOT IN (SELECT value FROM json_each(?1))",
+        ] {
+            let query = sqlx::query(statement).bind(bulk(&kinds)?);
+            query.execute(&mut *tx).await?;
+        }
         for mapping in mappings {
             let before = meant.as_ref().and_then(|meant| meant.get(&mapping.kind));
             let now = meanings.get(&mapping.kind);

@@ -58,7 +58,7 @@ pub use missing::Asking;
 pub use observe::{Ingest, Ingested, Sighting};
 pub use outbox::{Outboxed, SentRow};
 pub use pass::{PassKind, PassState, Running};
-pub use privacy::{FORGOTTEN, Forgotten, Remembered, is_forgotten};
+pub use privacy::{FORGOTTEN, Forgotten, Naming, Remembered, is_forgotten};
 pub use relink::Relinked;
 pub use report::{
     ByEndpoint, HoldView, JournalView, LinkOrigin, LinkView, Parked, Past, RecordCounts,
@@ -101,6 +101,11 @@ pub enum StoreError {
         "the disk does not do its part for the state ({0}); see what the system says of the disk"
     )]
     Disk(sqlx::Error),
+    /// Another program writes to it, or keeps others from writing, for longer than we wait.
+    #[error(
+        "another program keeps the state from being written; let it come to its end and start again: nothing is lost"
+    )]
+    Busy,
     /// The schema is not what we expect.
     #[error("the state database has a schema of another version: {0}")]
     Migrate(MigrateError),
@@ -174,6 +179,7 @@ pub enum StoreError {
 
 /// Result codes: <https://sqlite.org/rescode.html>. A log's index that cannot grow has a code of its own,
 /// and no other cause than the room.
+const SQLITE_BUSY: u32 = 5;
 const SQLITE_IOERR: u32 = 10;
 const SQLITE_FULL: u32 = 13;
 const IOERR_SHMSIZE: u32 = 4874;
@@ -210,6 +216,7 @@ impl From<sqlx::Error> for StoreError {
             Some(SQLITE_FULL | IOERR_SHMSIZE) => Self::Full,
             // An extended code has its family in the lowest byte.
             Some(code) if code & 0xff == SQLITE_IOERR => Self::Disk(error),
+            Some(code) if code & 0xff == SQLITE_BUSY => Self::Busy,
             _ => Self::Sqlite(error),
         }
     }

@@ -221,6 +221,7 @@ async fn ingest(
         if judged {
             unjudge(tx, &changed).await?;
         }
+        wake_members(tx, page.kind, &changed).await?;
         if page.tick_off {
             meet(tx, page).await?;
         }

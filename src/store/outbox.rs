@@ -46,7 +46,7 @@ pub struct SentRow {
 }
 
 impl Store {
-    /// Marks what is due again: writes that failed and whose pause is over.
+    /// Marks what is due again: writes that failed and whose pause is over. A clock that was set back ends it.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Store {
         }
         sqlx::query(
             "UPDATE record SET dirty = 1 WHERE id IN (
-               SELECT record FROM outbox WHERE due_at <= ?1 AND state <> 'sent')",
+               SELECT record FROM outbox WHERE (due_at <= ?1 OR since > ?1) AND state <> 'sent')",
         )
         .bind(super::rows::stamp(now))
         .execute(&mut self.connection)
@@ -85,7 +85,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<HashMap<(i64, String), Outboxed>, StoreError> {
         let rows: Vec<(i64, String, String, i64, bool, bool)> = sqlx::query_as(
-            "SELECT o.record, o.action, j.fields, o.attempts, o.due_at <= ?2, j.outcome IS 'looked_up'
+            "SELECT o.record, o.action, j.fields, o.attempts, o.due_at <= ?2 OR o.since > ?2, j.outcome IS 'looked_up'
              FROM outbox AS o JOIN journal AS j ON j.id = o.journal WHERE o.record IN (SELECT value FROM json_each(?1))",
         )
         .bind(bulk(records)?)

@@ -1,7 +1,7 @@
 //! Taking one record's values out of the state, the journal and the file itself.
 
 use super::rows::{bulk, side as side_of};
-use super::{Store, StoreError, pragma};
+use super::{Report, Store, StoreError, pragma};
 use crate::model::{Image, Kind, Pair, RecordId, Side, Value};
 use crate::plan::FieldChange;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
@@ -11,6 +11,10 @@ use std::collections::BTreeSet;
 pub const FORGOTTEN: &str = "[forgotten]";
 /// Rows of the journal that are rewritten in one go.
 const CHUNK: usize = 500;
+
+/// The fields whose values are a record's own, by side, kind and name. What else a record shows may be the address
+/// of whoever looks after it, and of hundreds of others with it.
+pub type Naming = BTreeSet<(Side, Kind, String)>;
 
 /// What was taken out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +44,21 @@ pub struct Remembered {
 
 /// Of a row of the journal: number, fields, message, cycle.
 type JournalRow = (i64, String, Option<String>, i64);
+
+impl Report {
+    /// The records that have, or had when both sides last agreed, this address in a field of their own.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn known_by(
+        &mut self,
+        address: &str,
+        naming: &Naming,
+    ) -> Result<Vec<i64>, StoreError> {
+        showing(&mut self.connection, address, naming).await
+    }
+}
 
 impl Store {
     /// The record with this handle and its counterpart; `None` where there is none.
@@ -85,13 +104,13 @@ impl Store {
         Ok(Some(remembered))
     }
 
-    /// Records without a counterpart that were this one's, or show one of its addresses: who was
+    /// Records without a counterpart that were this one's, or have one of its own addresses: who was
     /// deleted in both systems has no link any more.
     ///
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn kin(&mut self, who: &Remembered) -> Result<Vec<i64>, StoreError> {
+    pub async fn kin(&mut self, who: &Remembered, naming: &Naming) -> Result<Vec<i64>, StoreError> {
         let id = |side: Side| who.ids.of(side).as_ref().map(|id| id.0.as_str());
         let mut kin: BTreeSet<i64> = sqlx::query_scalar(
             "SELECT DISTINCT r.id FROM journal AS j JOIN record AS r ON r.kind = j.kind AND r.link IS NULL
@@ -105,13 +124,13 @@ impl Store {
         .await?
         .into_iter()
         .collect();
-        for address in addresses(&mut self.connection, who).await? {
+        for address in addresses(&mut self.connection, who, Some(naming)).await? {
+            let same = showing(&mut self.connection, &address, naming).await?;
             let same: Vec<i64> = sqlx::query_scalar(
-                "SELECT DISTINCT r.id FROM record AS r, json_each(r.image) AS field
-                 WHERE r.kind = ?2 AND r.link IS NULL AND instr(lower(r.image), ?1) > 0
-                   AND lower(trim(field.value)) = ?1",
+                "SELECT r.id FROM json_each(?1) AS it CROSS JOIN record AS r ON r.id = it.value
+                 WHERE r.kind = ?2 AND r.link IS NULL",
             )
-            .bind(address.trim().to_lowercase())
+            .bind(bulk(&same)?)
             .bind(who.kind.word())
             .fetch_all(&mut self.connection)
             .await?;
@@ -133,7 +152,7 @@ impl Store {
         pragma(&mut self.connection, "PRAGMA secure_delete = ON").await?;
         self.across.forget();
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        let addresses = addresses(&mut tx, who).await?;
+        let addresses = addresses(&mut tx, who, None).await?;
         let (journal, cycles) = redact_journal(&mut tx, who).await?;
         redact_reports(&mut tx, &addresses, &cycles).await?;
         take_out(&mut tx, who).await?;
@@ -151,25 +170,58 @@ impl Store {
     }
 }
 
-/// Every text of the records that is an address: reports may quote those.
+/// The records that show an address in one of the fields that are their own.
+async fn showing(
+    connection: &mut SqliteConnection,
+    address: &str,
+    naming: &Naming,
+) -> Result<Vec<i64>, StoreError> {
+    let naming: Vec<_> = naming.iter().collect();
+    Ok(sqlx::query_scalar(
+        "SELECT record FROM match_key WHERE value = ?1
+         UNION SELECT r.id FROM record AS r
+           CROSS JOIN json_each(json_array(json(r.image), json(coalesce(r.base, '{}')))) AS shown
+           CROSS JOIN json_each(shown.value) AS field
+         WHERE (instr(lower(r.image), ?1) > 0 OR instr(lower(r.base), ?1) > 0)
+           AND (r.side, r.kind, field.key) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2))
+           AND (lower(trim(field.value)) = ?1 OR EXISTS (
+                  SELECT 1 FROM json_each(CASE field.type WHEN 'array' THEN field.value ELSE '[]' END) AS member
+                  WHERE lower(trim(member.value)) = ?1))
+         ORDER BY 1",
+    )
+    .bind(address.trim().to_lowercase())
+    .bind(bulk(&naming)?)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Every text of the records that is an address: reports may quote those. With `naming`, of the fields that are
+/// their own.
 async fn addresses(
     tx: &mut SqliteConnection,
     who: &Remembered,
+    naming: Option<&Naming>,
 ) -> Result<BTreeSet<String>, StoreError> {
-    let images: Vec<(String, Option<String>)> = sqlx::query_as(
-        "SELECT image, base FROM record WHERE id IN (SELECT value FROM json_each(?1))",
+    let images: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT side, image, base FROM record WHERE id IN (SELECT value FROM json_each(?1))",
     )
     .bind(bulk(&who.rows)?)
     .fetch_all(tx)
     .await?;
     let mut found = BTreeSet::new();
-    for text in images
-        .into_iter()
-        .flat_map(|(image, base)| [Some(image), base])
-    {
-        let Some(text) = text else { continue };
+    let texts = images.into_iter().flat_map(|(side, image, base)| {
+        let side = side_of(&side);
+        [Some(image), base]
+            .into_iter()
+            .flatten()
+            .map(move |text| (side, text))
+    });
+    for (side, text) in texts {
         let image: Image = serde_json::from_str(&text)?;
-        for value in image.0.into_values() {
+        for (name, value) in image.0 {
+            if naming.is_some_and(|it| !it.contains(&(side, who.kind, name))) {
+                continue;
+            }
             let texts = match value {
                 Value::Text(text) => vec![text],
                 Value::List(members) => members,

@@ -48,7 +48,7 @@ impl Store {
 
     /// Takes note of the ticket rules: by name, a fingerprint of each. The standings of a rule that is
     /// new or another than before are looked at again, and all tickets of those who have it; those of
-    /// a rule that is gone have ended.
+    /// a rule that is gone have ended. An answer that is not carried out yet is none about other rules.
     ///
     /// # Errors
     ///
@@ -86,6 +86,11 @@ impl Store {
             ),
             (
                 "UPDATE ticket SET dirty = 1 WHERE ?1 <> ''",
+                "all".to_owned(),
+            ),
+            // Other rules want something else than what somebody has answered about.
+            (
+                "DELETE FROM hold WHERE record IS NULL AND kind = 'ticket' AND answer IS NOT NULL AND ?1 <> ''",
                 "all".to_owned(),
             ),
             (

@@ -61,7 +61,8 @@ pub struct StoredSummary {
 }
 
 impl Store {
-    /// Takes note of whether tickets are summed up. Where that begins, all are read once.
+    /// Takes note of whether tickets are summed up. Where that begins, all are read once. What was written stays
+    /// known where it ends: a person may have taken it back, or made something else of it.
     ///
     /// # Errors
     ///
@@ -85,8 +86,6 @@ impl Store {
                 "DELETE FROM meta WHERE key = 'support'",
                 "DELETE FROM support",
                 "DELETE FROM support_due",
-                "DELETE FROM support_written",
-                "DELETE FROM meta WHERE key LIKE 'summed\\_up\\_%' ESCAPE '\\'",
                 "DELETE FROM hold WHERE record IS NULL AND class IN ('summary', 'summary_clear')",
             ]
         };

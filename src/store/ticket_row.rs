@@ -4,7 +4,7 @@ use super::StoreError;
 use super::rows::{bulk, presence, presence_word};
 use crate::model::{RecordId, Ticket, TicketImage, Version};
 use crate::plan::{FieldChange, Memory, Pending};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::BTreeSet;
 
@@ -46,6 +46,18 @@ pub struct ParkedTicket {
     pub due_at: DateTime<Utc>,
     /// In the server's words.
     pub error: String,
+}
+
+/// Longer than any pause.
+const MOST: TimeDelta = TimeDelta::days(2);
+
+impl ParkedTicket {
+    /// Whether it is too early for the next try. A pause that ends after longer than any can take began while
+    /// our clock was ahead, and is over.
+    #[must_use]
+    pub fn waits(&self, now: DateTime<Utc>) -> bool {
+        self.due_at > now && self.due_at <= now + MOST
+    }
 }
 
 impl TicketRow {

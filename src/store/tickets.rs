@@ -113,7 +113,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<TicketRow>, StoreError> {
         let which = "t.id IN (SELECT id FROM ticket WHERE dirty = 1 UNION SELECT id FROM ticket WHERE wake_at <= ?1
-               UNION SELECT id FROM ticket WHERE due_at <= ?1 UNION SELECT id FROM ticket WHERE owes = 1)
+               UNION SELECT id FROM ticket WHERE due_at <= ?1 UNION SELECT id FROM ticket WHERE due_at > ?1 + 2 * 86400000
+               UNION SELECT id FROM ticket WHERE owes = 1)
              AND t.id > ?2 AND t.presence = 'live' AND t.in_doubt = 0 ORDER BY t.id LIMIT ?3";
         self.tickets(which, now, after, limit).await
     }

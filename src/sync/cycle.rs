@@ -184,6 +184,21 @@ impl Engine {
                 .iter()
                 .map(|it| it.error.clone())
                 .collect(),
+            mute: Pair {
+                crm: self.is_mute(Side::Crm, observation),
+                desk: self.is_mute(Side::Desk, observation),
+            },
         })
+    }
+
+    /// Whether no kind could be read on `side`, whatever it said to that. Where one of several could, the
+    /// others alone wait.
+    fn is_mute(&self, side: Side, observation: &Observation) -> bool {
+        let failed = |kind: Kind| {
+            let mut troubles = observation.troubles.iter();
+            troubles.any(|it| (it.side, it.kind) == (side, Some(kind)))
+        };
+        let mut kinds = self.mappings.iter().map(|mapping| mapping.kind);
+        kinds.all(failed)
     }
 }

@@ -1,16 +1,16 @@
-//! Fields that are fought over wait for a person, who is told who is likely at the other end.
+//! Fields that are fought over wait for a person, who is told who is likely at it.
+
+mod opponent;
 
 use super::guard::Guarding;
 use super::{CycleError, Engine};
 use crate::mapping::Mapping;
-use crate::model::{Changes, LinkId, Side, Value};
-use crate::plan::{FieldChange, Flap, HOUR, Merged, PairVerdict, PastWrite, Rule, flap, leave_be};
+use crate::model::{LinkId, Side};
+use crate::plan::{FieldChange, HOUR, Merged, PairVerdict, Rule, flap, leave_be, recent};
 use crate::store::{Adoption, Answer, HoldRow, PairRow, PastWrites, Said};
 use chrono::TimeDelta;
+use opponent::{Fight, opponent};
 use std::collections::HashMap;
-
-/// A change so soon after our write, in milliseconds, was made by no person.
-const AT_ONCE: i64 = 15_000;
 
 /// Earlier writes of what is about to be written; nothing where nobody looks for fights.
 #[derive(Debug, Default)]
@@ -73,7 +73,15 @@ pub(super) fn break_off(
             let chosen = matches!(change.rule, Rule::Chosen(_));
             let fought = flap(past, target, &change.set, lately.now).filter(|_| !chosen);
             let Some(fought) = fought else { return true };
-            let mut hold = hold(mapping, row, target, change, (fought, past));
+            let fight = Fight {
+                target,
+                change,
+                fought,
+                past: recent(past, lately.now).collect(),
+                images: &row.state.images,
+                versions: row.state.versions,
+            };
+            let mut hold = hold(mapping, row, &fight, past.len());
             let approved = answer(change);
             if let Some((_, shown)) = approved {
                 // The answer is one to what was shown, and is forgotten when the value is written.
@@ -92,69 +100,20 @@ fn detail(change: &FieldChange) -> String {
     .to_string()
 }
 
-fn hold(
-    mapping: &Mapping,
-    row: &PairRow,
-    target: Side,
-    change: &FieldChange,
-    (fought, past): (Flap, &[PastWrite]),
-) -> HoldRow {
+fn hold(mapping: &Mapping, row: &PairRow, fight: &Fight<'_>, times: usize) -> HoldRow {
+    let Fight { change, fought, .. } = fight;
     let field = &change.field;
-    let times = past.len();
     HoldRow {
         kind: mapping.kind,
         class: "flap",
-        side: Some(target),
+        side: Some(fight.target),
         row: row.rows.crm,
         field: field.clone(),
         detail: detail(change),
         reason: format!(
             "`{field}` {fought}: written {times} times within the hour; {}",
-            opponent(row, target, change, (fought, past))
+            opponent(fight)
         ),
         approvable: true,
     }
-}
-
-/// Who is likely at the other end.
-fn opponent(
-    row: &PairRow,
-    target: Side,
-    change: &FieldChange,
-    (fought, past): (Flap, &[PastWrite]),
-) -> String {
-    let source = target.other();
-    let Some(last) = past.iter().rev().find(|it| it.target == target) else {
-        return format!("something in {source} changes it all the time");
-    };
-    let shown = match target {
-        Side::Crm => &change.crm,
-        Side::Desk => &change.freshdesk,
-    };
-    if rewrites(&last.set, shown) {
-        return format!("{target} rewrites what it is given, each time in another way");
-    }
-    let changed_at = row.state.versions.of(target).0;
-    let at_once = (0..AT_ONCE).contains(&(changed_at - last.at));
-    match (fought, at_once) {
-        (Flap::TooOften, _) => format!("something in {source} changes it all the time"),
-        (_, true) => format!(
-            "{target} changes it back within seconds: an automation or workflow there, most likely"
-        ),
-        (_, false) => format!(
-            "somebody or another integration in {target} wants another value than {source} has"
-        ),
-    }
-}
-
-/// Whether what is shown differs from what was written in letter case, spaces and signs alone.
-fn rewrites(written: &Changes, shown: &[Value]) -> bool {
-    let bare = |value: &Value| -> String {
-        let text = serde_json::to_string(value).unwrap_or_default();
-        let letters = text.chars().filter(|c| c.is_alphanumeric());
-        letters.flat_map(char::to_lowercase).collect()
-    };
-    let written: Vec<String> = written.0.values().map(bare).collect();
-    let shown: Vec<String> = shown.iter().map(bare).collect();
-    !written.iter().all(String::is_empty) && written == shown
 }

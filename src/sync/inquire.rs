@@ -198,7 +198,7 @@ impl Engine {
         };
         let overlap = self.connectors.of(side).caps().overlap;
         let since = begun - GRACE - TimeDelta::from_std(overlap).unwrap_or(TimeDelta::zero());
-        let since = (since - *self.ahead.of(side)).timestamp_millis();
+        let since = (since - self.ahead(side)).timestamp_millis();
         let witness = self.store.changed_last(side, kind).await?;
         let since = match &witness {
             Some((.., changed)) => since.min(changed.0),
@@ -369,7 +369,7 @@ impl Engine {
         let mut bases = Vec::with_capacity(2);
         let seen = self.store.records(&[heir]).await?.pop();
         // When it was sent is our time, and what the record shows is the server's.
-        let earliest = (sent.since - *self.ahead.of(sent.side) - MOMENT).timestamp_millis();
+        let earliest = (sent.since - self.ahead(sent.side) - MOMENT).timestamp_millis();
         let made = seen
             .as_ref()
             .is_none_or(|it| it.version.0 == 0 || it.version.0 >= earliest);

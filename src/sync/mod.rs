@@ -104,8 +104,9 @@ pub struct Engine {
     first_is_approved: bool,
     /// What went wrong in the last cycle, in words.
     troubles: BTreeSet<String>,
-    /// How far our clock is ahead of each server's, as its last answers showed.
-    ahead: Pair<TimeDelta>,
+    /// How far our clock is ahead of each server's, as its last answers showed; less than nothing where it is
+    /// behind.
+    skew: Pair<TimeDelta>,
     /// When, by our clock, this cycle began to read.
     looked_at: DateTime<Utc>,
     /// Whether the budgets know what earlier processes have sent on this day.
@@ -160,7 +161,7 @@ impl Engine {
             guarding: guard::Guarding::Off,
             first_is_approved: false,
             troubles: BTreeSet::new(),
-            ahead: Pair::default(),
+            skew: Pair::default(),
             looked_at: DateTime::default(),
             recalled: false,
             refusals: RetryPolicy {
@@ -186,6 +187,16 @@ impl Engine {
     /// Whether the cycle is to end and leave the rest to the next one.
     fn is_slice_over(&self) -> bool {
         self.until.is_some_and(|until| monotonic() >= until)
+    }
+
+    /// What a server's clock shows now, as far as we know: what is compared with its times.
+    fn now_at(&self, side: Side) -> DateTime<Utc> {
+        self.clock.now() - *self.skew.of(side)
+    }
+
+    /// How far our clock is ahead of a server's.
+    fn ahead(&self, side: Side) -> TimeDelta {
+        (*self.skew.of(side)).max(TimeDelta::zero())
     }
 
     fn mapping(&self, kind: Kind) -> Option<&Mapping> {

@@ -121,7 +121,7 @@ impl Engine {
             return Ok(Vec::new());
         };
         let caps = self.connectors.of(side).caps().clone();
-        let now = self.clock.now();
+        let now = self.now_at(side);
         let all = self.store.pass(side, kind, PassKind::All).await?;
         let changes = self.store.pass(side, kind, PassKind::Changes).await?;
         let first = all.mark.is_none();
@@ -173,6 +173,7 @@ impl Engine {
                 since: None,
                 resume,
                 tick_off: !first || known,
+                first,
                 catch_up: since,
                 until: self.listing_until(first),
                 lane: if first {
@@ -237,8 +238,10 @@ impl Engine {
             *heard = (*heard).max(Some(page.answered_at));
         }
         for page in pages.iter().filter(|page| page.feed == PassKind::Changes) {
-            let ahead = self.looked_at - Version(page.started_at).time();
-            *self.ahead.of_mut(page.side) = ahead.max(TimeDelta::zero());
+            // A pass that goes on where an earlier cycle left off began then.
+            if page.started_at == page.answered_at {
+                *self.skew.of_mut(page.side) = self.looked_at - Version(page.started_at).time();
+            }
         }
         for (page, brought) in pages.iter().zip(brought) {
             say_unread(page, &brought.unread);

@@ -189,6 +189,9 @@ pub struct CycleReport {
     /// Those of them that kept a feed from being read to its end.
     #[serde(skip)]
     pub unread: Vec<RemoteError>,
+    /// Whether a side answers for no kind of record as it should.
+    #[serde(skip)]
+    pub mute: Pair<bool>,
 }
 
 impl CycleReport {

@@ -59,6 +59,8 @@ pub struct Undoing {
     pub writes: Vec<PlannedWrite>,
     /// What stays, and why.
     pub left: Vec<Unwritten>,
+    /// Whether some of that still stands as it was written, and cannot be taken back for another reason.
+    pub stands: bool,
     /// Records that were made, and stay since nobody said that they go.
     pub kept: Vec<Unwritten>,
     /// How many writes of the journal are meant.
@@ -153,7 +155,7 @@ impl Engine {
             }
             let kind = row.kind.as_str();
             row.fields.retain(|(change, _)| {
-                wanted.is_none_or(|name| is_called(mappings, kind, &change.field, name))
+                wanted.is_none_or(|name| is_called(mappings, kind, change, name))
             });
             !row.fields.is_empty() || (wanted.is_none() && row.action == Deed::Delete.word())
         };
@@ -182,16 +184,17 @@ impl Engine {
     }
 }
 
-/// Whether people may call the field `field` of this kind of record `name`: by the plan's name of
-/// it, or by that of either side.
-fn is_called(mappings: &[Mapping], kind: &str, field: &str, name: &str) -> bool {
+/// Whether people may call the field that was changed of this kind of record `name`: by the plan's name of it, by
+/// that of either side, or by the one that was written then.
+fn is_called(mappings: &[Mapping], kind: &str, change: &FieldChange, name: &str) -> bool {
+    let field = &change.field;
     let kind = Subject::read(kind).and_then(Subject::kind);
     let mapping = kind.and_then(|kind| mappings.iter().find(|it| it.kind == kind));
-    let known = mapping.and_then(|it| it.fields.iter().find(|it| it.name == field));
+    let known = mapping.and_then(|it| it.fields.iter().find(|it| it.name == *field));
     let mut names = known
         .into_iter()
         .flat_map(|field| field.names(Side::Crm).chain(field.names(Side::Desk)));
-    field == name || names.any(|it| it == name)
+    field == name || names.any(|it| it == name) || change.set.get(name).is_some()
 }
 
 /// What taking `rows` back does to a ticket.
@@ -202,6 +205,7 @@ fn undo_ticket(ticket: &Ticket, rows: &[JournalRow], out: &mut Undoing) {
         .partition(|change| is_forgotten(change));
     let forgotten: BTreeSet<&str> = forgotten.iter().map(|it| it.field.as_str()).collect();
     for field in forgotten {
+        out.stands = true;
         out.leave_ticket(&ticket.id, Some(field.to_owned()), FORGOTTEN);
     }
     let steps: Vec<Step> = changes
@@ -214,6 +218,7 @@ fn undo_ticket(ticket: &Ticket, rows: &[JournalRow], out: &mut Undoing) {
             LeftWhy::Changed => "somebody has changed it since",
             LeftWhy::WasEmpty => "it was empty, and there is no way to empty it again but by hand",
         };
+        out.stands |= left.why == LeftWhy::WasEmpty;
         out.leave_ticket(&ticket.id, Some(left.field), why);
     }
     let run = rows.last().map_or(0, |row| row.run);

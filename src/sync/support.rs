@@ -111,7 +111,7 @@ impl Engine {
                 return Ok(());
             }
         }
-        if let Err(error) = self.read_aside().await? {
+        if let Err(error) = self.read_aside(reconcile).await? {
             tally.troubled(error);
         }
         if !std::mem::replace(&mut self.summaries_weighed, true) {

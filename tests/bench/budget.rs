@@ -23,6 +23,8 @@ mod hastened;
 mod server;
 #[path = "budget_strategies.rs"]
 mod strategies;
+#[path = "../world/wiring.rs"]
+mod wiring;
 #[path = "budget_world.rs"]
 mod world;
 

@@ -8,21 +8,18 @@
 //! governor's shortest waits, of 5 and of 50 milliseconds.
 
 use crate::first_sync::Scene;
+use crate::wiring;
 use chrono::{DateTime, TimeDelta, Utc};
 use deskbridge::clock::Clock;
-use deskbridge::config::{self, Environment};
 use deskbridge::model::{Kind, Pair};
-use deskbridge::remote::Connector;
-use deskbridge::remote::freshdesk::{self, Freshdesk, Plan};
+use deskbridge::remote::freshdesk::{self, Plan};
 use deskbridge::remote::governor::Limits;
-use deskbridge::remote::hubspot::{self, Hubspot};
 use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::freshdesk::{FreshdeskSim, Limits as DeskLimits, Options as DeskOptions};
 use deskbridge::sandbox::hubspot::{HubspotSim, Options as CrmOptions};
 use deskbridge::store::Store;
 use deskbridge::sync::Engine;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,14 +35,6 @@ pub(crate) const POLL: Duration = MINUTE;
 const SEARCH_LAG: Duration = Duration::from_secs(5);
 
 const MAPPING: &str = r#"
-[crm]
-kind  = "hubspot"
-token = { env = "KEY" }
-
-[freshdesk]
-url     = "https://acme.freshdesk.com"
-api_key = { env = "KEY" }
-
 [contacts]
 match  = ["email"]
 create = "both"
@@ -70,19 +59,6 @@ when     = { record = "contact", field = "customer_tier", in = ["vip"] }
 tickets  = { status = ["open"] }
 priority = "urgent"
 "#;
-
-#[derive(Debug)]
-struct Keys;
-
-impl Environment for Keys {
-    fn variable(&self, _: &str) -> Option<String> {
-        Some("key".to_owned())
-    }
-
-    fn read(&self, _: &Path) -> io::Result<String> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-}
 
 /// The simulators' time, as our machine has it.
 #[derive(Debug)]
@@ -148,30 +124,11 @@ pub(crate) async fn engine(
     desk: &FreshdeskSim,
     dir: &Path,
 ) -> Engine {
-    let (config, _) = config::compile(MAPPING, &Keys).unwrap();
+    let config = wiring::compiled(&(wiring::systems(&crm.url(), &desk.url()) + MAPPING));
     let stop = CancellationToken::new();
-    let connectors: Pair<Arc<dyn Connector>> = Pair {
-        crm: Arc::new(
-            Hubspot::new(hubspot::Options {
-                base_url: crm.url().parse().unwrap(),
-                token: "pat-sandbox".to_owned().into(),
-                limits: Some(Limits::unknown()),
-                share: 1.0,
-                stop: stop.clone(),
-            })
-            .unwrap(),
-        ),
-        desk: Arc::new(
-            Freshdesk::new(freshdesk::Options {
-                url: desk.url().parse().unwrap(),
-                api_key: desk.api_key().to_owned().into(),
-                limits: Some(hastened(scene.plan)),
-                calls_per_minute: None,
-                share: 1.0,
-                stop: stop.clone(),
-            })
-            .unwrap(),
-        ),
+    let connectors = Pair {
+        crm: wiring::hubspot(&crm.url(), Some(Limits::unknown()), 1.0, &stop),
+        desk: wiring::freshdesk(&desk.url(), Some(hastened(scene.plan)), None, &stop),
     };
     connectors.crm.describe(Kind::Contact).await.unwrap();
     connectors.desk.describe(Kind::Contact).await.unwrap();

@@ -1,13 +1,12 @@
 //! One scenario, measured from inside the process that does the work.
 
 use crate::trust::{GUARDS, trust};
+use crate::wiring;
 use deskbridge::clock::{SystemClock, monotonic};
-use deskbridge::config::{self, Config, Environment};
+use deskbridge::config::Config;
 use deskbridge::model::{Kind, Pair};
 use deskbridge::remote::Connector;
-use deskbridge::remote::freshdesk::{self, Freshdesk};
 use deskbridge::remote::governor::Limits;
-use deskbridge::remote::hubspot::{self, Hubspot};
 use deskbridge::store::Store;
 use deskbridge::sync::rehearsal::Rehearsal;
 use deskbridge::sync::{CycleOutcome, CycleReport, Engine};
@@ -17,23 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-
-#[derive(Debug)]
-struct Keys;
-
-impl Environment for Keys {
-    fn variable(&self, name: &str) -> Option<String> {
-        Some(match name {
-            "HUBSPOT_TOKEN" => "pat-sandbox".to_owned(),
-            "FRESHDESK_API_KEY" => "freshdesk-sandbox-key".to_owned(),
-            _ => return None,
-        })
-    }
-
-    fn read(&self, _: &Path) -> io::Result<String> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-}
 
 /// The rule of the scenario `vips`; the others read no more than they did without it.
 const VIPS: &str = r#"
@@ -67,28 +49,9 @@ impl Bench {
             .join("state.db");
         let config = compile(crm, desk);
         let stop = CancellationToken::new();
-        let mut connectors: Pair<Arc<dyn Connector>> = Pair {
-            crm: Arc::new(
-                Hubspot::new(hubspot::Options {
-                    base_url: crm.parse().unwrap(),
-                    token: "pat-sandbox".to_owned().into(),
-                    limits: Some(Limits::unknown()),
-                    share: 1.0,
-                    stop: stop.clone(),
-                })
-                .unwrap(),
-            ),
-            desk: Arc::new(
-                Freshdesk::new(freshdesk::Options {
-                    url: desk.parse().unwrap(),
-                    api_key: "freshdesk-sandbox-key".to_owned().into(),
-                    limits: None,
-                    calls_per_minute: None,
-                    share: 1.0,
-                    stop: stop.clone(),
-                })
-                .unwrap(),
-            ),
+        let mut connectors = Pair {
+            crm: wiring::hubspot(crm, Some(Limits::unknown()), 1.0, &stop),
+            desk: wiring::freshdesk(desk, None, None, &stop),
         };
         for kind in Kind::BOTH {
             connectors.crm.describe(kind).await.unwrap();
@@ -281,15 +244,11 @@ pub(crate) fn order(what: &str) {
 }
 
 fn compile(crm: &str, desk: &str) -> Config {
-    let mapping = include_str!("../fixtures/bench.toml");
-    let mut source = mapping.replace("CRM_URL", crm).replace("DESK_URL", desk);
+    let mut source = wiring::systems(crm, desk) + wiring::MAPPING;
     if std::env::args().any(|arg| arg == "vips") {
         source.push_str(VIPS);
     }
-    match config::compile(&source, &Keys) {
-        Ok((config, _)) => config,
-        Err(wrong) => panic!("{}", wrong.render(&source, "bench.toml", false)),
-    }
+    wiring::compiled(&source)
 }
 
 /// CPU time of all threads of this process so far; `/proc/self/stat` counts in ticks of 10 ms,

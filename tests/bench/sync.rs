@@ -9,6 +9,8 @@
 mod measure;
 mod systems;
 mod trust;
+#[path = "../world/wiring.rs"]
+mod wiring;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};

@@ -38,7 +38,7 @@ async fn a_conflict_about_a_company_without_a_counterpart_is_not_approved_in_vai
     world.desk.add_company(&twins).unwrap();
     let other = world.desk.add_company(&json!({"name": "Other"})).unwrap();
     let moved = json!({"company_id": other});
-    world.desk.edit_contact(there, &moved).unwrap();
+    world.desk_edit(there, &moved);
     portal.associate(ada, twin, true).unwrap();
     // The CRM is not older: an approval without a side is one of its value.
     world.crm_edit(ada, &[("city", "London")]);
@@ -79,7 +79,7 @@ async fn a_conflict_over_a_word_that_cannot_cross_over_is_not_approved_in_vain()
     .await;
     world.crm_edit(ada, &[("jobtitle", "poet")]);
     let edit = json!({"job_title": "Clerk"});
-    world.desk.edit_contact(there, &edit).unwrap();
+    world.desk_edit(there, &edit);
     assert_eq!(code(&output(&world, &["sync"])), 79);
     let id = holds(&world)[0]["id"].to_string();
     let refused = output(&world, &["approve", &id, "--take", "crm"]);
@@ -102,7 +102,7 @@ async fn whoever_has_to_choose_between_two_values_is_shown_both_of_them() {
     let (world, ada, there) = ada(|_| ()).await;
     world.crm_edit(ada, &[("phone", "+2 \u{1b}[2J")]);
     let edit = json!({"phone": "+3"});
-    world.desk.edit_contact(there, &edit).unwrap();
+    world.desk_edit(there, &edit);
     let first = world.crm_contact(&[("email", "bob@else.test"), ("phone", "+4")]);
     let bob = json!({"name": "Bob", "email": "bob@else.test", "phone": "+5"});
     world.desk_contact(&bob);

@@ -1,8 +1,10 @@
 //! `holds`, `approve` and `discard`, as a person meets them: beside a daemon, and without one.
 
+use crate::place::{CONTACTS, Place};
 use crate::world::World;
-use crate::world::program::{Daemon, RHYTHM, code, output, parsed, said, write_config};
-use deskbridge::sandbox::hubspot::Kind as CrmKind;
+use crate::world::program::{
+    Daemon, RHYTHM, bring_in_step, code, output, parsed, said, write_config,
+};
 use serde_json::{Value as Json, json};
 use std::fs;
 use std::process::Output;
@@ -24,6 +26,13 @@ async fn guarded() -> World {
     world
 }
 
+/// Nine contacts wait to be created, more than the guards let pass.
+async fn nine_new() -> World {
+    let world = guarded().await;
+    people(&world, 0..9);
+    world
+}
+
 fn holds(world: &World) -> Vec<Json> {
     let holds = parsed(&output(world, &["holds", "--json"]));
     holds.as_array().unwrap().clone()
@@ -37,10 +46,29 @@ fn follow(world: &World, answer: &Json) -> Output {
     output(world, arguments)
 }
 
+/// Whoever edits the same field on both sides is asked. Both know Ada's telephone as +1, and it is +2 in
+/// the CRM by now: her ids there and in Freshdesk.
+async fn undecided() -> (World, u64, u64) {
+    let mut world = World::new().await;
+    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    let ada = world.crm_person("Ada", &[("phone", "+1")]);
+    bring_in_step(&world);
+    let there = world.desk_by_email("ada@acme.test").id;
+    world.crm_edit(ada, &[("phone", "+2")]);
+    (world, ada, there)
+}
+
+/// It is +3 in Freshdesk as well, and somebody has to decide: her id in the CRM.
+async fn disputed() -> (World, u64) {
+    let (world, ada, there) = undecided().await;
+    world.desk_edit(there, &json!({"phone": "+3"}));
+    assert_eq!(code(&output(&world, &["sync"])), 79);
+    (world, ada)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_that_holds_names_is_the_command_that_approves() {
-    let world = guarded().await;
-    people(&world, 0..9);
+    let world = nine_new().await;
     let synced = output(&world, &["sync"]);
     assert_eq!(code(&synced), 79, "{}", said(&synced));
     assert_eq!(world.desk_count(), 0);
@@ -82,8 +110,7 @@ async fn the_answer_that_holds_names_is_the_command_that_approves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_wrong_number_among_several_answers_nothing() {
-    let world = guarded().await;
-    people(&world, 0..9);
+    let world = nine_new().await;
     output(&world, &["sync"]);
     let id = holds(&world).first().unwrap()["id"].to_string();
     let wrong = output(&world, &["discard", &id, "4711"]);
@@ -99,8 +126,7 @@ async fn one_wrong_number_among_several_answers_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_sync_goes_through_when_it_is_asked_for() {
-    let world = guarded().await;
-    people(&world, 0..9);
+    let world = nine_new().await;
     let synced = output(&world, &["sync", "--approve-first"]);
     assert_eq!(
         (code(&synced), world.desk_count()),
@@ -112,8 +138,7 @@ async fn a_first_sync_goes_through_when_it_is_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_shows_what_would_wait_and_holds_nothing_itself() {
-    let world = guarded().await;
-    people(&world, 0..9);
+    let world = nine_new().await;
     let plan = parsed(&output(&world, &["plan", "--json"]));
     let changes = plan["changes"].as_array().unwrap();
     let of = |action: &str| changes.iter().filter(|it| it["action"] == action).count();
@@ -123,8 +148,7 @@ async fn a_plan_shows_what_would_wait_and_holds_nothing_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_says_of_what_is_held_already_that_a_sync_would_not_write_it() {
-    let world = guarded().await;
-    people(&world, 0..9);
+    let world = nine_new().await;
     assert_eq!(code(&output(&world, &["sync"])), 79);
     let plan = parsed(&output(&world, &["plan", "--json"]));
     let changes = plan["changes"].as_array().unwrap();
@@ -138,21 +162,15 @@ async fn a_plan_says_of_what_is_held_already_that_a_sync_would_not_write_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_does_not_show_as_written_what_a_sync_would_hold_as_fought_over() {
     let world = World::new().await;
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+0"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let ada = world.crm_person("Ada", &[("phone", "+0")]);
+    bring_in_step(&world);
     let there = world.desk_by_email("ada@acme.test").id;
     world.crm_edit(ada, &[("phone", "+1")]);
     assert_eq!(code(&output(&world, &["sync"])), 0);
     let edit = json!({"phone": "+0"});
-    world.desk.edit_contact(there, &edit).unwrap();
+    world.desk_edit(there, &edit);
     assert_eq!(code(&output(&world, &["sync"])), 0);
-    let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
-    assert_eq!(row.properties["phone"], "+0");
+    assert_eq!(world.crm_row(ada).properties["phone"], "+0");
     world.crm_edit(ada, &[("phone", "+1")]);
     let plan = parsed(&output(&world, &["plan", "--json"]));
     let changes = plan["changes"].as_array().unwrap();
@@ -163,8 +181,7 @@ async fn a_plan_does_not_show_as_written_what_a_sync_would_hold_as_fought_over()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_daemon_carries_out_an_answer_in_its_next_cycle() {
-    let world = guarded().await;
-    people(&world, 0..9);
+    let world = nine_new().await;
     let mut daemon = Daemon::start(&world);
     daemon.event("held");
     daemon.event("cycle");
@@ -181,7 +198,7 @@ async fn what_nobody_but_a_person_can_do_is_refused_with_what_to_do() {
     let world = guarded().await;
     let there = world.desk_contact(&json!({"name": "T", "email": "t@acme.test"}));
     world.desk.delete_contact(there).unwrap();
-    world.crm_contact(&[("email", "t@acme.test"), ("firstname", "T")]);
+    world.crm_person("T", &[]);
     let synced = output(&world, &["sync"]);
     assert_eq!(code(&synced), 79, "{}", said(&synced));
     let waiting = holds(&world);
@@ -204,44 +221,19 @@ async fn what_nobody_but_a_person_can_do_is_refused_with_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_is_decided_from_the_command_line() {
-    let mut world = World::new().await;
-    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
-    let there = world.desk_by_email("ada@acme.test").id;
-    world.crm_edit(ada, &[("phone", "+2")]);
-    let edit = json!({"phone": "+3"});
-    world.desk.edit_contact(there, &edit).unwrap();
-    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let (world, ada) = disputed().await;
     let id = holds(&world).first().unwrap()["id"].to_string();
     let taken = output(&world, &["approve", &id, "--take", "freshdesk"]);
     assert_eq!(code(&taken), 0, "{}", said(&taken));
     assert_eq!(code(&output(&world, &["sync"])), 0);
-    let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
-    assert_eq!(row.properties["phone"], "+3");
+    assert_eq!(world.crm_row(ada).properties["phone"], "+3");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_command_overrules_no_value_that_came_into_a_conflict_since() {
-    let mut world = World::new().await;
-    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
-    let there = world.desk_by_email("ada@acme.test").id;
-    world.crm_edit(ada, &[("phone", "+2")]);
+    let (world, _, there) = undecided().await;
     for phone in ["+3", "+5"] {
-        let edit = json!({ "phone": phone });
-        world.desk.edit_contact(there, &edit).unwrap();
+        world.desk_edit(there, &json!({ "phone": phone }));
         let shown = holds(&world);
         assert_eq!(code(&output(&world, &["sync"])), 79);
         if let Some(shown) = shown.first() {
@@ -256,16 +248,26 @@ async fn an_old_command_overrules_no_value_that_came_into_a_conflict_since() {
     assert_eq!(shown.as_deref(), Some("+5"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_listing_that_waits_for_a_person_is_named_in_every_cycle() {
+async fn thirty_in_step() -> World {
     let world = World::new().await;
     write_config(&world);
     people(&world, 0..30);
     assert_eq!(code(&output(&world, &["sync", "--approve-first"])), 0);
+    world
+}
+
+/// Freshdesk's list is without 25 of thirty.
+fn most_vanish(world: &World) {
     for number in 0..25 {
         let there = world.desk_by_email(&format!("c{number}@acme.test")).id;
         world.desk.hard_delete_contact(there).unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_waits_for_a_person_is_named_in_every_cycle() {
+    let world = thirty_in_step().await;
+    most_vanish(&world);
     for arguments in [&["sync", "--reconcile"][..], &["sync"], &["sync"]] {
         let synced = output(&world, arguments);
         assert_eq!(code(&synced), 79, "no system has failed: {}", said(&synced));
@@ -278,17 +280,11 @@ async fn a_listing_that_waits_for_a_person_is_named_in_every_cycle() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_daemon_names_a_listing_that_waits_in_every_cycle_and_calls_no_system_down() {
-    let world = World::new().await;
-    write_config(&world);
-    people(&world, 0..30);
-    assert_eq!(code(&output(&world, &["sync", "--approve-first"])), 0);
+    let world = thirty_in_step().await;
     let remapped = world.sync_toml() + RHYTHM;
     let remapped = remapped.replacen("conflict  = \"crm\"\n", "", 1);
     fs::write(world.dir.path().join("sync.toml"), remapped).unwrap();
-    for number in 0..25 {
-        let there = world.desk_by_email(&format!("c{number}@acme.test")).id;
-        world.desk.hard_delete_contact(there).unwrap();
-    }
+    most_vanish(&world);
     // Under another mapping everything is read.
     let mut daemon = Daemon::start(&world);
     for _ in 0..3 {
@@ -317,20 +313,13 @@ async fn a_running_daemon_names_a_listing_that_waits_in_every_cycle_and_calls_no
 
 #[test]
 fn without_a_state_there_is_nothing_to_answer() {
-    let dir = tempfile::tempdir().unwrap();
-    let text = "[crm]\nkind = \"hubspot\"\ntoken = { env = \"T\" }\n[freshdesk]\nurl = \"https://a.freshdesk.com\"\n\
-                api_key = { env = \"K\" }\n[contacts]\nmatch = [\"email\"]\ncreate = \"none\"\n[[contacts.field]]\ncrm = \"email\"\nfreshdesk = \"email\"\n";
-    fs::write(dir.path().join("sync.toml"), text).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_deskbridge"));
-    let output = command.args(["approve", "1"]).current_dir(dir.path());
-    let output = output.env_remove("STATE_DIRECTORY").output().unwrap();
+    let output = Place::offline(CONTACTS).run_without_keys(&["approve", "1"]);
     assert_eq!(code(&output), 73, "{}", said(&output));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_is_suggested_leads_to_the_file_that_the_person_named() {
-    let world = guarded().await;
-    people(&world, 0..9);
+    let world = nine_new().await;
     let toml = world.dir.path().join("sync.toml");
     let named = world.dir.path().join("our crm.toml");
     fs::rename(toml, named).unwrap();
@@ -373,20 +362,7 @@ async fn a_command_that_is_suggested_leads_to_the_file_that_the_person_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_of_holds_that_is_pasted_does_not_answer_two_ways_at_once() {
-    let mut world = World::new().await;
-    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
-    let there = world.desk_by_email("ada@acme.test").id;
-    world.crm_edit(ada, &[("phone", "+2")]);
-    let edit = json!({"phone": "+3"});
-    world.desk.edit_contact(there, &edit).unwrap();
-    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let (world, ada) = disputed().await;
     let told = said(&output(&world, &["holds"]));
     let id = parsed(&output(&world, &["holds", "--json"]))[0]["id"].to_string();
     let lines: Vec<&str> = told.lines().skip(1).map(str::trim).collect();
@@ -404,26 +380,12 @@ async fn a_line_of_holds_that_is_pasted_does_not_answer_two_ways_at_once() {
     let pasted = shell.current_dir(world.dir.path()).output().unwrap();
     assert_eq!(code(&pasted), 0, "{}", said(&pasted));
     assert_eq!(code(&output(&world, &["sync"])), 0);
-    let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
-    assert_eq!(row.properties["phone"], "+3");
+    assert_eq!(world.crm_row(ada).properties["phone"], "+3");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_what_is_settled_is_no_success() {
-    let mut world = World::new().await;
-    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
-    let there = world.desk_by_email("ada@acme.test").id;
-    world.crm_edit(ada, &[("phone", "+2")]);
-    let edit = json!({"phone": "+3"});
-    world.desk.edit_contact(there, &edit).unwrap();
-    assert_eq!(code(&output(&world, &["sync"])), 79);
+    let (world, ada) = disputed().await;
     let id = holds(&world).first().unwrap()["id"].to_string();
     // A person may change their mind until it is carried out.
     for side in ["crm", "freshdesk"] {
@@ -445,14 +407,12 @@ async fn an_answer_to_what_is_settled_is_no_success() {
         );
     }
     assert_eq!(code(&output(&world, &["sync"])), 0);
-    let row = world.crm.portal().row(CrmKind::Contact, ada).unwrap();
-    assert_eq!(row.properties["phone"], "+3");
+    assert_eq!(world.crm_row(ada).properties["phone"], "+3");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_what_an_applied_plan_has_written_is_no_success() {
-    let world = guarded().await;
-    people(&world, 0..9);
+    let world = nine_new().await;
     assert_eq!(code(&output(&world, &["sync"])), 79);
     let id = holds(&world).first().unwrap()["id"].to_string();
     assert_eq!(code(&output(&world, &["plan", "-o", "a.plan"])), 0);

@@ -1,83 +1,14 @@
 //! The command line as scripts and service managers see it: exit codes, stdout, stderr.
 
+use crate::place::{CONTACTS, Place};
+use crate::world::program::{code, keyless};
 use serde_json::Value as Json;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 use std::thread;
-use tempfile::TempDir;
-
-const CONTACTS: &str = r#"
-[contacts]
-match   = ["email"]
-company = "none"
-
-[[contacts.field]]
-crm       = "email"
-freshdesk = "email"
-via       = "lowercase"
-
-[[contacts.field]]
-crm       = ["firstname", "lastname"]
-freshdesk = "name"
-via       = "full_name"
-"#;
-
-/// A directory with a sync.toml whose systems are at these addresses.
-struct Place {
-    dir: TempDir,
-}
-
-impl Place {
-    fn new(crm: &str, desk: &str, mapping: &str) -> Self {
-        let place = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
-        let text = format!(
-            "[crm]\nkind = \"hubspot\"\ntoken = {{ env = \"TEST_TOKEN\" }}\nbase_url = \"{crm}\"\n\
-             [freshdesk]\nurl = \"{desk}\"\napi_key = {{ env = \"TEST_KEY\" }}\n{mapping}"
-        );
-        fs::write(place.path("sync.toml"), text).unwrap();
-        place
-    }
-
-    /// Systems that nobody asks.
-    fn offline(mapping: &str) -> Self {
-        Self::new("http://127.0.0.1:1", "http://127.0.0.1:1", mapping)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = command(self.dir.path(), arguments);
-        command.env("TEST_TOKEN", "t").env("TEST_KEY", "k");
-        command.output().unwrap()
-    }
-
-    fn run_without_keys(&self, arguments: &[&str]) -> Output {
-        command(self.dir.path(), arguments).output().unwrap()
-    }
-}
-
-fn command(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deskbridge"));
-    command
-        .args(arguments)
-        .current_dir(directory)
-        .env("TMPDIR", directory)
-        .env_remove("RUST_LOG")
-        .env_remove("STATE_DIRECTORY")
-        .env_remove("NOTIFY_SOCKET");
-    command
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -143,14 +74,14 @@ fn help_and_version_are_results() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let empty = tempfile::tempdir().unwrap();
-    let named = command(empty.path(), &["-c", "other.toml", "check"])
+    let named = keyless(empty.path(), &["-c", "other.toml", "check"])
         .output()
         .unwrap();
     assert_eq!(code(&named), 78);
     assert!(stderr(&named).contains("other.toml"), "{}", stderr(&named));
     // A machine with a deskbridge of its own has the second place, which the first one outranks.
     if !Path::new("/etc/deskbridge/sync.toml").exists() {
-        let unnamed = command(empty.path(), &["check"]).output().unwrap();
+        let unnamed = keyless(empty.path(), &["check"]).output().unwrap();
         assert_eq!(code(&unnamed), 78);
         assert!(stderr(&unnamed).contains("-c FILE"), "{}", stderr(&unnamed));
     }
@@ -188,7 +119,7 @@ fn a_file_is_checked_before_anybody_has_the_keys() {
     let output = place.run_without_keys(&["check"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(stdout(&output).contains("2 fields of a contact"));
-    assert!(stderr(&output).contains("TEST_TOKEN"));
+    assert!(stderr(&output).contains("HUBSPOT_TOKEN"));
     for command in [&["check", "--online"][..], &["sync"], &["plan"], &["run"]] {
         assert_eq!(code(&place.run_without_keys(command)), 78, "{command:?}");
     }
@@ -351,7 +282,7 @@ fn a_file_that_is_far_too_large_or_none_at_all_is_refused_with_a_sentence_and_no
     ] {
         let file = place.path(file);
         let key = format!("{{ file = \"{}\" }}", file.display());
-        let text = text.replace("{ env = \"TEST_KEY\" }", &key);
+        let text = text.replace("{ env = \"FRESHDESK_API_KEY\" }", &key);
         fs::write(place.path("keys.toml"), text).unwrap();
         refused(&place.run(&["plan", "-c", "keys.toml"]), 78, sentence);
     }

@@ -1,20 +1,18 @@
 //! What a slip on the command line, a full disk or a reader that goes away must not cost anybody.
 
 use crate::world::World;
-use crate::world::program::{code, deskbridge, output, said, write_config, writes};
+use crate::world::program::{begun, bring_in_step, code, output, said, write_config, writes};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 /// Ada and Bob on both sides, with the real program.
 async fn synced() -> World {
     let world = World::new().await;
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
-    write_config(&world);
-    let first = output(&world, &["sync"]);
-    assert_eq!(code(&first), 0, "{}", said(&first));
+    world.crm_person("Ada", &[]);
+    world.crm_person("Bob", &[]);
+    bring_in_step(&world);
     world
 }
 
@@ -25,12 +23,7 @@ fn calls(world: &World) -> usize {
 
 /// A command whose stdout nobody reads, and who says `stdin` to it.
 fn unread(world: &World, arguments: &[&str], stdin: &str) -> Output {
-    let mut child = deskbridge(world, arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = begun(world, arguments);
     drop(child.stdout.take());
     let mut answers = child.stdin.take().unwrap();
     // Who does not ask may have ended already.
@@ -90,11 +83,11 @@ async fn a_plan_is_never_written_over_the_state_the_settings_or_anything_else_th
 async fn a_plan_replaces_an_older_one_and_a_place_that_is_missing_is_told_before_everything_is_read()
  {
     let world = synced().await;
-    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    world.crm_person("Cyd", &[]);
     let (first, second) = ("a.plan", world.dir.path().join("a.plan"));
     assert_eq!(code(&output(&world, &["plan", "-o", first])), 0);
     let older = fs::read(&second).unwrap();
-    world.crm_contact(&[("email", "dan@acme.test"), ("firstname", "Dan")]);
+    world.crm_person("Dan", &[]);
     assert_eq!(code(&output(&world, &["plan", "-o", first])), 0);
     assert!(fs::read(&second).unwrap() != older);
     let before_it = calls(&world);
@@ -150,7 +143,7 @@ async fn an_answer_leaves_a_state_that_is_empty_damaged_or_foreign_as_it_is() {
 async fn what_is_approved_is_written_although_nobody_reads_the_preview() {
     let world = synced().await;
     let desk = || writes(&world.desk.backstage().log);
-    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    world.crm_person("Cyd", &[]);
     let planned = unread(&world, &["plan", "--exit-code", "-o", "a.plan"], "");
     assert_eq!(code(&planned), 2, "{}", said(&planned));
     let before = desk();
@@ -173,7 +166,7 @@ async fn what_is_approved_is_written_although_nobody_reads_the_preview() {
     let reverted = unread(&world, &all, "");
     assert_eq!(code(&reverted), 0, "{}", said(&reverted));
     assert!(desk() > before + 1, "contact {cyd} is still there");
-    world.crm_contact(&[("email", "dan@acme.test"), ("firstname", "Dan")]);
+    world.crm_person("Dan", &[]);
     assert_eq!(code(&unread(&world, &["sync"], "")), 0);
     world.desk_by_email("dan@acme.test");
     for command in [&["status"][..], &["holds"], &["--help"]] {

@@ -5,13 +5,19 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod amiss;
+mod answers;
+mod checked;
 mod conflicts;
 mod daemon;
 mod demo;
+mod forget;
 mod holds;
 mod json;
 mod line;
 mod loss;
+mod mended;
+mod place;
 mod state;
 mod summaries;
 mod tickets;

@@ -166,7 +166,7 @@ async fn explain_says_what_a_summary_comes_to_and_why_the_crm_shows_something_el
         (&json!("7"), &json!(1)),
         "{edited:#}"
     );
-    let stays = "until their tickets come to something else";
+    let stays = "somebody has made something else of it";
     assert!(
         summary["why"].as_str().unwrap().contains(stays),
         "{edited:#}"
@@ -176,4 +176,69 @@ async fn explain_says_what_a_summary_comes_to_and_why_the_crm_shows_something_el
         code(&output(&world, &["explain", "c3@acme.test", "shoe_size"])),
         64
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_names_who_has_decided_against_a_summary() {
+    let (world, people) = office().await;
+    output(&world, &["sync"]);
+    let id = parsed(&output(&world, &["holds", "--json"]))[0]["id"].to_string();
+    output(&world, &["discard", &id]);
+    output(&world, &["sync"]);
+    let why = |world: &World| explained(world, "open_tickets")["summary"][0]["why"].to_string();
+    assert!(
+        why(&world).contains("a person has discarded it"),
+        "{}",
+        why(&world)
+    );
+
+    let (world, _) = (office_filled().await, people);
+    let run = parsed(&output(&world, &["status", "--json"]))["last_cycle"]["id"].to_string();
+    assert_eq!(code(&output(&world, &["revert", &run, "--yes"])), 0);
+    output(&world, &["sync"]);
+    assert!(why(&world).contains("took it back"), "{}", why(&world));
+}
+
+/// As [`office`], once all of it was written.
+async fn office_filled() -> World {
+    let (world, people) = office().await;
+    assert_eq!(code(&output(&world, &["sync", "--approve-first"])), 0);
+    assert_eq!(showing(&world, &people, "1"), 8);
+    world
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_person_took_back_stays_though_summaries_are_switched_off_and_on_again() {
+    let mut world = office_filled().await;
+    let run = parsed(&output(&world, &["status", "--json"]))["last_cycle"]["id"].to_string();
+    assert_eq!(code(&output(&world, &["revert", &run, "--yes"])), 0);
+    let with = world.mapping.clone();
+    world.mapping = with.replace(
+        "[support_summary]\ncontact = { open_tickets = \"open_tickets\" }\n",
+        "",
+    );
+    assert_ne!(with, world.mapping);
+    write_config(&world);
+    assert_eq!(code(&output(&world, &["sync"])), 0);
+    world.mapping = with;
+    write_config(&world);
+    let report = parsed(&output(&world, &["sync", "--json"]));
+    assert_eq!(report["summed_up"], 0, "{report:#}");
+    let rows = world.crm.portal().rows(Kind::Contact);
+    let figures = rows
+        .iter()
+        .filter(|row| row.properties.contains_key("open_tickets"));
+    assert_eq!(figures.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_everything_to_be_read_does_not_keep_deleted_tickets_in_the_figures() {
+    let world = office_filled().await;
+    for ticket in world.desk.tickets() {
+        world.desk.delete_ticket(ticket.id).unwrap();
+    }
+    // A held clear or another figure: in any case it is known.
+    output(&world, &["sync", "--reconcile"]);
+    let told = explained(&world, "open_tickets");
+    assert_eq!(told["summary"][0]["comes_to"], 0, "{told:#}");
 }

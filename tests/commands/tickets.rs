@@ -1,24 +1,14 @@
 //! Ticket rules as people see them: `plan`, `sync`, `status`, `check` and the daemon's log.
 
 use crate::world::World;
-use crate::world::program::{Daemon, code, output, parsed, said, write_config, writes};
+use crate::world::program::{
+    Daemon, bring_in_step, code, output, parsed, said, write_config, writes,
+};
+use crate::world::stage::{URGENT, VIP};
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{Options as DeskOptions, TicketOptions, TicketSeed};
 use deskbridge::sandbox::hubspot::Options as CrmOptions;
 use serde_json::{Value as Json, json};
-
-const VIP: &str = r#"
-[[ticket_rule]]
-name     = "vip"
-when     = { record = "contact", field = "customer_tier", in = ["vip"] }
-tickets  = { status = ["open", "pending"] }
-priority = "urgent"
-tags     = ["vip"]
-note     = "Priority raised: {{ contact.name }} is a VIP."
-on_end   = "restore"
-"#;
-
-const URGENT: u64 = 4;
 
 /// A customer whom both systems know, with tickets.
 struct Stage {
@@ -46,9 +36,7 @@ impl Stage {
             ("customer_tier", "standard"),
         ]);
         world.mapping.push_str(rules);
-        write_config(&world);
-        let first = output(&world, &["sync"]);
-        assert_eq!(code(&first), 0, "{}", said(&first));
+        bring_in_step(&world);
         let requester_id = world.desk_by_email("ada@example.com").id;
         let statuses = std::iter::repeat_n(2, open).chain([5]);
         let tickets = world

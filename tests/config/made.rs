@@ -8,22 +8,7 @@ use std::path::{Path, PathBuf};
 pub(super) const SHIPPED: &str = include_str!("../../sync.toml");
 pub(super) const CONTRACT: &str = include_str!("../fixtures/contract.toml");
 /// The smallest file that is right.
-pub(super) const SMALL: &str = r#"
-[crm]
-kind = "hubspot"
-token = { env = "HUBSPOT_TOKEN" }
-[freshdesk]
-url = "https://acme.freshdesk.com"
-api_key = { env = "FRESHDESK_API_KEY" }
-[contacts]
-match = ["email"]
-[[contacts.field]]
-crm = "email"
-freshdesk = "email"
-[[contacts.field]]
-crm = "firstname"
-freshdesk = "name"
-"#;
+pub(super) const SMALL: &str = include_str!("../fixtures/small.toml");
 
 /// Surroundings that a test makes up.
 #[derive(Default)]

@@ -1,13 +1,13 @@
 //! Servers that never come to an end: what is read of them is bounded, however they send it.
 
+use super::odoo_answers::connect;
 use deskbridge::model::{Changes, Kind};
-use deskbridge::remote::odoo::{Odoo, Options};
+use deskbridge::remote::odoo::Odoo;
 use deskbridge::remote::{Applied, Connector as _, ErrorKind, Op, Outcome};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 /// The largest body that is read.
 const LARGEST: usize = 32 * 1024 * 1024;
@@ -32,14 +32,7 @@ async fn server(head: Vec<u8>, endless: Vec<u8>) -> (Odoo, JoinHandle<usize>) {
         }
         sent
     });
-    let odoo = Odoo::new(Options {
-        url: url.parse().unwrap(),
-        api_key: "key".into(),
-        database: None,
-        share: 1.0,
-        stop: CancellationToken::new(),
-    });
-    (odoo.unwrap(), stage)
+    (connect(url.parse().unwrap()), stage)
 }
 
 /// The beginning of a gzip file (RFC 1952) of zeros, and what goes on for ever.

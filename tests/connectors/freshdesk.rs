@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use deskbridge::model::{COMPANY, Changes, Kind, Observed, RecordId};
 use deskbridge::remote::freshdesk::{Freshdesk, Options};
 use deskbridge::remote::{
-    Connector as _, Cursor, Feed, Op, Outcome, Page, PageRequest, RemoteError,
+    Connector as _, Cursor, Feed, Fetched, Lookup, Op, Outcome, Page, PageRequest, RemoteError,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -160,6 +160,19 @@ impl Desk {
                 return records;
             }
         }
+    }
+
+    async fn fetch(&self, names: &[&str], ids: &[&str]) -> Result<Vec<Fetched>, RemoteError> {
+        let ids: Vec<RecordId> = ids.iter().map(|id| RecordId::from(*id)).collect();
+        let fields = fields(names);
+        self.connector.fetch(Kind::Contact, &fields, &ids).await
+    }
+
+    /// Who has this value of a field.
+    async fn find(&self, kind: Kind, names: &[&str], field: &str, value: &str) -> Lookup {
+        let names = fields(names);
+        let found = self.connector.find(kind, &names, field, value);
+        found.await.unwrap()
     }
 
     async fn write(&self, kind: Kind, op: Op) -> Outcome {

@@ -12,6 +12,8 @@ mod harm;
 mod hubspot;
 mod hubspot_sandbox;
 mod odoo_answers;
+mod poisoned;
 mod sandbox_freshdesk;
 mod sandbox_freshdesk_tickets;
 mod sandbox_hubspot;
+mod shifting;

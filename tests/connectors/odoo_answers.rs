@@ -38,6 +38,17 @@ fn model() -> Says {
     }))
 }
 
+pub(super) fn connect(url: reqwest::Url) -> Odoo {
+    Odoo::new(Options {
+        url,
+        api_key: "key".into(),
+        database: None,
+        share: 1.0,
+        stop: CancellationToken::new(),
+    })
+    .unwrap()
+}
+
 /// A server that says these things in this order; it returns the methods that were called.
 async fn script(says: Vec<Says>) -> (Odoo, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -50,14 +61,7 @@ async fn script(says: Vec<Says>) -> (Odoo, JoinHandle<Vec<String>>) {
         }
         heard
     });
-    let odoo = Odoo::new(Options {
-        url: url.parse().unwrap(),
-        api_key: "key".into(),
-        database: None,
-        share: 1.0,
-        stop: CancellationToken::new(),
-    });
-    (odoo.unwrap(), stage)
+    (connect(url.parse().unwrap()), stage)
 }
 
 /// Reads one request whole, and answers it. Returns the last part of its path.

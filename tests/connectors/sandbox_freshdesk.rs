@@ -17,9 +17,10 @@ struct Client {
 }
 
 /// Monday noon, when all tests begin.
-const NOON: i64 = 1_700_481_600;
+pub(super) const NOON: i64 = 1_700_481_600;
 
-async fn start(options: Options) -> Client {
+/// The simulator of an account at noon, whose clock stands until a test moves it.
+pub(super) async fn at_noon(options: Options) -> FreshdeskSim {
     let clock = SimClock::manual(DateTime::from_timestamp(NOON, 0).unwrap());
     let backstage = Backstage {
         clock,
@@ -29,9 +30,13 @@ async fn start(options: Options) -> Client {
         backstage,
         ..options
     };
+    FreshdeskSim::start(options).await.unwrap()
+}
+
+async fn start(options: Options) -> Client {
     Client {
         http: reqwest::Client::new(),
-        sim: FreshdeskSim::start(options).await.unwrap(),
+        sim: at_noon(options).await,
     }
 }
 

@@ -4,9 +4,8 @@ mod later;
 mod reading;
 mod writes;
 
-use chrono::{DateTime, TimeDelta};
-use deskbridge::sandbox::Backstage;
-use deskbridge::sandbox::clock::SimClock;
+use super::sandbox_freshdesk::{NOON, at_noon};
+use chrono::TimeDelta;
 use deskbridge::sandbox::freshdesk::{FreshdeskSim, Options, TicketOptions, TicketSeed};
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -16,24 +15,13 @@ struct Client {
     sim: FreshdeskSim,
 }
 
-/// Monday noon, when all tests begin.
-const NOON: i64 = 1_700_481_600;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
 async fn start(options: Options) -> Client {
-    let clock = SimClock::manual(DateTime::from_timestamp(NOON, 0).unwrap());
-    let backstage = Backstage {
-        clock,
-        ..Backstage::default()
-    };
-    let options = Options {
-        backstage,
-        ..options
-    };
     Client {
         http: reqwest::Client::new(),
-        sim: FreshdeskSim::start(options).await.unwrap(),
+        sim: at_noon(options).await,
     }
 }
 

@@ -5,23 +5,13 @@ use crate::systems::State;
 use crate::systems::account::Standing;
 use crate::systems::faults::Failure;
 use crate::systems::traits::Rewrite;
+use crate::world::stage::VIP;
 use deskbridge::model::{COMPANY, Kind, Side, Value};
 use deskbridge::remote::ErrorKind;
 use std::collections::BTreeMap;
 
 const LOST: Failure = Failure::Done(ErrorKind::NoAnswer);
 const UNSENT: Failure = Failure::Unsent(ErrorKind::NoAnswer);
-
-const VIP: &str = r#"
-[[ticket_rule]]
-name     = "vip"
-when     = { record = "contact", field = "customer_tier", in = ["vip"] }
-tickets  = { status = ["open", "pending"] }
-priority = "urgent"
-tags     = ["vip"]
-note     = "{{ contact.name }} is a VIP."
-on_end   = "restore"
-"#;
 
 const BIG: &str = r#"
 [[ticket_rule]]

@@ -7,8 +7,6 @@ use chrono::TimeDelta;
 use deskbridge::clock::{Clock as _, SystemClock};
 use deskbridge::model::Pair;
 use deskbridge::remote::ErrorKind;
-use deskbridge::sandbox::Backstage;
-use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::Options as DeskOptions;
 use deskbridge::sandbox::hubspot::{Limits, Options as CrmOptions};
@@ -28,10 +26,24 @@ fn hire(world: &World, people: usize) {
     }
 }
 
+/// A world whose CRM allows so many calls a day.
+async fn short_day(daily: u32) -> World {
+    let limits = Limits::Custom {
+        ten_seconds: 1000,
+        searches: 1000,
+        daily,
+    };
+    let crm = CrmOptions {
+        limits,
+        ..CrmOptions::default()
+    };
+    World::with(crm, DeskOptions::default()).await
+}
+
 #[tokio::test]
 async fn an_import_of_a_day_does_not_make_what_people_change_wait_for_a_day() {
     let (world, clock) = World::timed().await;
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     engine.slice = Some(Duration::ZERO);
@@ -52,12 +64,7 @@ async fn an_import_of_a_day_does_not_make_what_people_change_wait_for_a_day() {
 #[tokio::test]
 async fn a_reading_of_everything_is_spread_over_cycles_and_stands_in_nobodys_way() {
     let (world, clock) = World::timed().await;
-    let people: Vec<u64> = (0..250)
-        .map(|number| {
-            let email = format!("p{number}@acme.test");
-            world.desk_contact(&json!({"name": format!("P {number}"), "email": email}))
-        })
-        .collect();
+    let people = world.desk_crowd(250);
     clock.advance(TimeDelta::hours(1));
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
@@ -93,12 +100,7 @@ async fn after_another_mapping_a_vip_does_not_wait_until_all_customers_are_read_
  {
     let mut stage = Stage::new(VIP).await;
     let ticket = stage.ticket(2, LOW);
-    let mut people = Vec::new();
-    for number in 0..250 {
-        let email = format!("p{number}@acme.test");
-        let person = json!({"name": format!("P {number}"), "email": email});
-        people.push(stage.world.desk_contact(&person));
-    }
+    let people = stage.world.desk_crowd(250);
     stage.turn().await;
     // Nothing but a reading of everything shows this.
     stage.world.desk.hard_delete_contact(people[120]).unwrap();
@@ -126,16 +128,7 @@ async fn after_another_mapping_a_vip_does_not_wait_until_all_customers_are_read_
 
 #[tokio::test]
 async fn a_spent_day_is_said_and_costs_no_further_call() {
-    let limits = Limits::Custom {
-        ten_seconds: 1000,
-        searches: 1000,
-        daily: 20,
-    };
-    let crm = CrmOptions {
-        limits,
-        ..CrmOptions::default()
-    };
-    let world = World::with(crm, DeskOptions::default()).await;
+    let world = short_day(20).await;
     hire(&world, 3);
     let mut engine = world.vendors_engine().await;
     let mut said = Vec::new();
@@ -156,16 +149,7 @@ async fn a_spent_day_is_said_and_costs_no_further_call() {
 
 #[tokio::test]
 async fn a_restart_does_not_take_the_others_part_of_the_day_as_well() {
-    let limits = Limits::Custom {
-        ten_seconds: 1000,
-        searches: 1000,
-        daily: 40,
-    };
-    let crm = CrmOptions {
-        limits,
-        ..CrmOptions::default()
-    };
-    let world = World::with(crm, DeskOptions::default()).await;
+    let world = short_day(40).await;
     let mut engine = world.vendors_engine_with(0.5).await;
     let mut cycles = 0;
     while attempt(&mut engine).await.troubles.is_empty() {
@@ -188,19 +172,14 @@ async fn a_restart_does_not_take_the_others_part_of_the_day_as_well() {
 async fn the_crms_batches_are_not_torn_to_the_size_of_freshdesks_pace() {
     const PEOPLE: usize = 300;
     let (world, clock) = World::timed().await;
-    let people: Vec<u64> = (0..PEOPLE)
-        .map(|number| {
-            let email = format!("p{number}@acme.test");
-            world.desk_contact(&json!({"name": format!("P {number}"), "email": email}))
-        })
-        .collect();
+    let people = world.desk_crowd(PEOPLE);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     drop(engine);
     clock.advance(TimeDelta::minutes(5));
     for person in people {
         let change = json!({"phone": "+49 1"});
-        world.desk.edit_contact(person, &change).unwrap();
+        world.desk_edit(person, &change);
     }
     clock.advance(TimeDelta::minutes(5));
     // Forty calls a minute make ten rows to begin with.
@@ -246,22 +225,7 @@ async fn one_sort_of_calls_that_is_refused_for_minutes_does_not_keep_the_others_
 
 #[tokio::test]
 async fn whoever_pays_can_see_where_the_last_hours_calls_went() {
-    let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
-    let backstage = || Backstage {
-        clock: clock.clone(),
-        ..Backstage::default()
-    };
-    let (crm, desk) = (
-        CrmOptions {
-            backstage: backstage(),
-            ..CrmOptions::default()
-        },
-        DeskOptions {
-            backstage: backstage(),
-            ..DeskOptions::default()
-        },
-    );
-    let mut world = World::with(crm, desk).await;
+    let (mut world, clock) = World::timed().await;
     world.mapping.push_str(
         "\n[[ticket_rule]]\nname = \"vip\"\npriority = \"urgent\"\n\
          when = { record = \"contact\", field = \"customer_tier\", in = [\"vip\"] }\n",

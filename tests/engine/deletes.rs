@@ -1,28 +1,13 @@
 //! Deletions, and everything that merely looks like one.
 
+use super::known::ada_and_bob;
 use crate::world::{World, attempt, cycle, quiet, reconcile};
 use chrono::TimeDelta;
 use deskbridge::model::{Kind, Side};
-use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{Options as DeskOptions, Quirks, Standing};
-use deskbridge::sandbox::hubspot::{Kind as CrmKind, Options as CrmOptions};
-use deskbridge::sync::Engine;
+use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use serde_json::json;
-
-/// A linked pair of contacts: the world, its clock, the engine, the CRM's id and Freshdesk's.
-async fn pair(policy: &str) -> (World, SimClock, Engine, u64, u64) {
-    let (mut world, clock) = World::timed().await;
-    world.remap("delete   = \"hold\"", &format!("delete   = \"{policy}\""));
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    // Somebody else on both sides: an account that shows nobody proves nothing.
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
-    let mut engine = world.timed_engine(&clock).await;
-    cycle(&mut engine).await;
-    let there = world.desk_by_email("ada@acme.test").id;
-    clock.advance(TimeDelta::minutes(61));
-    (world, clock, engine, ada, there)
-}
 
 fn standing(world: &World, contact: u64) -> Option<Standing> {
     world.desk.contact(contact).map(|it| it.standing)
@@ -30,7 +15,7 @@ fn standing(world: &World, contact: u64) -> Option<Standing> {
 
 #[tokio::test]
 async fn a_contact_trashed_in_freshdesk_waits_for_a_person_and_the_crm_keeps_its_own() {
-    let (world, clock, mut engine, ada, there) = pair("hold").await;
+    let (world, clock, mut engine, ada, there) = ada_and_bob("hold").await;
     world.desk.delete_contact(there).unwrap();
     cycle(&mut engine).await;
     let holds = world.holds().await;
@@ -45,15 +30,12 @@ async fn a_contact_trashed_in_freshdesk_waits_for_a_person_and_the_crm_keeps_its
     world.desk.restore_contact(there).unwrap();
     let report = cycle(&mut engine).await;
     assert_eq!((report.updated, report.held), (1, 0), "{report:?}");
-    assert_eq!(
-        world.desk.contact(there).unwrap().phone.as_deref(),
-        Some("+1")
-    );
+    assert_eq!(world.desk_phone(there), "+1");
 }
 
 #[tokio::test]
 async fn a_contact_archived_in_the_crm_waits_for_a_person_and_its_return_ends_the_wait() {
-    let (world, clock, mut engine, ada, there) = pair("hold").await;
+    let (world, clock, mut engine, ada, there) = ada_and_bob("hold").await;
     world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
     cycle(&mut engine).await;
     assert_eq!(world.holds().await.len(), 1);
@@ -66,7 +48,7 @@ async fn a_contact_archived_in_the_crm_waits_for_a_person_and_its_return_ends_th
 
 #[tokio::test]
 async fn the_archive_of_the_crm_is_looked_into_every_hour_and_not_every_minute() {
-    let (world, clock, mut engine, ada, _) = pair("hold").await;
+    let (world, clock, mut engine, ada, _) = ada_and_bob("hold").await;
     cycle(&mut engine).await;
     world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
     clock.advance(TimeDelta::minutes(1));
@@ -87,7 +69,7 @@ async fn the_archive_of_the_crm_is_looked_into_every_hour_and_not_every_minute()
 
 #[tokio::test]
 async fn a_full_read_notices_an_archived_contact_at_once() {
-    let (world, clock, mut engine, ada, _) = pair("hold").await;
+    let (world, clock, mut engine, ada, _) = ada_and_bob("hold").await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(1));
     world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
@@ -97,7 +79,7 @@ async fn a_full_read_notices_an_archived_contact_at_once() {
 
 #[tokio::test]
 async fn an_ignored_deletion_leaves_the_survivor_alone_and_makes_no_new_counterpart() {
-    let (world, clock, mut engine, ada, there) = pair("ignore").await;
+    let (world, clock, mut engine, ada, there) = ada_and_bob("ignore").await;
     world.desk.delete_contact(there).unwrap();
     cycle(&mut engine).await;
     world.crm_edit(ada, &[("phone", "+1")]);
@@ -117,7 +99,7 @@ async fn an_ignored_deletion_leaves_the_survivor_alone_and_makes_no_new_counterp
 #[tokio::test]
 async fn who_is_back_after_an_ignored_deletion_is_not_doubled_whatever_the_address_is_by_now() {
     for side in Side::BOTH {
-        let (world, clock, mut engine, ada, there) = pair("ignore").await;
+        let (world, clock, mut engine, ada, there) = ada_and_bob("ignore").await;
         let crm = world.crm.portal();
         match side {
             Side::Crm => crm.archive(CrmKind::Contact, ada).unwrap(),
@@ -128,7 +110,7 @@ async fn who_is_back_after_an_ignored_deletion_is_not_doubled_whatever_the_addre
         match side {
             Side::Crm => {
                 let address = json!({"email": "ada@new.test"});
-                world.desk.edit_contact(there, &address).unwrap();
+                world.desk_edit(there, &address);
             }
             Side::Desk => world.crm_edit(ada, &[("email", "ada@new.test")]),
         }
@@ -152,7 +134,7 @@ async fn who_is_back_after_an_ignored_deletion_is_not_doubled_whatever_the_addre
 
 #[tokio::test]
 async fn a_propagated_deletion_goes_into_the_trash_and_no_further() {
-    let (world, _, mut engine, ada, there) = pair("propagate").await;
+    let (world, _, mut engine, ada, there) = ada_and_bob("propagate").await;
     world.desk.delete_contact(there).unwrap();
     let report = cycle(&mut engine).await;
     assert_eq!(report.deleted, 1, "{report:?}");
@@ -165,7 +147,7 @@ async fn a_propagated_deletion_goes_into_the_trash_and_no_further() {
 
 #[tokio::test]
 async fn a_propagated_deletion_from_the_crm_can_be_undone_in_freshdesk() {
-    let (world, _, mut engine, ada, there) = pair("propagate").await;
+    let (world, _, mut engine, ada, there) = ada_and_bob("propagate").await;
     world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
     let report = cycle(&mut engine).await;
     assert_eq!(report.deleted, 1, "{report:?}");
@@ -177,7 +159,7 @@ async fn a_propagated_deletion_from_the_crm_can_be_undone_in_freshdesk() {
 
 #[tokio::test]
 async fn a_deletion_whose_answer_is_lost_is_not_sent_twice() {
-    let (world, clock, mut engine, ada, there) = pair("propagate").await;
+    let (world, clock, mut engine, ada, there) = ada_and_bob("propagate").await;
     world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
     world
         .desk
@@ -197,7 +179,7 @@ async fn a_deletion_whose_answer_is_lost_is_not_sent_twice() {
 #[tokio::test]
 async fn a_contact_made_an_agent_is_no_deletion_whatever_the_policy() {
     for policy in ["hold", "propagate", "ignore"] {
-        let (world, clock, mut engine, ada, there) = pair(policy).await;
+        let (world, clock, mut engine, ada, there) = ada_and_bob(policy).await;
         world.desk.promote_contact(there).unwrap();
         reconcile(&mut engine).await;
         assert!(!world.crm_row(ada).archived, "{policy}");
@@ -211,16 +193,13 @@ async fn a_contact_made_an_agent_is_no_deletion_whatever_the_policy() {
         world.desk.demote_agent(there).unwrap();
         cycle(&mut engine).await;
         assert_eq!(world.holds().await, [], "{policy}");
-        assert_eq!(
-            world.desk.contact(there).unwrap().phone.as_deref(),
-            Some("+1")
-        );
+        assert_eq!(world.desk_phone(there), "+1");
     }
 }
 
 #[tokio::test]
 async fn a_write_that_meets_an_agent_or_a_trashed_contact_is_held_and_not_repeated() {
-    let (world, clock, mut engine, ada, there) = pair("hold").await;
+    let (world, clock, mut engine, ada, there) = ada_and_bob("hold").await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(1));
     world.desk.promote_contact(there).unwrap();
@@ -236,7 +215,7 @@ async fn a_write_that_meets_an_agent_or_a_trashed_contact_is_held_and_not_repeat
 
 #[tokio::test]
 async fn a_blocked_contact_is_held_and_its_unblocking_ends_that() {
-    let (world, clock, mut engine, ada, there) = pair("hold").await;
+    let (world, clock, mut engine, ada, there) = ada_and_bob("hold").await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(1));
     world.desk.block_contact(there).unwrap();
@@ -250,15 +229,12 @@ async fn a_blocked_contact_is_held_and_its_unblocking_ends_that() {
     world.desk.unblock_contact(there).unwrap();
     cycle(&mut engine).await;
     assert_eq!(world.holds().await, []);
-    assert_eq!(
-        world.desk.contact(there).unwrap().phone.as_deref(),
-        Some("+1")
-    );
+    assert_eq!(world.desk_phone(there), "+1");
 }
 
 #[tokio::test]
 async fn a_contact_hard_deleted_in_freshdesk_is_found_missing_by_a_full_read_alone() {
-    let (world, _, mut engine, ada, there) = pair("hold").await;
+    let (world, _, mut engine, ada, there) = ada_and_bob("hold").await;
     world.desk.hard_delete_contact(there).unwrap();
     cycle(&mut engine).await;
     assert_eq!(world.holds().await, []);
@@ -269,27 +245,16 @@ async fn a_contact_hard_deleted_in_freshdesk_is_found_missing_by_a_full_read_alo
 
 #[tokio::test]
 async fn deletions_that_leave_no_stamp_are_found_by_a_full_read() {
-    let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
-    let backstage = || deskbridge::sandbox::Backstage {
-        clock: clock.clone(),
-        ..Default::default()
+    let quirks = Quirks {
+        silent_deletes: true,
+        ..Quirks::default()
     };
-    let world = World::with(
-        CrmOptions {
-            backstage: backstage(),
-            ..CrmOptions::default()
-        },
-        DeskOptions {
-            backstage: backstage(),
-            quirks: Quirks {
-                silent_deletes: true,
-                ..Quirks::default()
-            },
-            ..DeskOptions::default()
-        },
-    )
-    .await;
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let desk = DeskOptions {
+        quirks,
+        ..DeskOptions::default()
+    };
+    let (world, clock) = World::timed_with(desk).await;
+    world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::hours(30));
@@ -308,7 +273,7 @@ async fn a_company_deleted_in_freshdesk_takes_no_contact_out_of_its_company_in_t
         world.remap("delete   = \"ignore\"", &format!("delete   = \"{policy}\""));
         let acme = world.crm_company(&[("name", "Acme")]);
         world.crm_company(&[("name", "Other")]);
-        let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+        let ada = world.crm_person("Ada", &[]);
         world.crm.portal().associate(ada, acme, true).unwrap();
         let mut engine = world.timed_engine(&clock).await;
         cycle(&mut engine).await;
@@ -330,10 +295,7 @@ async fn a_company_deleted_in_freshdesk_takes_no_contact_out_of_its_company_in_t
         clock.advance(TimeDelta::minutes(5));
         world.crm_edit(ada, &[("phone", "+1")]);
         cycle(&mut engine).await;
-        assert_eq!(
-            world.desk.contact(there.id).unwrap().phone.as_deref(),
-            Some("+1")
-        );
+        assert_eq!(world.desk_phone(there.id), "+1");
         assert_eq!(world.parked().await, [], "{policy}");
     }
 }
@@ -343,7 +305,7 @@ async fn a_crm_company_in_the_archive_takes_no_contact_out_of_its_company_in_fre
     let (mut world, clock) = World::timed().await;
     world.remap("delete   = \"ignore\"", "delete   = \"hold\"");
     let acme = world.crm_company(&[("name", "Acme")]);
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     world.crm.portal().associate(ada, acme, true).unwrap();
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
@@ -387,10 +349,7 @@ async fn an_empty_listing_deletes_nobody_and_loses_no_edit() {
         cycle(&mut engine).await;
         clock.advance(TimeDelta::minutes(20));
         let edited = world.desk_by_email("c1@acme.test").id;
-        world
-            .desk
-            .edit_contact(edited, &json!({"phone": "+9"}))
-            .unwrap();
+        world.desk_edit(edited, &json!({"phone": "+9"}));
         let (mut engine, liar) = {
             drop(engine);
             world.lying_engine(&clock).await
@@ -423,11 +382,7 @@ async fn what_leaves_the_scope_is_neither_deleted_nor_written_and_may_come_back(
     world.mapping.push_str(
         "\n[contacts.scope]\ncrm = { field = \"lifecyclestage\", in = [\"customer\"] }\n",
     );
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("lifecyclestage", "customer"),
-    ]);
+    let ada = world.crm_person("Ada", &[("lifecyclestage", "customer")]);
     world.crm_contact(&[("email", "lead@acme.test"), ("lifecyclestage", "lead")]);
     let mut engine = world.timed_engine(&clock).await;
     assert_eq!(cycle(&mut engine).await.created, 1);
@@ -436,19 +391,13 @@ async fn what_leaves_the_scope_is_neither_deleted_nor_written_and_may_come_back(
     world.crm_edit(ada, &[("lifecyclestage", "other"), ("phone", "+1")]);
     quiet(&mut engine).await;
     clock.advance(TimeDelta::minutes(1));
-    world
-        .desk
-        .edit_contact(there, &json!({"job_title": "Boss"}))
-        .unwrap();
+    world.desk_edit(there, &json!({"job_title": "Boss"}));
     quiet(&mut engine).await;
     reconcile(&mut engine).await;
     assert_eq!(standing(&world, there), Some(Standing::Live));
     clock.advance(TimeDelta::minutes(1));
     world.crm_edit(ada, &[("lifecyclestage", "customer")]);
     cycle(&mut engine).await;
-    assert_eq!(
-        world.desk.contact(there).unwrap().phone.as_deref(),
-        Some("+1")
-    );
+    assert_eq!(world.desk_phone(there), "+1");
     assert_eq!(world.crm_row(ada).properties["jobtitle"], "Boss");
 }

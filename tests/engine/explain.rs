@@ -11,7 +11,7 @@ use crate::world::{World, attempt, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
-use deskbridge::store::{Answer, Answers};
+use deskbridge::store::Answer;
 use serde_json::{Value as Json, json};
 
 /// What is said of the one record that is meant.
@@ -73,10 +73,7 @@ async fn an_admin_learns_who_won_by_which_rule_and_what_was_overwritten() {
     let there = world.desk_by_email("ada@acme.test").id;
     clock.advance(TimeDelta::minutes(1));
     world.crm_edit(ids[0], &[("jobtitle", "Duke")]);
-    world
-        .desk
-        .edit_contact(there, &json!({"job_title": "Earl"}))
-        .unwrap();
+    world.desk_edit(there, &json!({"job_title": "Earl"}));
     cycle(&mut engine).await;
     world.forget_calls();
     let mut answers = Vec::new();
@@ -189,10 +186,7 @@ async fn a_conflict_a_strange_word_and_a_missing_company_each_say_what_they_wait
     clock.advance(TimeDelta::minutes(1));
     world.crm_edit(ada, &[("jobtitle", "Duke"), ("customer_tier", "standard")]);
     world.crm.portal().associate(ada, acme, true).unwrap();
-    world
-        .desk
-        .edit_contact(there, &json!({"job_title": "Earl"}))
-        .unwrap();
+    world.desk_edit(there, &json!({"job_title": "Earl"}));
     attempt(&mut engine).await;
     let told = explained(&world, "ada@acme.test");
     let (codes, words) = why(&told);
@@ -226,16 +220,8 @@ async fn a_record_out_of_scope_or_deleted_or_detached_says_so() {
     world.mapping.push_str(
         "\n[contacts.scope]\ncrm = { field = \"lifecyclestage\", in = [\"customer\"] }\n",
     );
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("lifecyclestage", "customer"),
-    ]);
-    let bob = world.crm_contact(&[
-        ("email", "bob@acme.test"),
-        ("firstname", "Bob"),
-        ("lifecyclestage", "customer"),
-    ]);
+    let ada = world.crm_person("Ada", &[("lifecyclestage", "customer")]);
+    let bob = world.crm_person("Bob", &[("lifecyclestage", "customer")]);
     world.crm_contact(&[("email", "lead@acme.test"), ("lifecyclestage", "lead")]);
     write_config(&world);
     let mut engine = world.timed_engine(&clock).await;
@@ -393,20 +379,11 @@ async fn what_waits_behind_a_hold_over_its_class_is_not_promised_for_the_next_cy
         assert_eq!(field["next"], Json::Null, "{field}");
         assert!(field["why"].as_str().unwrap().contains(&command), "{field}");
         // Answered, it is written by the next cycle again, or never.
-        let mut answers = Answers::open(&world.state()).await.unwrap();
-        answers
-            .give(&[(hold.id, Answer::Approve)])
-            .await
-            .unwrap()
-            .unwrap();
+        world.answer(hold.id, Answer::Approve).await;
         let told = explained(&world, who);
         assert_eq!(told["next"][0]["action"], class, "{told:#}");
         assert_eq!(told["why"], json!([]), "{told:#}");
-        answers
-            .give(&[(hold.id, Answer::Discard)])
-            .await
-            .unwrap()
-            .unwrap();
+        world.answer(hold.id, Answer::Discard).await;
         let told = explained(&world, who);
         assert_eq!(told["next"], json!([]), "{told:#}");
         assert!(why(&told).1.contains("discarded"), "{told:#}");
@@ -442,7 +419,7 @@ async fn fields_that_were_left_to_differ_are_not_called_in_step() {
     let there = world.desk_by_email("ada@acme.test").id;
     world.crm_edit(ada, &[("phone", "+2")]);
     let edit = json!({"phone": "+3"});
-    world.desk.edit_contact(there, &edit).unwrap();
+    world.desk_edit(there, &edit);
     sync(79);
     let id = world.holds().await[0].id.to_string();
     let discarded = output(&world, &["discard", &id]);

@@ -1,22 +1,18 @@
 //! Fields that two systems fight over wait for a person; everything else goes on.
 
+use super::known::Known;
 use crate::world::{World, attempt, cycle, quiet};
 use chrono::TimeDelta;
 use deskbridge::model::Side;
-use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
-use deskbridge::store::{Answer, Answers};
-use deskbridge::sync::Engine;
+use deskbridge::store::Answer;
 use serde_json::json;
 
 /// A world with one customer, whose engine guards.
-async fn customer() -> (World, SimClock, Engine, u64, u64) {
-    let (world, clock) = World::timed().await;
-    let crm = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+49 0"),
-    ]);
+async fn customer(before: impl FnOnce(&mut World)) -> Known {
+    let (mut world, clock) = World::timed().await;
+    before(&mut world);
+    let crm = world.crm_person("Ada", &[("phone", "+49 0")]);
     let mut engine = world.timed_engine(&clock).await;
     engine.guard(world.config().guards);
     cycle(&mut engine).await;
@@ -24,16 +20,34 @@ async fn customer() -> (World, SimClock, Engine, u64, u64) {
     (world, clock, engine, crm, desk)
 }
 
+/// A customer whose number the CRM set to 1, and an automation of Freshdesk's back to 0.
+async fn quarrel(before: impl FnOnce(&mut World)) -> Known {
+    let (world, clock, mut engine, crm, desk) = customer(before).await;
+    clock.advance(TimeDelta::minutes(1));
+    world.crm_edit(crm, &[("phone", "+49 1")]);
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(1));
+    set_back(&world, desk, "+49 0");
+    cycle(&mut engine).await;
+    clock.advance(TimeDelta::minutes(1));
+    (world, clock, engine, crm, desk)
+}
+
+/// A customer whose number is fought over, and held.
+async fn fight() -> Known {
+    let (world, clock, mut engine, crm, desk) = quarrel(|_| {}).await;
+    world.crm_edit(crm, &[("phone", "+49 1")]);
+    assert_eq!(cycle(&mut engine).await.updated, 0);
+    (world, clock, engine, crm, desk)
+}
+
 fn set_back(world: &World, desk: u64, phone: &str) {
-    world
-        .desk
-        .edit_contact(desk, &json!({"phone": phone}))
-        .unwrap();
+    world.desk_edit(desk, &json!({"phone": phone}));
 }
 
 #[tokio::test]
 async fn two_systems_that_overrule_each_other_do_not_burn_the_budget_for_ever() {
-    let (world, clock, mut engine, crm, desk) = customer().await;
+    let (world, clock, mut engine, crm, desk) = customer(|_| {}).await;
     let mut written = 0;
     for round in 0..6 {
         clock.advance(TimeDelta::minutes(1));
@@ -61,20 +75,9 @@ async fn two_systems_that_overrule_each_other_do_not_burn_the_budget_for_ever() 
 
 #[tokio::test]
 async fn a_field_that_was_fought_over_is_written_once_more_when_a_person_says_so() {
-    for (answer, phone) in [(Answer::Approve, "+49 1"), (Answer::Discard, "+49 0")] {
-        let (world, clock, mut engine, crm, desk) = customer().await;
-        clock.advance(TimeDelta::minutes(1));
-        world.crm_edit(crm, &[("phone", "+49 1")]);
-        cycle(&mut engine).await;
-        clock.advance(TimeDelta::minutes(1));
-        set_back(&world, desk, "+49 0");
-        cycle(&mut engine).await;
-        clock.advance(TimeDelta::minutes(1));
-        world.crm_edit(crm, &[("phone", "+49 1")]);
-        assert_eq!(cycle(&mut engine).await.updated, 0);
-        let hold = world.holds().await.first().unwrap().id;
-        let mut answers = Answers::open(&world.state()).await.unwrap();
-        answers.give(&[(hold, answer)]).await.unwrap().unwrap();
+    for (given, phone) in [(Answer::Approve, "+49 1"), (Answer::Discard, "+49 0")] {
+        let (world, clock, mut engine, _, _) = fight().await;
+        answer(&world, given).await;
         clock.advance(TimeDelta::minutes(1));
         cycle(&mut engine).await;
         let shown = world.desk_by_email("ada@acme.test").phone;
@@ -110,25 +113,8 @@ async fn a_server_that_rewrites_what_it_is_given_raises_no_alarm() {
     assert!(world.holds().await.is_empty(), "{:?}", world.holds().await);
 }
 
-/// A customer whose number is fought over, and held.
-async fn fight() -> (World, SimClock, Engine, u64, u64) {
-    let (world, clock, mut engine, crm, desk) = customer().await;
-    clock.advance(TimeDelta::minutes(1));
-    world.crm_edit(crm, &[("phone", "+49 1")]);
-    cycle(&mut engine).await;
-    clock.advance(TimeDelta::minutes(1));
-    set_back(&world, desk, "+49 0");
-    cycle(&mut engine).await;
-    clock.advance(TimeDelta::minutes(1));
-    world.crm_edit(crm, &[("phone", "+49 1")]);
-    assert_eq!(cycle(&mut engine).await.updated, 0);
-    (world, clock, engine, crm, desk)
-}
-
 async fn answer(world: &World, answer: Answer) {
-    let hold = world.holds().await.first().unwrap().id;
-    let mut answers = Answers::open(&world.state()).await.unwrap();
-    answers.give(&[(hold, answer)]).await.unwrap().unwrap();
+    world.answer(world.only_hold().await.id, answer).await;
 }
 
 #[tokio::test]
@@ -163,7 +149,7 @@ async fn a_discarded_fight_stays_discarded_when_the_other_side_is_written_at_the
     let (world, clock, mut engine, _, desk) = fight().await;
     answer(&world, Answer::Discard).await;
     let title = json!({"job_title": "Duke"});
-    world.desk.edit_contact(desk, &title).unwrap();
+    world.desk_edit(desk, &title);
     clock.advance(TimeDelta::minutes(1));
     assert_eq!(cycle(&mut engine).await.updated, 1);
     for _ in 0..2 {
@@ -176,24 +162,8 @@ async fn a_discarded_fight_stays_discarded_when_the_other_side_is_written_at_the
 
 #[tokio::test]
 async fn whoever_has_decided_a_conflict_is_not_asked_again_about_a_fight() {
-    let (mut world, clock) = World::timed().await;
-    world.remap("conflict = \"newest\"", "conflict = \"hold\"");
-    let crm = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+49 0"),
-    ]);
-    let mut engine = world.timed_engine(&clock).await;
-    engine.guard(world.config().guards);
-    cycle(&mut engine).await;
-    let desk = world.desk_by_email("ada@acme.test").id;
-    clock.advance(TimeDelta::minutes(1));
-    world.crm_edit(crm, &[("phone", "+49 1")]);
-    cycle(&mut engine).await;
-    clock.advance(TimeDelta::minutes(1));
-    set_back(&world, desk, "+49 0");
-    cycle(&mut engine).await;
-    clock.advance(TimeDelta::minutes(1));
+    let asking = |world: &mut World| world.remap("conflict = \"newest\"", "conflict = \"hold\"");
+    let (world, clock, mut engine, crm, desk) = quarrel(asking).await;
     world.crm_edit(crm, &[("phone", "+49 1")]);
     set_back(&world, desk, "+49 2");
     cycle(&mut engine).await;

@@ -5,7 +5,7 @@ use crate::world::stage::{LOW, Stage, URGENT, VIP};
 use crate::world::{attempt, reconcile};
 use chrono::TimeDelta;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
-use deskbridge::store::{Answer, Answers};
+use deskbridge::store::Answer;
 
 #[tokio::test]
 async fn a_mass_update_by_a_wrong_mapping_is_held_whole_and_gone_with_the_right_one() {
@@ -224,7 +224,7 @@ async fn approved_changes_that_an_outage_interrupts_stay_approved() {
 async fn a_rule_that_means_everybody_raises_no_ticket_before_somebody_looks() {
     for answer in [Answer::Approve, Answer::Discard] {
         let mut stage = Stage::new(VIP).await;
-        let tickets: Vec<u64> = (0..3).map(|_| stage.ticket(2, LOW)).collect();
+        let tickets = stage.open_tickets(3);
         stage.engine.guard(GUARDS);
         stage.turn().await;
         stage.vip();
@@ -234,9 +234,7 @@ async fn a_rule_that_means_everybody_raises_no_ticket_before_somebody_looks() {
         assert_eq!((holds[0].class.as_str(), holds[0].count), ("ticket", 3));
         assert!(holds[0].is_of_many());
         stage.rests().await;
-        let mut answers = Answers::open(&stage.world.state()).await.unwrap();
-        let given = answers.give(&[(holds[0].id, answer)]).await.unwrap();
-        assert_eq!(given, Ok(()));
+        stage.world.answer(holds[0].id, answer).await;
         let raised = stage.turn().await.tickets.raised;
         stage.rests().await;
         assert_eq!(stage.world.holds().await, []);

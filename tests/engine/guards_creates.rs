@@ -3,19 +3,14 @@
 use super::office::{GUARDS, Office, email};
 use crate::world::{World, cycle, quiet, reconcile};
 use chrono::TimeDelta;
-use deskbridge::store::{Answer, Answers};
+use deskbridge::store::Answer;
 use serde_json::json;
 
 #[tokio::test]
 async fn an_import_of_six_hundred_is_held_while_edits_go_on() {
     let mut office = Office::new().await;
     office.engine.guard(office.world.config().guards);
-    for number in 0..600 {
-        let email = format!("new{number}@import.test");
-        office
-            .world
-            .crm_contact(&[("email", &email), ("firstname", "N")]);
-    }
+    office.import(600);
     office.edit(0..2, &[("phone", "+2")]);
     let report = office.turn().await;
     assert_eq!((report.created, report.updated), (0, 2), "{report:?}");
@@ -35,12 +30,7 @@ async fn an_import_of_six_hundred_is_held_while_edits_go_on() {
 #[tokio::test]
 async fn discarded_creates_stay_without_a_counterpart_until_one_appears() {
     let mut office = Office::new().await;
-    for number in 0..6 {
-        let email = format!("new{number}@import.test");
-        office
-            .world
-            .crm_contact(&[("email", &email), ("firstname", "N")]);
-    }
+    office.import(6);
     assert_eq!(office.turn().await.held, 1);
     office.answer(Answer::Discard).await;
     office.rests().await;
@@ -82,7 +72,8 @@ async fn a_wrong_filter_creates_nobody_by_the_hundred() {
     .await;
     assert_eq!(office.world.desk_count(), 5);
     drop(office.engine);
-    office.world.mapping = crate::world::MAPPING.to_owned() + &scope("\"customer\", \"lead\"");
+    office.world.mapping =
+        crate::world::wiring::MAPPING.to_owned() + &scope("\"customer\", \"lead\"");
     office.engine = office.world.timed_engine(&office.clock).await;
     office.engine.guard(GUARDS);
     let report = office.turn().await;
@@ -116,9 +107,7 @@ async fn a_first_sync_creates_nobody_before_it_is_approved_and_links_all_the_sam
         if by_flag {
             engine.approve_first();
         } else {
-            let mut answers = Answers::open(&world.state()).await.unwrap();
-            let given = answers.give(&[(holds[0].id, Answer::Approve)]).await;
-            assert_eq!(given.unwrap(), Ok(()));
+            world.answer(holds[0].id, Answer::Approve).await;
         }
         let report = cycle(&mut engine).await;
         assert_eq!((report.created, report.held), (6, 0), "{report:?}");

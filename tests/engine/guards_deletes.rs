@@ -7,9 +7,9 @@ use deskbridge::model::Side;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use deskbridge::store::Answer;
 
-#[tokio::test]
-async fn a_mass_deletion_is_held_and_the_customers_stay() {
-    let mut office = Office::with(10, |world| {
+/// Deletions cross over, and three of ten customers were archived in the CRM an hour ago.
+async fn three_archived() -> Office {
+    let office = Office::with(10, |world| {
         world.remap("delete   = \"hold\"", "delete   = \"propagate\"");
     })
     .await;
@@ -18,6 +18,12 @@ async fn a_mass_deletion_is_held_and_the_customers_stay() {
         portal.archive(CrmKind::Contact, *person).unwrap();
     }
     office.clock.advance(TimeDelta::minutes(61));
+    office
+}
+
+#[tokio::test]
+async fn a_mass_deletion_is_held_and_the_customers_stay() {
+    let mut office = three_archived().await;
     let report = office.turn().await;
     assert_eq!((report.deleted, report.held), (0, 1), "{report:?}");
     let hold = office.only_hold().await;
@@ -35,15 +41,7 @@ async fn a_mass_deletion_is_held_and_the_customers_stay() {
 
 #[tokio::test]
 async fn discarded_deletions_keep_the_survivors() {
-    let mut office = Office::with(10, |world| {
-        world.remap("delete   = \"hold\"", "delete   = \"propagate\"");
-    })
-    .await;
-    for person in &office.people[0..3] {
-        let portal = office.world.crm.portal();
-        portal.archive(CrmKind::Contact, *person).unwrap();
-    }
-    office.clock.advance(TimeDelta::minutes(61));
+    let mut office = three_archived().await;
     office.turn().await;
     office.answer(Answer::Discard).await;
     office.rests().await;
@@ -109,7 +107,7 @@ async fn a_deletion_that_a_person_approves_is_carried_out_and_one_that_comes_bac
     let holds = office.world.holds().await;
     assert_eq!(holds.len(), 2);
     for hold in &holds {
-        office.give(hold.id, Answer::Approve).await;
+        office.world.answer(hold.id, Answer::Approve).await;
     }
     office.clock.advance(TimeDelta::seconds(10));
     let contacts = office.world.desk.contacts();

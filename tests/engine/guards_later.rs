@@ -32,7 +32,7 @@ async fn an_edit_after_a_discard_and_before_the_next_cycle_is_neither_lost_nor_w
     // The others are done with, and of this one a person is asked anew.
     let hold = office.only_hold().await;
     assert_eq!((hold.class.as_str(), hold.count), ("update", 1), "{hold:?}");
-    office.give(hold.id, Answer::Approve).await;
+    office.world.answer(hold.id, Answer::Approve).await;
     assert_eq!(office.turn().await.updated, 1);
     let contacts = office.world.desk.contacts();
     let bosses = contacts.iter();
@@ -50,7 +50,7 @@ async fn an_approved_change_is_made_though_another_field_of_its_contact_is_refus
         // The CRM refuses the address that an agent gives to one of three whose phones are emptied.
         let taken = json!({"email": "taken@acme.test"});
         office.world.crm_contact(&[("email", "taken@acme.test")]);
-        office.world.desk.edit_contact(there, &taken).unwrap();
+        office.world.desk_edit(there, &taken);
         office.edit(0..3, &[("phone", "")]);
         let report = office.turn().await;
         assert_eq!((report.failed, report.held), (1, 1), "{report:?}");
@@ -58,7 +58,7 @@ async fn an_approved_change_is_made_though_another_field_of_its_contact_is_refus
         assert_eq!((hold.class.as_str(), hold.count), ("clear", 3), "{hold:?}");
         // The address is due to be tried again when the answer is carried out.
         office.clock.advance(TimeDelta::minutes(30));
-        office.give(hold.id, answer).await;
+        office.world.answer(hold.id, answer).await;
         let report = office.turn().await;
         assert_eq!((report.failed, report.held), (1, 0), "{report:?}");
         let emptied = if answer == Answer::Approve { 3 } else { 0 };

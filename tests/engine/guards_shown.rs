@@ -62,7 +62,7 @@ async fn an_approval_given_while_a_cycle_runs_does_not_cover_what_that_cycle_add
         let left = office.only_hold().await;
         assert_eq!((left.class.as_str(), left.count), ("update", 3), "{left:?}");
         assert!(!is_known(&office, shown.id).await, "that was answered");
-        office.give(left.id, Answer::Approve).await;
+        office.world.answer(left.id, Answer::Approve).await;
         assert_eq!(office.turn().await.updated, 3);
         office.rests().await;
     }
@@ -85,7 +85,7 @@ async fn an_old_number_approves_nothing_of_a_hold_that_has_grown_since() {
     assert_eq!((other.count, &other.since), (20, &shown.since));
     assert!(!is_known(&office, shown.id).await);
     assert_eq!(office.turn().await.updated, 0);
-    office.give(other.id, Answer::Approve).await;
+    office.world.answer(other.id, Answer::Approve).await;
     assert_eq!(office.turn().await.updated, 20);
 }
 
@@ -97,7 +97,7 @@ async fn conflicting() -> (Office, u64) {
     let there = office.world.desk_by_email("c0@acme.test").id;
     office.edit(0..1, &[("phone", "+2")]);
     let edit = json!({"phone": "+3"});
-    office.world.desk.edit_contact(there, &edit).unwrap();
+    office.world.desk_edit(there, &edit);
     assert_eq!(office.turn().await.held, 1);
     (office, there)
 }
@@ -107,13 +107,13 @@ async fn an_old_number_overrules_no_value_that_came_into_a_conflict_since() {
     let (mut office, there) = conflicting().await;
     let shown = office.only_hold().await;
     let edit = json!({"phone": "+5"});
-    office.world.desk.edit_contact(there, &edit).unwrap();
+    office.world.desk_edit(there, &edit);
     office.turn().await;
     let other = office.only_hold().await;
     assert_eq!(other.since, shown.since);
     assert!(!is_known(&office, shown.id).await);
     office.rests().await;
-    office.give(other.id, Answer::Take(Side::Crm)).await;
+    office.world.answer(other.id, Answer::Take(Side::Crm)).await;
     office.turn().await;
     assert_eq!(office.showing("+2"), 1);
     office.rests().await;
@@ -169,12 +169,12 @@ async fn half_written_down() -> (Office, HoldView) {
 async fn what_a_cut_short_cycle_had_not_got_to_is_not_written_because_the_rest_was_discarded() {
     let (mut office, hold) = half_written_down().await;
     assert_eq!(hold.count, 7);
-    office.give(hold.id, Answer::Discard).await;
+    office.world.answer(hold.id, Answer::Discard).await;
     let report = office.turn().await;
     assert_eq!((report.updated, report.held), (0, 1), "{report:?}");
     let left = office.only_hold().await;
     assert_eq!(left.count, 3, "{left:?}");
-    office.give(left.id, Answer::Discard).await;
+    office.world.answer(left.id, Answer::Discard).await;
     office.rests().await;
     assert_eq!(office.world.holds().await, []);
     assert_eq!(office.showing("+2"), 0);
@@ -184,7 +184,7 @@ async fn what_a_cut_short_cycle_had_not_got_to_is_not_written_because_the_rest_w
 async fn a_hold_of_a_cut_short_cycle_is_gone_when_nothing_is_left_of_it() {
     let (mut office, hold) = half_written_down().await;
     office.edit(0..7, &[("phone", "+1")]);
-    office.give(hold.id, Answer::Approve).await;
+    office.world.answer(hold.id, Answer::Approve).await;
     assert_eq!(office.turn().await.updated, 0);
     office.rests().await;
     assert_eq!(office.world.holds().await, []);
@@ -196,7 +196,7 @@ async fn an_answer_that_cannot_be_carried_out_any_more_is_asked_for_again() {
     let (mut office, there) = placed().await;
     let shown = office.only_hold().await;
     assert_eq!(shown.fields[0]["field"], "company");
-    office.give(shown.id, Answer::Take(Side::Crm)).await;
+    office.world.answer(shown.id, Answer::Take(Side::Crm)).await;
     // Before it is carried out, the counterpart of the company that was chosen is deleted for good.
     let companies = office.world.desk.companies();
     let chosen = companies.iter().find(|it| it.name == "Acme").unwrap();
@@ -206,7 +206,10 @@ async fn an_answer_that_cannot_be_carried_out_any_more_is_asked_for_again() {
     let asked = office.only_hold().await;
     assert_eq!((asked.id, &asked.fields), (shown.id, &shown.fields));
     office.rests().await;
-    office.give(asked.id, Answer::Take(Side::Desk)).await;
+    office
+        .world
+        .answer(asked.id, Answer::Take(Side::Desk))
+        .await;
     assert_eq!(office.turn().await.updated, 1);
     let other = office.world.desk.contact(there).unwrap().company_id;
     let other = office.world.desk.company(other.unwrap()).unwrap();
@@ -227,7 +230,7 @@ async fn placed() -> (Office, u64) {
     let person = world.crm.portal().contact_by_email("c0@acme.test").unwrap();
     world.crm.portal().associate(person, acme, true).unwrap();
     let edit = json!({"company_id": other});
-    world.desk.edit_contact(there, &edit).unwrap();
+    world.desk_edit(there, &edit);
     office.edit(0..1, &[("firstname", "C")]);
     assert_eq!(office.turn().await.held, 1);
     (office, there)

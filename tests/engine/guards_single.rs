@@ -23,7 +23,7 @@ async fn a_conflict_goes_to_the_side_that_a_person_takes() {
         office.clock.advance(TimeDelta::seconds(5));
         let there = office.world.desk_by_email(&email(0)).id;
         let edit = json!({"phone": "+3"});
-        office.world.desk.edit_contact(there, &edit).unwrap();
+        office.world.desk_edit(there, &edit);
         assert_eq!(office.turn().await.held, 1);
         office.answer(answer).await;
         office.turn().await;
@@ -54,7 +54,7 @@ async fn an_answer_to_a_conflict_is_none_to_what_was_changed_since() {
     office.edit(0..1, &[("phone", "+2")]);
     let edit = |phone: &str| {
         let edit = json!({ "phone": phone });
-        office.world.desk.edit_contact(there, &edit).unwrap();
+        office.world.desk_edit(there, &edit);
     };
     edit("+3");
     office.clock.advance(TimeDelta::minutes(1));
@@ -74,9 +74,7 @@ async fn a_refused_duplicate_that_a_person_discards_is_left_alone() {
         .world
         .desk_contact(&json!({"name": "T", "email": "t@acme.test"}));
     office.world.desk.delete_contact(there).unwrap();
-    office
-        .world
-        .crm_contact(&[("email", "t@acme.test"), ("firstname", "T")]);
+    office.world.crm_person("T", &[]);
     office.clock.advance(TimeDelta::minutes(1));
     attempt(&mut office.engine).await;
     let hold = office.only_hold().await;

@@ -5,7 +5,7 @@ use super::support::{SUMMARY, Stage};
 use crate::world::reconcile;
 use chrono::TimeDelta;
 use deskbridge::sandbox::freshdesk::TicketSeed;
-use deskbridge::store::{Answer, Answers, HoldView};
+use deskbridge::store::{Answer, HoldView};
 use serde_json::json;
 
 /// What of the summary is about contacts.
@@ -60,15 +60,12 @@ impl Crowd {
     }
 
     async fn only_hold(&self) -> HoldView {
-        let mut holds = self.stage.world.holds().await;
-        assert_eq!(holds.len(), 1, "{holds:?}");
-        holds.remove(0)
+        self.stage.world.only_hold().await
     }
 
     async fn answer(&self, answer: Answer) {
         let hold = self.only_hold().await;
-        let mut answers = Answers::open(&self.stage.world.state()).await.unwrap();
-        assert_eq!(answers.give(&[(hold.id, answer)]).await.unwrap(), Ok(()));
+        self.stage.world.answer(hold.id, answer).await;
     }
 
     /// How many contacts of the CRM show this.
@@ -312,9 +309,7 @@ async fn a_first_sync_comes_to_its_end_though_the_first_summaries_wait() {
     assert_eq!(crowd.stage.later(1).await.held, 2);
     let holds = crowd.stage.world.holds().await;
     let create = holds.iter().find(|it| it.class == "create").unwrap();
-    let mut answers = Answers::open(&crowd.stage.world.state()).await.unwrap();
-    let given = answers.give(&[(create.id, Answer::Approve)]).await;
-    assert_eq!(given.unwrap(), Ok(()));
+    crowd.stage.world.answer(create.id, Answer::Approve).await;
     assert_eq!(crowd.stage.later(1).await.created, late.len() as u64);
     crowd.stage.later(1).await;
     assert_eq!(crowd.only_hold().await.class, "summary");

@@ -7,7 +7,7 @@ use deskbridge::model::Kind;
 use deskbridge::plan::{Guards, Limit};
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
-use deskbridge::store::{Answer, Answers};
+use deskbridge::store::Answer;
 use deskbridge::sync::Engine;
 use serde_json::json;
 
@@ -45,11 +45,7 @@ async fn people(all: usize, both: usize) -> (World, SimClock, Engine, Vec<u64>) 
 }
 
 async fn give(world: &World, answer: Answer) {
-    let holds = world.holds().await;
-    assert_eq!(holds.len(), 1, "{holds:?}");
-    let mut answers = Answers::open(&world.state()).await.unwrap();
-    let given = answers.give(&[(holds[0].id, answer)]).await.unwrap();
-    assert_eq!(given, Ok(()));
+    world.answer(world.only_hold().await.id, answer).await;
 }
 
 #[tokio::test]
@@ -111,7 +107,7 @@ note = "A VIP."
 async fn a_rule_that_only_posts_notes_floods_no_agent_before_somebody_looks() {
     for answer in [Answer::Approve, Answer::Discard] {
         let mut stage = Stage::new(NOTE).await;
-        let tickets: Vec<u64> = (0..3).map(|_| stage.ticket(2, LOW)).collect();
+        let tickets = stage.open_tickets(3);
         stage.engine.guard(GUARDS);
         stage.vip();
         let report = stage.turn().await;
@@ -131,7 +127,7 @@ async fn a_rule_that_only_posts_notes_floods_no_agent_before_somebody_looks() {
 #[tokio::test]
 async fn held_tickets_wait_for_nobody_once_agents_have_resolved_them() {
     let mut stage = Stage::new(VIP).await;
-    let tickets: Vec<u64> = (0..3).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(3);
     stage.engine.guard(GUARDS);
     stage.vip();
     assert_eq!(stage.turn().await.held, 1);
@@ -165,7 +161,7 @@ async fn an_answer_about_three_tickets_is_none_about_ten() {
 async fn the_line_of_a_cycle_counts_tickets_of_customers_who_are_linked_in_it_too() {
     let rule = VIP.replace("urgent", "high");
     let mut stage = Stage::new(&rule).await;
-    let first: Vec<u64> = (0..2).map(|_| stage.ticket(2, LOW)).collect();
+    let first = stage.open_tickets(2);
     // Bob is a VIP in the CRM whose counterpart is found in the same cycle, after Ada's tickets rose.
     let bob = stage
         .world

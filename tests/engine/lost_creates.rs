@@ -59,7 +59,7 @@ async fn nobody_whose_address_changes_is_there_twice_while_looks_for_who_was_mad
         };
         world.crm_edit(crm, &[of_crm]);
         let of_desk = json!({ field: value });
-        world.desk.edit_contact(desk, &of_desk).unwrap();
+        world.desk_edit(desk, &of_desk);
         hooked.deafen(true);
         attempt(&mut engine).await;
         hooked.deafen(false);
@@ -264,7 +264,7 @@ async fn who_is_merged_with_somebody_just_made_keeps_their_own_counterpart_and_c
     let theirs = contacts.iter().find(|it| it.email.is_none()).unwrap().id;
     clock.advance(TimeDelta::minutes(1));
     let job = json!({"job_title": "Boss"});
-    world.desk.edit_contact(theirs, &job).unwrap();
+    world.desk_edit(theirs, &job);
     cycle(&mut engine).await;
     assert_eq!(world.crm_row(walk_in).properties["jobtitle"], "Boss");
 }
@@ -272,7 +272,7 @@ async fn who_is_merged_with_somebody_just_made_keeps_their_own_counterpart_and_c
 #[tokio::test]
 async fn a_create_that_arrives_when_its_contact_has_another_counterpart_stops_no_cycle() {
     let (world, clock) = World::timed().await;
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(61));
@@ -293,7 +293,7 @@ async fn a_create_that_arrives_when_its_contact_has_another_counterpart_stops_no
     let late = world.desk_contact(&json!({"name": "Walk In", "phone": "+49 30 5"}));
     settle(&mut engine, &clock).await;
     let job = json!({"job_title": "Boss"});
-    world.desk.edit_contact(late, &job).unwrap();
+    world.desk_edit(late, &job);
     settle(&mut engine, &clock).await;
     assert_eq!(portal.count(CrmKind::Contact), 1, "made again");
     assert_eq!(world.desk_count(), 2);
@@ -362,7 +362,7 @@ async fn made_unheard(world: &World, engine: &mut Engine, side: Side) -> u64 {
             faults.inject("POST", "/api/v2/contacts", Fault::DropAfter, 1);
         }
         Side::Crm => {
-            world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+            world.crm_person("Bob", &[]);
             world.desk_contact(&json!({"name": "Walk In", "phone": "+49 30 5"}));
             let faults = &world.crm.backstage().faults;
             let create = "/crm/v3/objects/contacts/batch/create";

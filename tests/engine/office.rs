@@ -4,7 +4,7 @@ use crate::world::{World, cycle, quiet};
 use chrono::TimeDelta;
 use deskbridge::plan::{Guards, Limit};
 use deskbridge::sandbox::clock::SimClock;
-use deskbridge::store::{Answer, Answers, HoldView};
+use deskbridge::store::{Answer, HoldView};
 use deskbridge::sync::{CycleReport, Engine};
 
 const fn limit(count: u64, percent: f64) -> Limit {
@@ -104,6 +104,15 @@ impl Office {
         }
     }
 
+    /// Somebody imports so many new contacts into the CRM.
+    pub(super) fn import(&self, people: usize) {
+        for number in 0..people {
+            let email = format!("new{number}@import.test");
+            let fields = [("email", email.as_str()), ("firstname", "N")];
+            self.world.crm_contact(&fields);
+        }
+    }
+
     /// How many contacts of Freshdesk show this.
     pub(super) fn showing(&self, phone: &str) -> usize {
         let contacts = self.world.desk.contacts();
@@ -114,19 +123,12 @@ impl Office {
     }
 
     pub(super) async fn only_hold(&self) -> HoldView {
-        let mut holds = self.world.holds().await;
-        assert_eq!(holds.len(), 1, "{holds:?}");
-        holds.remove(0)
+        self.world.only_hold().await
     }
 
     pub(super) async fn answer(&self, answer: Answer) {
         let hold = self.only_hold().await;
-        self.give(hold.id, answer).await;
-    }
-
-    pub(super) async fn give(&self, id: i64, answer: Answer) {
-        let mut answers = Answers::open(&self.world.state()).await.unwrap();
-        assert_eq!(answers.give(&[(id, answer)]).await.unwrap(), Ok(()));
+        self.world.answer(hold.id, answer).await;
     }
 
     pub(super) async fn waiting(&self) -> i64 {

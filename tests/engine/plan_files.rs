@@ -6,26 +6,15 @@ mod tickets;
 mod twice;
 
 use crate::world::World;
-use crate::world::program::{code, deskbridge, output, parsed, said, write_config};
+use crate::world::program::{answered, code, output, parsed, said, write_config};
+use crate::world::stage::VIP;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use serde_json::{Value as Json, json};
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Output, Stdio};
-
-const VIP: &str = r#"
-[[ticket_rule]]
-name     = "vip"
-when     = { record = "contact", field = "customer_tier", in = ["vip"] }
-tickets  = { status = ["open", "pending"] }
-priority = "urgent"
-tags     = ["vip"]
-note     = "Priority raised: {{ contact.name }} is a VIP."
-on_end   = "restore"
-"#;
+use std::process::Output;
 
 /// Ada, whom both know with different phones; Bob of Acme, whom the CRM alone knows; and Eve, whom
 /// Freshdesk alone knows.
@@ -313,21 +302,7 @@ async fn a_plan_of_another_configuration_or_of_other_accounts_is_refused() {
 async fn nothing_is_written_before_somebody_says_yes() {
     let scene = Scene::new().await;
     scene.plan();
-    let answering = |arguments: &[&str], text: &'static str| {
-        let mut child = deskbridge(&scene.world, arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
-        tokio::task::block_in_place(|| child.wait_with_output().unwrap())
-    };
+    let answering = |arguments: &[&str], text: &str| answered(&scene.world, arguments, text);
     let answer = |text: &'static str| answering(&["apply", "plan"], text);
     scene.world.forget_calls();
     for (text, expected) in [("", 64), ("n\n", 0), ("\n", 0), ("yikes\n", 0)] {
@@ -378,9 +353,7 @@ async fn an_update_after_the_first_sync_is_applied_once_and_a_second_time_never(
         .crm_edit(scene.ada, &[("phone", "+5"), ("jobtitle", "Boss")]);
     scene
         .world
-        .desk
-        .edit_contact(scene.ada_desk, &json!({"name": "ada king"}))
-        .unwrap();
+        .desk_edit(scene.ada_desk, &json!({"name": "ada king"}));
     let plan = scene.plan();
     assert_eq!(rows(&plan, "update").len(), 2, "both sides: {plan:#}");
     let done = scene.apply(0);

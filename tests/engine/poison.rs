@@ -28,7 +28,7 @@ async fn minutes(world: &World, engine: &mut Engine, clock: &SimClock, cycles: u
 #[tokio::test]
 async fn a_contact_that_freshdesk_chokes_on_is_tried_at_once_and_then_ever_more_rarely() {
     let (world, clock) = World::timed().await;
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     let faults = &world.desk.backstage().faults;
     for (verb, action) in [("POST", "create"), ("PUT", "update")] {
@@ -67,7 +67,7 @@ async fn a_contact_that_freshdesk_chokes_on_is_tried_at_once_and_then_ever_more_
 #[tokio::test]
 async fn a_write_that_was_made_though_nobody_answered_is_not_shown_as_failed() {
     let (world, clock) = World::timed().await;
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     let faults = &world.desk.backstage().faults;
     for (verb, phone) in [("POST", "+1"), ("PUT", "+2")] {
@@ -130,7 +130,7 @@ async fn a_contact_that_the_crm_chokes_on_keeps_nobody_else_of_its_batch_out() {
     // The same with edits.
     let edit = |n: usize, phone: &str| {
         let news = json!({ "phone": phone });
-        world.desk.edit_contact(people[n], &news).unwrap();
+        world.desk_edit(people[n], &news);
     };
     edit(7, "1");
     minutes(&world, &mut engine, &clock, 15).await;

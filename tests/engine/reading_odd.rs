@@ -2,29 +2,16 @@
 
 use crate::world::{World, cycle, quiet, reconcile};
 use chrono::TimeDelta;
-use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::freshdesk::{Options as DeskOptions, Quirks, UpdatedSince};
-use deskbridge::sandbox::hubspot::{Kind as CrmKind, Options as CrmOptions, Seed};
+use deskbridge::sandbox::hubspot::{Kind as CrmKind, Seed};
 use serde_json::json;
 use std::time::Duration;
 
 async fn odd_desk(change: impl FnOnce(&mut DeskOptions)) -> (World, SimClock) {
-    let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
-    let backstage = || Backstage {
-        clock: clock.clone(),
-        ..Backstage::default()
-    };
-    let crm = CrmOptions {
-        backstage: backstage(),
-        ..CrmOptions::default()
-    };
-    let mut desk = DeskOptions {
-        backstage: backstage(),
-        ..DeskOptions::default()
-    };
+    let mut desk = DeskOptions::default();
     change(&mut desk);
-    (World::with(crm, desk).await, clock)
+    World::timed_with(desk).await
 }
 
 #[tokio::test]
@@ -41,17 +28,14 @@ async fn every_spelling_of_the_change_filter_brings_every_edit() {
         IgnoresBoth,
     ] {
         let (world, clock) = odd_desk(|it| it.updated_since = spelling).await;
-        let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+        let ada = world.crm_person("Ada", &[]);
         let mut engine = world.timed_engine(&clock).await;
         cycle(&mut engine).await;
         let there = world.desk_by_email("ada@acme.test").id;
         for n in 0..3 {
             clock.advance(TimeDelta::minutes(1));
             let phone = format!("+{n}");
-            world
-                .desk
-                .edit_contact(there, &json!({"phone": phone}))
-                .unwrap();
+            world.desk_edit(there, &json!({"phone": phone}));
             assert_eq!(cycle(&mut engine).await.updated, 1, "{spelling:?}");
             assert_eq!(
                 world.crm_row(ada).properties["phone"],
@@ -75,16 +59,13 @@ async fn a_search_that_still_shows_yesterdays_values_undoes_nothing() {
         .crm
         .portal()
         .set_search_lag(Duration::from_mins(2), Duration::ZERO);
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     let there = world.desk_by_email("ada@acme.test").id;
     for n in 0..4 {
         clock.advance(TimeDelta::seconds(50));
-        world
-            .desk
-            .edit_contact(there, &json!({"phone": format!("+{n}")}))
-            .unwrap();
+        world.desk_edit(there, &json!({"phone": format!("+{n}")}));
         assert_eq!(cycle(&mut engine).await.updated, 1);
     }
     for _ in 0..4 {
@@ -98,16 +79,13 @@ async fn a_search_that_still_shows_yesterdays_values_undoes_nothing() {
         clock.advance(TimeDelta::seconds(50));
         cycle(&mut engine).await;
     }
-    assert_eq!(
-        world.desk.contact(there).unwrap().phone.as_deref(),
-        Some("+9")
-    );
+    assert_eq!(world.desk_phone(there), "+9");
 }
 
 #[tokio::test]
 async fn an_edit_that_the_search_does_not_show_yet_is_not_overwritten_unseen() {
     let (world, clock) = World::timed().await;
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     let there = world.desk_by_email("ada@acme.test").id;
@@ -115,7 +93,7 @@ async fn an_edit_that_the_search_does_not_show_yet_is_not_overwritten_unseen() {
     portal.set_search_lag(Duration::from_mins(2), Duration::ZERO);
     clock.advance(TimeDelta::minutes(10));
     let phone = json!({"phone": "+1"});
-    world.desk.edit_contact(there, &phone).unwrap();
+    world.desk_edit(there, &phone);
     clock.advance(TimeDelta::seconds(20));
     world.crm_edit(ada, &[("phone", "+2")]);
     clock.advance(TimeDelta::seconds(20));
@@ -138,8 +116,8 @@ async fn an_archived_contact_that_the_search_still_shows_does_not_come_back_to_l
         .crm
         .portal()
         .set_search_lag(Duration::from_mins(4), Duration::ZERO);
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let ada = world.crm_person("Ada", &[]);
+    world.crm_person("Bob", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(20));
@@ -226,19 +204,12 @@ async fn a_vendor_that_touches_every_record_at_one_moment_writes_nothing_anywher
 #[tokio::test]
 async fn a_server_clock_that_goes_back_hides_no_edit_for_good() {
     let (world, clock) = World::timed().await;
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
+    let ada = world.crm_person("Ada", &[("phone", "+1")]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     let there = world.desk_by_email("ada@acme.test").id;
     clock.advance(TimeDelta::minutes(-90));
-    world
-        .desk
-        .edit_contact(there, &json!({"phone": "+2"}))
-        .unwrap();
+    world.desk_edit(there, &json!({"phone": "+2"}));
     clock.advance(TimeDelta::minutes(1));
     reconcile(&mut engine).await;
     assert_eq!(world.crm_row(ada).properties["phone"], "+2");

@@ -5,31 +5,39 @@ use crate::world::{World, attempt, cycle, quiet, reconcile};
 use chrono::TimeDelta;
 use deskbridge::model::{Kind, Side};
 use deskbridge::remote::ErrorKind;
+use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
 use deskbridge::sandbox::freshdesk::{Options as DeskOptions, Schema};
-use deskbridge::sandbox::hubspot::{Kind as CrmKind, Options as CrmOptions};
-use deskbridge::sync::{CycleOutcome, CycleReport};
+use deskbridge::sandbox::hubspot::Kind as CrmKind;
+use deskbridge::sync::{CycleOutcome, CycleReport, Engine};
 use serde_json::json;
 use std::sync::Arc;
 
-/// The tier crosses over as it is, so that Freshdesk refuses what is none of its choices.
-fn untranslated(world: &mut World) {
+/// A world in which the tier crosses over as it is, so that Freshdesk refuses what is none of its choices.
+async fn untranslated() -> (World, SimClock) {
+    let (mut world, clock) = World::timed().await;
     world.remap(
         "direction = \"to_freshdesk\"\nvalues    = { vip = \"VIP\", standard = \"Standard\" }",
         "direction = \"to_freshdesk\"",
     );
+    (world, clock)
+}
+
+/// So many cycles, a minute apart, in which no write is sent.
+async fn nobody_asks(world: &World, clock: &SimClock, engine: &mut Engine, cycles: usize) {
+    for _ in 0..cycles {
+        clock.advance(TimeDelta::minutes(1));
+        world.forget_calls();
+        quiet(engine).await;
+        assert_eq!(world.writes(), [""; 0]);
+    }
 }
 
 #[tokio::test]
 async fn one_refused_contact_stops_nobody_else_and_is_tried_again_when_it_changes() {
-    let (mut world, clock) = World::timed().await;
-    untranslated(&mut world);
-    let bad = world.crm_contact(&[
-        ("email", "bad@acme.test"),
-        ("firstname", "Bad"),
-        ("customer_tier", "vip"),
-    ]);
-    world.crm_contact(&[("email", "good@acme.test"), ("firstname", "Good")]);
+    let (world, clock) = untranslated().await;
+    let bad = world.crm_person("Bad", &[("customer_tier", "vip")]);
+    world.crm_person("Good", &[]);
     let mut engine = world.timed_engine(&clock).await;
     let report = cycle(&mut engine).await;
     assert_eq!((report.created, report.failed), (1, 1), "{report:?}");
@@ -45,10 +53,7 @@ async fn one_refused_contact_stops_nobody_else_and_is_tried_again_when_it_change
         "the server's own words: {said}"
     );
     // Not every cycle.
-    clock.advance(TimeDelta::minutes(1));
-    world.forget_calls();
-    quiet(&mut engine).await;
-    assert_eq!(world.writes(), [""; 0]);
+    nobody_asks(&world, &clock, &mut engine, 1).await;
     // When its pause is over, once.
     clock.advance(TimeDelta::minutes(15));
     assert_eq!(cycle(&mut engine).await.failed, 1);
@@ -62,9 +67,8 @@ async fn one_refused_contact_stops_nobody_else_and_is_tried_again_when_it_change
 
 #[tokio::test]
 async fn a_refused_update_is_parked_and_forgotten_when_nobody_wants_it_any_more() {
-    let (mut world, clock) = World::timed().await;
-    untranslated(&mut world);
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let (world, clock) = untranslated().await;
+    let ada = world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(1));
@@ -79,14 +83,9 @@ async fn a_refused_update_is_parked_and_forgotten_when_nobody_wants_it_any_more(
 
 #[tokio::test]
 async fn a_refused_create_is_forgotten_when_its_record_goes() {
-    let (mut world, clock) = World::timed().await;
-    untranslated(&mut world);
-    let bad = world.crm_contact(&[
-        ("email", "bad@acme.test"),
-        ("firstname", "Bad"),
-        ("customer_tier", "vip"),
-    ]);
-    world.crm_contact(&[("email", "good@acme.test"), ("firstname", "Good")]);
+    let (world, clock) = untranslated().await;
+    let bad = world.crm_person("Bad", &[("customer_tier", "vip")]);
+    world.crm_person("Good", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     world.crm.portal().archive(CrmKind::Contact, bad).unwrap();
@@ -97,13 +96,8 @@ async fn a_refused_create_is_forgotten_when_its_record_goes() {
 
 #[tokio::test]
 async fn a_refused_create_is_forgotten_when_somebody_makes_the_contact_by_hand() {
-    let (mut world, clock) = World::timed().await;
-    untranslated(&mut world);
-    world.crm_contact(&[
-        ("email", "bad@acme.test"),
-        ("firstname", "Bad"),
-        ("customer_tier", "standard"),
-    ]);
+    let (world, clock) = untranslated().await;
+    world.crm_person("Bad", &[("customer_tier", "standard")]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(1));
@@ -135,11 +129,7 @@ async fn a_company_without_a_name_is_parked_with_the_servers_words() {
 #[tokio::test]
 async fn a_contact_that_an_agent_makes_meanwhile_is_linked_and_not_doubled() {
     let world = Arc::new(World::new().await);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
+    let ada = world.crm_person("Ada", &[("phone", "+1")]);
     let (mut engine, hooked) = world.hooked_engine(Side::Desk, Kind::Contact).await;
     let there = Arc::clone(&world);
     hooked.hook(Hook::Before(Arc::new(move || {
@@ -163,16 +153,13 @@ async fn an_address_in_the_trash_is_held_and_dissolves_when_restored() {
     let (world, clock) = World::timed().await;
     let old = world.desk_contact(&json!({"name": "Ada", "email": "ada@acme.test"}));
     world.desk.delete_contact(old).unwrap();
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     let holds = world.holds().await;
     assert_eq!(holds.len(), 1, "{holds:?}");
     assert_eq!(holds[0].class, "duplicate");
-    clock.advance(TimeDelta::minutes(1));
-    world.forget_calls();
-    quiet(&mut engine).await;
-    assert_eq!(world.writes(), [""; 0]);
+    nobody_asks(&world, &clock, &mut engine, 1).await;
     clock.advance(TimeDelta::minutes(1));
     world.desk.restore_contact(old).unwrap();
     let report = cycle(&mut engine).await;
@@ -189,8 +176,8 @@ async fn an_address_in_the_trash_is_held_no_longer_than_anybody_wants_it() {
     let (world, clock) = World::timed().await;
     let old = world.desk_contact(&json!({"name": "Ada", "email": "ada@acme.test"}));
     world.desk.delete_contact(old).unwrap();
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let ada = world.crm_person("Ada", &[]);
+    world.crm_person("Bob", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
@@ -208,7 +195,7 @@ async fn an_agents_address_parks_the_contact_and_is_not_asked_every_minute() {
     let (world, clock) = World::timed().await;
     let agent = world.desk_contact(&json!({"name": "Ada", "email": "ada@acme.test"}));
     world.desk.promote_contact(agent).unwrap();
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     let report = cycle(&mut engine).await;
     assert_eq!((report.created, report.failed), (0, 1), "{report:?}");
@@ -217,57 +204,27 @@ async fn an_agents_address_parks_the_contact_and_is_not_asked_every_minute() {
         parked[0].error.as_ref().unwrap().contains("agent"),
         "{parked:?}"
     );
-    for _ in 0..5 {
-        clock.advance(TimeDelta::minutes(1));
-        world.forget_calls();
-        quiet(&mut engine).await;
-        assert_eq!(world.writes(), [""; 0]);
-    }
+    nobody_asks(&world, &clock, &mut engine, 5).await;
 }
 
 #[tokio::test]
 async fn a_unique_number_that_is_no_key_is_not_asked_for_every_minute() {
-    let clock =
-        deskbridge::sandbox::clock::SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
-    let backstage = || deskbridge::sandbox::Backstage {
-        clock: clock.clone(),
-        ..Default::default()
+    let schema = Schema {
+        unique_phone: true,
+        ..Schema::default()
     };
-    let world = World::with(
-        CrmOptions {
-            backstage: backstage(),
-            ..CrmOptions::default()
-        },
-        DeskOptions {
-            backstage: backstage(),
-            schema: Schema {
-                unique_phone: true,
-                ..Schema::default()
-            },
-            ..DeskOptions::default()
-        },
-    )
-    .await;
-    world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+49 1"),
-    ]);
+    let desk = DeskOptions {
+        schema,
+        ..DeskOptions::default()
+    };
+    let (world, clock) = World::timed_with(desk).await;
+    world.crm_person("Ada", &[("phone", "+49 1")]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
-    let bob = world.crm_contact(&[
-        ("email", "bob@acme.test"),
-        ("firstname", "Bob"),
-        ("phone", "+49 1"),
-    ]);
+    let bob = world.crm_person("Bob", &[("phone", "+49 1")]);
     clock.advance(TimeDelta::minutes(1));
     assert_eq!(cycle(&mut engine).await.failed, 1);
-    for _ in 0..5 {
-        clock.advance(TimeDelta::minutes(1));
-        world.forget_calls();
-        quiet(&mut engine).await;
-        assert_eq!(world.writes(), [""; 0]);
-    }
+    nobody_asks(&world, &clock, &mut engine, 5).await;
     clock.advance(TimeDelta::minutes(1));
     world.crm_edit(bob, &[("phone", "+49 2")]);
     assert_eq!(cycle(&mut engine).await.created, 1);
@@ -275,12 +232,7 @@ async fn a_unique_number_that_is_no_key_is_not_asked_for_every_minute() {
     clock.advance(TimeDelta::minutes(1));
     world.crm_edit(bob, &[("phone", "+49 1")]);
     assert_eq!(cycle(&mut engine).await.failed, 1);
-    for _ in 0..5 {
-        clock.advance(TimeDelta::minutes(1));
-        world.forget_calls();
-        quiet(&mut engine).await;
-        assert_eq!(world.writes(), [""; 0]);
-    }
+    nobody_asks(&world, &clock, &mut engine, 5).await;
 }
 
 #[tokio::test]
@@ -290,11 +242,7 @@ async fn a_value_that_the_table_does_not_know_is_said_once_and_blocks_no_other_f
         "values    = { vip = \"VIP\", standard = \"Standard\" }",
         "values    = { vip = \"VIP\" }",
     );
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("customer_tier", "standard"),
-    ]);
+    let ada = world.crm_person("Ada", &[("customer_tier", "standard")]);
     let mut engine = world.timed_engine(&clock).await;
     assert_eq!(cycle(&mut engine).await.created, 1);
     let there = world.desk_by_email("ada@acme.test");
@@ -343,7 +291,7 @@ async fn a_right_that_is_missing_is_said_once_and_the_rest_goes_on_without_a_sto
         world.desk_contact(&json!({"name": "C", "email": format!("c{n}@acme.test")}));
     }
     world.desk.add_company(&json!({"name": "Acme"})).unwrap();
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     world.forget_calls();
     let report = attempt(&mut engine).await;
@@ -415,7 +363,7 @@ async fn a_dead_company_in_freshdesk_does_not_get_contacts_refused() {
     world.desk.delete_company(there).unwrap();
     clock.advance(TimeDelta::minutes(1));
     reconcile(&mut engine).await;
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     world.crm.portal().associate(ada, acme, true).unwrap();
     clock.advance(TimeDelta::minutes(1));
     let report = cycle(&mut engine).await;

@@ -1,5 +1,6 @@
 //! Another mapping: what people have decided, and what became of records, is not forgotten over it.
 
+use super::known::ada_and_bob;
 use crate::world::{World, attempt, cycle, quiet, reconcile};
 use chrono::TimeDelta;
 use deskbridge::model::Kind;
@@ -7,21 +8,9 @@ use deskbridge::plan::{Guards, Limit};
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::freshdesk::Standing;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
-use deskbridge::store::{Answer, Answers};
+use deskbridge::store::Answer;
 use deskbridge::sync::Engine;
 use serde_json::json;
-
-async fn start(policy: &str) -> (World, SimClock, Engine, u64, u64) {
-    let (mut world, clock) = World::timed().await;
-    world.remap("delete   = \"hold\"", &format!("delete   = \"{policy}\""));
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
-    let mut engine = world.timed_engine(&clock).await;
-    cycle(&mut engine).await;
-    let there = world.desk_by_email("ada@acme.test").id;
-    clock.advance(TimeDelta::minutes(61));
-    (world, clock, engine, ada, there)
-}
 
 /// The daemon, started again with another mapping.
 async fn remapped(world: &mut World, clock: &SimClock, engine: Engine) -> Engine {
@@ -47,16 +36,9 @@ fn hardly_any(count: u64) -> Guards {
     }
 }
 
-fn live(world: &World) -> (usize, usize) {
-    (
-        world.crm.portal().count(CrmKind::Contact),
-        world.desk_count(),
-    )
-}
-
 #[tokio::test]
 async fn who_was_archived_just_before_it_is_not_taken_for_living() {
-    let (mut world, clock, engine, ada, there) = start("hold").await;
+    let (mut world, clock, engine, ada, there) = ada_and_bob("hold").await;
     world.crm.portal().archive(CrmKind::Contact, ada).unwrap();
     let mut engine = remapped(&mut world, &clock, engine).await;
     // Everything is read as if for the first time, and she is not among them.
@@ -69,7 +51,7 @@ async fn who_was_archived_just_before_it_is_not_taken_for_living() {
 
 #[tokio::test]
 async fn a_contact_made_an_agent_before_it_is_no_deletion_after_it() {
-    let (mut world, clock, mut engine, ada, there) = start("propagate").await;
+    let (mut world, clock, mut engine, ada, there) = ada_and_bob("propagate").await;
     world.desk.promote_contact(there).unwrap();
     reconcile(&mut engine).await;
     assert_eq!(world.holds().await.len(), 1);
@@ -83,7 +65,7 @@ async fn a_contact_made_an_agent_before_it_is_no_deletion_after_it() {
 #[tokio::test]
 async fn who_was_merged_away_before_it_is_neither_deleted_nor_made_anew_after_it() {
     for policy in ["hold", "propagate", "ignore"] {
-        let (mut world, clock, mut engine, ada, there) = start(policy).await;
+        let (mut world, clock, mut engine, ada, there) = ada_and_bob(policy).await;
         let heir = world.desk_by_email("bob@acme.test").id;
         world.desk.merge_contacts(heir, &[there]).unwrap();
         reconcile(&mut engine).await;
@@ -93,7 +75,7 @@ async fn who_was_merged_away_before_it_is_neither_deleted_nor_made_anew_after_it
         clock.advance(TimeDelta::minutes(61));
         world.crm_edit(ada, &[("phone", "+1")]);
         reconcile(&mut engine).await;
-        assert_eq!(live(&world), (2, 1), "{policy}");
+        assert_eq!(world.contacts(), (2, 1), "{policy}");
         assert!(!world.crm_row(ada).archived, "{policy}");
         let holds = world.holds().await;
         assert_eq!(holds.len(), 1, "{policy}: {holds:?}");
@@ -103,20 +85,20 @@ async fn who_was_merged_away_before_it_is_neither_deleted_nor_made_anew_after_it
 
 #[tokio::test]
 async fn who_was_deleted_and_ignored_before_it_is_not_made_anew_after_it() {
-    let (mut world, clock, mut engine, _, there) = start("ignore").await;
+    let (mut world, clock, mut engine, _, there) = ada_and_bob("ignore").await;
     world.desk.delete_contact(there).unwrap();
     cycle(&mut engine).await;
     let mut engine = remapped(&mut world, &clock, engine).await;
     quiet(&mut engine).await;
     reconcile(&mut engine).await;
-    assert_eq!(live(&world), (2, 1));
+    assert_eq!(world.contacts(), (2, 1));
     let counts = world.report().await.counts(Kind::Contact).await.unwrap();
     assert_eq!((counts.linked, counts.held, counts.failed), (1, 0, 0));
 }
 
 #[tokio::test]
 async fn creates_that_a_person_discarded_before_it_are_not_made_after_it() {
-    let (mut world, clock, mut engine, _, _) = start("hold").await;
+    let (mut world, clock, mut engine, _, _) = ada_and_bob("hold").await;
     engine.guard(hardly_any(2));
     for number in 0..5 {
         let email = format!("import{number}@acme.test");
@@ -124,17 +106,14 @@ async fn creates_that_a_person_discarded_before_it_are_not_made_after_it() {
     }
     cycle(&mut engine).await;
     let holds = world.holds().await;
-    assert_eq!((holds.len(), live(&world)), (1, (7, 2)), "{holds:?}");
-    let mut answers = Answers::open(&world.state()).await.unwrap();
-    let given = answers.give(&[(holds[0].id, Answer::Discard)]).await;
-    assert_eq!(given.unwrap(), Ok(()));
-    drop(answers);
+    assert_eq!((holds.len(), world.contacts()), (1, (7, 2)), "{holds:?}");
+    world.answer(holds[0].id, Answer::Discard).await;
     clock.advance(TimeDelta::minutes(1));
     cycle(&mut engine).await;
     let mut engine = remapped(&mut world, &clock, engine).await;
     attempt(&mut engine).await;
     reconcile(&mut engine).await;
-    assert_eq!((live(&world), world.holds().await.len()), ((7, 2), 0));
+    assert_eq!((world.contacts(), world.holds().await.len()), ((7, 2), 0));
 }
 
 /// Two telephones, the CRM's value standing where both differ.
@@ -230,11 +209,7 @@ async fn an_edit_that_waited_for_a_word_crosses_over_once_the_table_knows_it() {
     let (mut world, clock) = World::timed().await;
     world.remap("direction = \"to_freshdesk\"\n", "");
     world.remap("vip = \"VIP\", ", "");
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("customer_tier", "standard"),
-    ]);
+    let ada = world.crm_person("Ada", &[("customer_tier", "standard")]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     let there = world.desk_by_email("ada@acme.test").id;
@@ -243,10 +218,7 @@ async fn an_edit_that_waited_for_a_word_crosses_over_once_the_table_knows_it() {
     cycle(&mut engine).await;
     // Her record there is the later one now, and its tier is nobody's edit.
     clock.advance(TimeDelta::minutes(1));
-    world
-        .desk
-        .edit_contact(there, &json!({"job_title": "Boss"}))
-        .unwrap();
+    world.desk_edit(there, &json!({"job_title": "Boss"}));
     cycle(&mut engine).await;
     drop(engine);
     world.remap("{ standard", "{ vip = \"VIP\", standard");
@@ -265,11 +237,7 @@ fn custom(world: &World, id: u64, name: &str) -> serde_json::Value {
 async fn another_word_for_a_value_is_written_to_those_who_have_the_value_already() {
     let (mut world, clock) = World::timed().await;
     world.remap("custom_fields.tier", "custom_fields.segment");
-    world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("customer_tier", "vip"),
-    ]);
+    world.crm_person("Ada", &[("customer_tier", "vip")]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     let there = world.desk_by_email("ada@acme.test").id;
@@ -311,19 +279,13 @@ async fn what_a_person_left_different_is_not_asked_about_again_over_another_fiel
     cycle(&mut engine).await;
     let holds = world.holds().await;
     assert_eq!(holds.len(), 1, "{holds:?}");
-    let mut answers = Answers::open(&world.state()).await.unwrap();
-    let given = answers.give(&[(holds[0].id, Answer::Discard)]).await;
-    assert_eq!(given.unwrap(), Ok(()));
-    drop(answers);
+    world.answer(holds[0].id, Answer::Discard).await;
     cycle(&mut engine).await;
     let mut engine = remapped(&mut world, &clock, engine).await;
     cycle(&mut engine).await;
     assert_eq!(world.holds().await.len(), 0);
     assert_eq!(world.crm_row(ada).properties["phone"], "+1");
-    assert_eq!(
-        world.desk.contact(there).unwrap().phone.as_deref(),
-        Some("+2")
-    );
+    assert_eq!(world.desk_phone(there), "+2");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::world::{World, cycle, quiet, reconcile};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::Fault;
-use deskbridge::sandbox::freshdesk::{Standing, TicketSeed};
+use deskbridge::sandbox::freshdesk::Standing;
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
 use deskbridge::sync::{CycleOutcome, Engine};
 use serde_json::json;
@@ -16,12 +16,8 @@ use std::path::PathBuf;
 async fn people(policy: &str) -> (World, SimClock, Engine) {
     let (mut world, clock) = World::timed().await;
     world.remap("delete   = \"hold\"", &format!("delete   = \"{policy}\""));
-    world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    world.crm_person("Ada", &[("phone", "+1")]);
+    world.crm_person("Bob", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(61));
@@ -60,11 +56,7 @@ async fn restart(world: &World, clock: &SimClock, engine: Engine) -> Engine {
 #[tokio::test]
 async fn a_persons_return_to_an_older_value_is_not_overwritten_because_the_state_is_old() {
     let (world, clock, mut engine) = people("hold").await;
-    let crm = world
-        .crm
-        .portal()
-        .contact_by_email("ada@acme.test")
-        .unwrap();
+    let crm = world.crm_by_email("ada@acme.test");
     let desk = world.desk_by_email("ada@acme.test").id;
     let backup = back_up(&world).await;
     // +2 crosses over; then an agent takes it back, and before that is read the disk dies.
@@ -72,18 +64,12 @@ async fn a_persons_return_to_an_older_value_is_not_overwritten_because_the_state
     clock.advance(TimeDelta::minutes(1));
     assert_eq!(cycle(&mut engine).await.updated, 1);
     clock.advance(TimeDelta::minutes(20));
-    world
-        .desk
-        .edit_contact(desk, &json!({"phone": "+1"}))
-        .unwrap();
+    world.desk_edit(desk, &json!({"phone": "+1"}));
     let mut engine = restore(&world, &clock, engine, &backup).await;
     // To the old state it looks as if only the CRM had changed.
     let report = cycle(&mut engine).await;
     assert!(report.reconcile, "{report:?}");
-    assert_eq!(
-        world.desk.contact(desk).unwrap().phone.as_deref(),
-        Some("+1")
-    );
+    assert_eq!(world.desk_phone(desk), "+1");
     assert_eq!(world.crm_row(crm).properties["phone"], "+1");
     let said = world
         .text("SELECT fields FROM journal ORDER BY id DESC LIMIT 1")
@@ -99,17 +85,10 @@ async fn a_persons_return_to_an_older_value_is_not_overwritten_because_the_state
 #[tokio::test]
 async fn nothing_is_deleted_on_the_word_of_an_old_state_neither_now_nor_later() {
     let (world, clock, mut engine) = people("propagate").await;
-    let crm = world
-        .crm
-        .portal()
-        .contact_by_email("ada@acme.test")
-        .unwrap();
+    let crm = world.crm_by_email("ada@acme.test");
     let desk = world.desk_by_email("ada@acme.test").id;
     let backup = back_up(&world).await;
-    world
-        .desk
-        .edit_contact(desk, &json!({"phone": "+3"}))
-        .unwrap();
+    world.desk_edit(desk, &json!({"phone": "+3"}));
     clock.advance(TimeDelta::minutes(1));
     cycle(&mut engine).await;
     clock.advance(TimeDelta::minutes(61));
@@ -119,10 +98,7 @@ async fn nothing_is_deleted_on_the_word_of_an_old_state_neither_now_nor_later() 
     assert_eq!(world.holds().await.len(), 1);
     // An edit brings the pair up again, and so does a full read, with a state that is trusted.
     clock.advance(TimeDelta::minutes(1));
-    world
-        .desk
-        .edit_contact(desk, &json!({"phone": "+4"}))
-        .unwrap();
+    world.desk_edit(desk, &json!({"phone": "+4"}));
     assert_eq!(cycle(&mut engine).await.deleted, 0);
     assert_eq!(reconcile(&mut engine).await.deleted, 0);
     assert_eq!(world.desk.contact(desk).unwrap().standing, Standing::Live);
@@ -140,7 +116,7 @@ async fn nothing_is_deleted_on_the_word_of_an_old_state_neither_now_nor_later() 
 async fn what_was_made_since_the_backup_is_not_made_twice_even_without_an_address() {
     let (mut world, clock, mut engine) = people("hold").await;
     let backup = back_up(&world).await;
-    world.crm_contact(&[("email", "cyd@acme.test"), ("firstname", "Cyd")]);
+    world.crm_person("Cyd", &[]);
     let nameless = world.crm_contact(&[
         ("firstname", "No"),
         ("lastname", "Address"),
@@ -149,22 +125,13 @@ async fn what_was_made_since_the_backup_is_not_made_twice_even_without_an_addres
     clock.advance(TimeDelta::minutes(1));
     assert_eq!(cycle(&mut engine).await.created, 2);
     clock.advance(TimeDelta::minutes(20));
-    let counted = (
-        world.desk_count(),
-        world.crm.portal().count(CrmKind::Contact),
-    );
+    let counted = world.contacts();
     let mut engine = restore(&world, &clock, engine, &backup).await;
     let report = cycle(&mut engine).await;
     assert_eq!((report.created, report.linked), (0, 1), "{report:?}");
     quiet(&mut engine).await;
     reconcile(&mut engine).await;
-    assert_eq!(
-        (
-            world.desk_count(),
-            world.crm.portal().count(CrmKind::Contact)
-        ),
-        counted
-    );
+    assert_eq!(world.contacts(), counted);
     let why = world
         .texts("SELECT because FROM record WHERE standing = 'spared' ORDER BY side")
         .await;
@@ -175,13 +142,7 @@ async fn what_was_made_since_the_backup_is_not_made_twice_even_without_an_addres
     let mut engine = world.timed_engine(&clock).await;
     quiet(&mut engine).await;
     reconcile(&mut engine).await;
-    let there = |world: &World| {
-        (
-            world.desk_count(),
-            world.crm.portal().count(CrmKind::Contact),
-        )
-    };
-    assert_eq!(there(&world), counted);
+    assert_eq!(world.contacts(), counted);
     world.crm_edit(nameless, &[("phone", "+6")]);
     clock.advance(TimeDelta::minutes(1));
     assert_eq!(cycle(&mut engine).await.created, 1);
@@ -191,7 +152,7 @@ async fn what_was_made_since_the_backup_is_not_made_twice_even_without_an_addres
 #[tokio::test]
 async fn who_was_made_since_the_backup_is_found_by_the_address_also_where_the_mapping_is_another() {
     let (mut world, clock, mut engine) = people("hold").await;
-    let carl = world.crm_contact(&[("email", "carl@acme.test"), ("firstname", "Carl")]);
+    let carl = world.crm_person("Carl", &[]);
     let faults = &world.desk.backstage().faults;
     faults.inject("POST", "/api/v2/contacts", Fault::Refuse(400), 50);
     clock.advance(TimeDelta::minutes(1));
@@ -228,11 +189,7 @@ async fn who_was_made_since_the_backup_is_found_by_the_address_also_where_the_ma
 #[tokio::test]
 async fn an_old_state_writes_nothing_before_everything_was_read() {
     let (world, clock, mut engine) = people("hold").await;
-    let crm = world
-        .crm
-        .portal()
-        .contact_by_email("ada@acme.test")
-        .unwrap();
+    let crm = world.crm_by_email("ada@acme.test");
     let backup = back_up(&world).await;
     world.crm_edit(crm, &[("phone", "+2")]);
     clock.advance(TimeDelta::minutes(1));
@@ -361,10 +318,7 @@ async fn a_state_whose_journal_lost_its_end_says_so_and_reads_everything_before_
 /// Ada's ticket was raised and told of, and Ada is in step; then the program starts again after `harm`.
 async fn started_after(harm: &'static str) -> (World, SimClock, Engine) {
     let mut stage = Stage::new(VIP).await;
-    let ticket = stage.seed(TicketSeed {
-        requester_id: stage.ada_desk,
-        ..TicketSeed::default()
-    });
+    let ticket = stage.ticket_of(stage.ada_desk, None);
     stage.tier("vip");
     stage.turn().await;
     stage.turn().await;
@@ -424,10 +378,7 @@ async fn rows_that_grew_too_old_are_missed_by_nobody() {
 #[tokio::test]
 async fn a_ticket_that_rose_since_the_backup_is_neither_lowered_nor_told_twice_of() {
     let mut stage = Stage::new(VIP).await;
-    let ticket = stage.seed(TicketSeed {
-        requester_id: stage.ada_desk,
-        ..TicketSeed::default()
-    });
+    let ticket = stage.ticket_of(stage.ada_desk, None);
     let backup = back_up(&stage.world).await;
     stage.tier("vip");
     stage.turn().await;

@@ -93,10 +93,7 @@ impl Soak {
             self.world.crm_edit(ids.crm, &[(crm, &value)]);
             Side::Crm
         } else {
-            self.world
-                .desk
-                .edit_contact(ids.desk, &json!({desk: value}))
-                .unwrap();
+            self.world.desk_edit(ids.desk, &json!({desk: value}));
             Side::Desk
         };
         self.theirs.insert((side, person, field));

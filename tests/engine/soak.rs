@@ -3,15 +3,14 @@
 //!
 //! `DESKBRIDGE_SOAK=200 cargo test --test engine soak::` tries that many seeds; `DESKBRIDGE_SEED=7` that one.
 
+use super::seeds::{backstage, live_all};
 use crate::world::{World, attempt};
 use chrono::TimeDelta;
-use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
-use deskbridge::sandbox::faults::{Faults, Rates};
+use deskbridge::sandbox::faults::Rates;
 use deskbridge::sandbox::freshdesk::{Options as DeskOptions, Quirks};
 use deskbridge::sandbox::hubspot::{Kind as CrmKind, Options as CrmOptions};
 use deskbridge::sync::Engine;
-use futures_util::StreamExt as _;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
@@ -31,21 +30,16 @@ struct Life {
 
 async fn world(seed: u64) -> (World, SimClock) {
     let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
-    let backstage = |salt: u64| Backstage {
-        clock: clock.clone(),
-        faults: Faults::seeded(seed * 2 + salt),
-        ..Backstage::default()
-    };
     let world = World::with(
         CrmOptions {
-            backstage: backstage(0),
+            backstage: backstage(&clock, seed, 0),
             seed,
             search_lag: Duration::from_secs(seed % 3 * 20),
             search_jitter: Duration::from_secs(seed % 4 * 15),
             ..CrmOptions::default()
         },
         DeskOptions {
-            backstage: backstage(1),
+            backstage: backstage(&clock, seed, 1),
             seed,
             quirks: Quirks {
                 second_tick: seed.is_multiple_of(2),
@@ -164,16 +158,11 @@ impl Life {
                 let companies = self.world.desk.companies();
                 let company = companies.last().map(|it| it.id);
                 self.world
-                    .desk
-                    .edit_contact(contact.id, &json!({"company_id": company}))
-                    .unwrap();
+                    .desk_edit(contact.id, &json!({"company_id": company}));
                 return;
             }
         };
-        self.world
-            .desk
-            .edit_contact(contact.id, &json!({field: value}))
-            .unwrap();
+        self.world.desk_edit(contact.id, &json!({field: value}));
         self.edits.insert(("freshdesk", contact.id, field), value);
     }
 
@@ -183,14 +172,7 @@ impl Life {
 
     /// Everything that the journal says about values, as one text.
     async fn journal(&self) -> String {
-        let options = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(self.world.state())
-            .read_only(true);
-        let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-        let rows: Vec<String> = sqlx::query_scalar("SELECT fields FROM journal")
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
+        let rows = self.world.texts("SELECT fields FROM journal").await;
         rows.join("\n")
     }
 
@@ -333,21 +315,5 @@ async fn soak(seed: u64) {
 
 #[tokio::test]
 async fn whatever_fails_both_sides_agree_in_the_end_and_no_edit_is_lost_without_a_trace() {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let seeds: Vec<u64> = match number("DESKBRIDGE_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("DESKBRIDGE_SOAK").unwrap_or(10)).collect(),
-    };
-    let tasks = futures_util::stream::iter(seeds)
-        .map(|seed| async move {
-            let error = tokio::task::spawn_local(soak(seed)).await.err()?;
-            let panic = error.into_panic();
-            let said = panic.downcast_ref::<String>().cloned();
-            Some(said.unwrap_or_else(|| format!("seed {seed}")))
-        })
-        .buffer_unordered(20)
-        .filter_map(|it| async { it })
-        .collect();
-    let failed: Vec<String> = tokio::task::LocalSet::new().run_until(tasks).await;
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    live_all(20, soak).await;
 }

@@ -2,18 +2,17 @@
 
 use crate::world::hooked::Hooked;
 use crate::world::stage::{URGENT, VIP};
-use crate::world::{EngineClock, World, cycle};
+use crate::world::{World, cycle};
 use chrono::TimeDelta;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::faults::{Fault, Faults};
 use deskbridge::sandbox::freshdesk::TicketSeed;
 use deskbridge::sandbox::hubspot::{Kind, Property, ValueType};
-use deskbridge::store::{Answer, Answers, Store};
+use deskbridge::store::Answer;
 use deskbridge::sync::{CycleReport, Engine};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 pub(super) const SUMMARY: &str = r#"
 [support_summary]
@@ -66,27 +65,15 @@ impl Stage {
 
     /// The engine is another one from now on, with something between it and the CRM.
     pub(super) async fn hooked(&mut self) -> Arc<Hooked> {
-        let stop = CancellationToken::new();
-        let mut connectors = self.world.connectors(&stop);
-        let real = Arc::clone(&connectors.crm);
-        let hooked = Arc::new(Hooked::new(real, deskbridge::model::Kind::Contact));
-        connectors.crm = hooked.clone();
-        self.let_go().await;
-        let clock = Arc::new(EngineClock(self.clock.clone()));
-        self.engine = self.world.engine_between(connectors, clock, stop).await;
+        use deskbridge::model::{Kind, Side};
+        self.world.let_go(&mut self.engine).await;
+        let clock = Arc::clone(&self.engine.clock);
+        let hooked = self
+            .world
+            .hooked_engine_with(Side::Crm, Kind::Contact, clock);
+        let (engine, hooked) = hooked.await;
+        self.engine = engine;
         hooked
-    }
-
-    /// The state has one owner at a time: the engine lets go of it.
-    async fn let_go(&mut self) {
-        let elsewhere = self.world.dir.path().join("elsewhere.db");
-        self.engine = Engine::new(
-            Store::open(&elsewhere).await.unwrap(),
-            self.engine.connectors.clone(),
-            Vec::new(),
-            Arc::new(EngineClock(self.clock.clone())),
-            CancellationToken::new(),
-        );
     }
 
     pub(super) async fn later(&mut self, minutes: i64) -> CycleReport {
@@ -332,20 +319,13 @@ async fn a_summary_makes_the_crms_side_of_a_conflict_no_later_edit() {
     stage.world.crm_edit(stage.ada, &[("phone", "+1")]);
     stage.clock.advance(TimeDelta::minutes(1));
     let edit = json!({"phone": "+2"});
-    stage
-        .world
-        .desk
-        .edit_contact(stage.ada_desk, &edit)
-        .unwrap();
+    stage.world.desk_edit(stage.ada_desk, &edit);
     assert_eq!(stage.later(1).await.held, 1);
     stage.ticket(3);
     assert_eq!(stage.later(1).await.summed_up, 1);
     stage.later(1).await;
-    let hold = stage.world.holds().await.remove(0);
-    let mut answers = Answers::open(&stage.world.state()).await.unwrap();
-    let given = answers.give(&[(hold.id, Answer::Approve)]).await;
-    assert_eq!(given.unwrap(), Ok(()));
-    drop(answers);
+    let hold = stage.world.only_hold().await;
+    stage.world.answer(hold.id, Answer::Approve).await;
     stage.later(1).await;
     assert_eq!(stage.shown("phone"), "+2", "the later edit of a person");
 }

@@ -206,7 +206,7 @@ async fn an_automation_that_lowers_what_we_raise_is_left_to_win_once() {
 #[tokio::test]
 async fn many_tickets_rise_in_few_calls() {
     let mut stage = Stage::new(&VIP.replace("note ", "# note ")).await;
-    let tickets: Vec<u64> = (0..120).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(120);
     stage.tier("vip");
     stage.world.forget_calls();
     let report = stage.turn().await;
@@ -224,7 +224,7 @@ async fn many_tickets_rise_in_few_calls() {
 async fn a_bulk_change_that_fails_is_made_one_by_one() {
     let mut stage = Stage::new(VIP).await;
     stage.world.desk.fail_jobs(9);
-    let tickets: Vec<u64> = (0..12).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(12);
     stage.tier("vip");
     let report = stage.turn().await;
     assert!(

@@ -5,19 +5,18 @@
 //! `DESKBRIDGE_SOAK=200 cargo test --test engine tickets_soak::` tries that many seeds;
 //! `DESKBRIDGE_SEED=7` that one.
 
-use crate::world::stage::{HIGH, LOW, MEDIUM, URGENT};
+use super::seeds::{backstage, live_all};
+use crate::world::stage::{HIGH, LOW, MEDIUM, URGENT, VIP};
 use crate::world::{World, attempt, cycle};
 use chrono::TimeDelta;
-use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
-use deskbridge::sandbox::faults::{Faults, Rates};
+use deskbridge::sandbox::faults::Rates;
 use deskbridge::sandbox::freshdesk::{
     Action, Automation, Event, Options as DeskOptions, Quirks, Ticket, TicketOptions, TicketSeed,
     TicketStanding,
 };
 use deskbridge::sandbox::hubspot::{Kind as CrmKind, Options as CrmOptions};
 use deskbridge::sync::Engine;
-use futures_util::StreamExt as _;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
@@ -28,15 +27,7 @@ const CYCLES: u32 = 14;
 const PEOPLE: usize = 5;
 const COMPANIES: usize = 2;
 
-const RULES: &str = r#"
-[[ticket_rule]]
-name     = "vip"
-when     = { record = "contact", field = "customer_tier", in = ["vip"] }
-tickets  = { status = ["open", "pending"] }
-priority = "urgent"
-tags     = ["vip"]
-note     = "{{ contact.name }} is a VIP."
-
+const ENTERPRISE: &str = r#"
 [[ticket_rule]]
 name     = "enterprise"
 when     = { record = "company", field = "plan", in = ["enterprise"] }
@@ -78,20 +69,15 @@ struct Life {
 
 async fn world(seed: u64) -> (World, SimClock) {
     let clock = SimClock::manual("2026-03-02T09:00:00Z".parse().unwrap());
-    let backstage = |salt: u64| Backstage {
-        clock: clock.clone(),
-        faults: Faults::seeded(seed * 2 + salt),
-        ..Backstage::default()
-    };
     let crm = CrmOptions {
-        backstage: backstage(0),
+        backstage: backstage(&clock, seed, 0),
         seed,
         search_lag: Duration::ZERO,
         search_jitter: Duration::ZERO,
         ..CrmOptions::default()
     };
     let desk = DeskOptions {
-        backstage: backstage(1),
+        backstage: backstage(&clock, seed, 1),
         seed,
         quirks: Quirks {
             second_tick: seed.is_multiple_of(2),
@@ -107,7 +93,8 @@ async fn world(seed: u64) -> (World, SimClock) {
         ..DeskOptions::default()
     };
     let mut world = World::with(crm, desk).await;
-    world.mapping.push_str(RULES);
+    world.mapping.push_str(VIP);
+    world.mapping.push_str(ENTERPRISE);
     (world, clock)
 }
 
@@ -489,21 +476,5 @@ async fn soak(seed: u64) {
 
 #[tokio::test]
 async fn whatever_fails_tickets_follow_the_standing_and_nobody_is_overruled() {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let seeds: Vec<u64> = match number("DESKBRIDGE_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("DESKBRIDGE_SOAK").unwrap_or(10)).collect(),
-    };
-    let tasks = futures_util::stream::iter(seeds)
-        .map(|seed| async move {
-            let error = tokio::task::spawn_local(soak(seed)).await.err()?;
-            let panic = error.into_panic();
-            let said = panic.downcast_ref::<String>().cloned();
-            Some(said.unwrap_or_else(|| format!("seed {seed}")))
-        })
-        .buffer_unordered(10)
-        .filter_map(|it| async { it })
-        .collect();
-    let failed: Vec<String> = tokio::task::LocalSet::new().run_until(tasks).await;
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    live_all(10, soak).await;
 }

@@ -1,5 +1,6 @@
 //! Writes without an answer, and processes that end in the midst: nobody is made twice, nothing is lost.
 
+use super::known;
 use crate::world::hooked::Hook;
 use crate::world::{World, attempt, cycle, quiet};
 use chrono::TimeDelta;
@@ -41,7 +42,7 @@ pub(crate) async fn settle(engine: &mut Engine, clock: &SimClock) {
 async fn a_contact_whose_creation_got_no_answer_is_never_made_twice_in_freshdesk() {
     join_all(MISHAPS.map(|fault| async move {
         let (world, clock) = World::timed().await;
-        let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+        let ada = world.crm_person("Ada", &[]);
         let mut engine = world.timed_engine(&clock).await;
         let faults = &world.desk.backstage().faults;
         faults.inject("POST", "/api/v2/contacts", fault, 1);
@@ -92,27 +93,15 @@ async fn a_contact_whose_creation_got_no_answer_is_never_made_twice_in_the_crm()
 #[tokio::test]
 async fn an_update_without_an_answer_reaches_the_other_side_all_the_same() {
     join_all(MISHAPS.map(|fault| async move {
-        let (world, clock) = World::timed().await;
-        let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-        let mut engine = world.timed_engine(&clock).await;
-        cycle(&mut engine).await;
-        let there = world.desk_by_email("ada@acme.test").id;
-        clock.advance(TimeDelta::minutes(1));
+        let (world, clock, mut engine, ada, there) = known::ada(|_| {}).await;
         world.crm_edit(ada, &[("phone", "+1")]);
-        world
-            .desk
-            .edit_contact(there, &json!({"job_title": "Boss"}))
-            .unwrap();
+        world.desk_edit(there, &json!({"job_title": "Boss"}));
         world.desk.backstage().faults.inject("PUT", "", fault, 1);
         let crm = &world.crm.backstage().faults;
         crm.inject("POST", "/crm/v3/objects/contacts/batch/update", fault, 1);
         attempt(&mut engine).await;
         settle(&mut engine, &clock).await;
-        assert_eq!(
-            world.desk.contact(there).unwrap().phone.as_deref(),
-            Some("+1"),
-            "{fault:?}"
-        );
+        assert_eq!(world.desk_phone(there), "+1", "{fault:?}");
         assert_eq!(
             world.crm_row(ada).properties["jobtitle"],
             "Boss",
@@ -125,12 +114,7 @@ async fn an_update_without_an_answer_reaches_the_other_side_all_the_same() {
 
 #[tokio::test]
 async fn an_agents_edit_after_an_unanswered_update_is_not_overwritten() {
-    let (world, clock) = World::timed().await;
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    let mut engine = world.timed_engine(&clock).await;
-    cycle(&mut engine).await;
-    let there = world.desk_by_email("ada@acme.test").id;
-    clock.advance(TimeDelta::minutes(1));
+    let (world, clock, mut engine, ada, there) = known::ada(|_| {}).await;
     world.crm_edit(ada, &[("phone", "+1")]);
     world
         .desk
@@ -139,22 +123,16 @@ async fn an_agents_edit_after_an_unanswered_update_is_not_overwritten() {
         .inject("PUT", "", Fault::DropAfter, 1);
     attempt(&mut engine).await;
     clock.advance(TimeDelta::minutes(1));
-    world
-        .desk
-        .edit_contact(there, &json!({"phone": "+2"}))
-        .unwrap();
+    world.desk_edit(there, &json!({"phone": "+2"}));
     settle(&mut engine, &clock).await;
     assert_eq!(world.crm_row(ada).properties["phone"], "+2");
-    assert_eq!(
-        world.desk.contact(there).unwrap().phone.as_deref(),
-        Some("+2")
-    );
+    assert_eq!(world.desk_phone(there), "+2");
 }
 
 #[tokio::test]
 async fn a_create_without_an_answer_takes_nobody_who_only_has_the_address_as_well() {
     let (world, clock) = World::timed().await;
-    let bob = world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let bob = world.crm_person("Bob", &[]);
     world.desk_contact(&json!({
         "name": "Ada", "email": "ada@acme.test", "other_emails": ["bob@acme.test"]
     }));
@@ -245,7 +223,7 @@ async fn a_process_that_dies_while_it_creates_leaves_no_doubles_behind() {
 async fn a_process_that_dies_while_it_updates_loses_no_edit() {
     for applied in [false, true] {
         let world = World::new().await;
-        let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+        let ada = world.crm_person("Ada", &[]);
         let mut engine = world.engine().await;
         cycle(&mut engine).await;
         drop(engine);
@@ -264,7 +242,7 @@ async fn a_process_that_dies_while_it_updates_loses_no_edit() {
 async fn an_edit_between_our_read_and_our_write_crosses_over_all_the_same() {
     // Of the same field, it is lost: neither API has a way to say "unless it changed".
     let world = Arc::new(World::new().await);
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     let (mut engine, hooked) = world.hooked_engine(Side::Desk, Kind::Contact).await;
     cycle(&mut engine).await;
     let there = world.desk_by_email("ada@acme.test").id;
@@ -285,7 +263,7 @@ async fn an_edit_between_our_read_and_our_write_crosses_over_all_the_same() {
 #[tokio::test]
 async fn a_second_instance_or_a_foreign_or_damaged_state_is_refused_before_anything_is_sent() {
     let world = World::new().await;
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    world.crm_person("Ada", &[]);
     let mut engine = world.engine().await;
     cycle(&mut engine).await;
     let second = deskbridge::store::Store::open(&world.state()).await;
@@ -316,8 +294,8 @@ async fn a_second_instance_or_a_foreign_or_damaged_state_is_refused_before_anyth
 #[tokio::test]
 async fn a_state_of_which_an_index_has_lost_records_is_refused_before_it_makes_them_twice() {
     let world = World::new().await;
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    world.crm_person("Ada", &[]);
+    world.crm_person("Bob", &[]);
     let mut engine = world.engine().await;
     cycle(&mut engine).await;
     engine.store.close().await.unwrap();
@@ -339,7 +317,7 @@ async fn a_state_of_which_an_index_has_lost_records_is_refused_before_it_makes_t
 #[tokio::test]
 async fn a_state_restored_from_yesterday_makes_nobody_twice_and_keeps_todays_edits() {
     let (world, clock) = World::timed().await;
-    let ada = world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
+    let ada = world.crm_person("Ada", &[]);
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     engine.store.close().await.unwrap();
@@ -347,11 +325,8 @@ async fn a_state_restored_from_yesterday_makes_nobody_twice_and_keeps_todays_edi
     clock.advance(TimeDelta::hours(5));
     let mut engine = world.timed_engine(&clock).await;
     let there = world.desk_by_email("ada@acme.test").id;
-    world
-        .desk
-        .edit_contact(there, &json!({"phone": "+1"}))
-        .unwrap();
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    world.desk_edit(there, &json!({"phone": "+1"}));
+    world.crm_person("Bob", &[]);
     cycle(&mut engine).await;
     clock.advance(TimeDelta::hours(5));
     world.crm_edit(ada, &[("phone", "+2")]);
@@ -362,16 +337,7 @@ async fn a_state_restored_from_yesterday_makes_nobody_twice_and_keeps_todays_edi
     let mut engine = world.timed_engine(&clock).await;
     cycle(&mut engine).await;
     quiet(&mut engine).await;
-    assert_eq!(
-        (
-            world.desk_count(),
-            world.crm.portal().count(CrmKind::Contact)
-        ),
-        (2, 2)
-    );
+    assert_eq!(world.contacts(), (2, 2));
     assert_eq!(world.crm_row(ada).properties["phone"], "+2");
-    assert_eq!(
-        world.desk.contact(there).unwrap().phone.as_deref(),
-        Some("+2")
-    );
+    assert_eq!(world.desk_phone(there), "+2");
 }

@@ -37,6 +37,22 @@ fn staff(world: &World, people: usize) -> Vec<u64> {
         .collect()
 }
 
+/// So many contacts, each with a tag, on both sides.
+async fn staffed(people: usize) -> (World, SimClock, Engine, Vec<u64>) {
+    let (world, clock) = tagged().await;
+    let people = staff(&world, people);
+    let mut engine = world.timed_engine(&clock).await;
+    cycle(&mut engine).await;
+    (world, clock, engine, people)
+}
+
+/// An agent gives them another telephone, which lists show, and another tag, which they do not.
+fn edit(world: &World, people: &[u64]) {
+    for id in people {
+        world.desk_edit(*id, &json!({"phone": "+1", "tags": ["new"]}));
+    }
+}
+
 /// From now on this contact cannot be read by itself.
 fn poison(world: &World, contact: u64, fault: Fault) {
     let path = format!("/api/v2/contacts/{contact}");
@@ -78,16 +94,10 @@ async fn one_contact_that_cannot_be_read_keeps_nobody_elses_edits_back() {
         Fault::EmptyBody,
         Fault::TornBody,
     ] {
-        let (world, clock) = tagged().await;
-        let people = staff(&world, 3);
-        let mut engine = world.timed_engine(&clock).await;
-        cycle(&mut engine).await;
+        let (world, clock, mut engine, people) = staffed(3).await;
         poison(&world, people[1], fault);
         clock.advance(TimeDelta::minutes(1));
-        for id in &people {
-            let news = json!({"phone": "+1", "tags": ["new"]});
-            world.desk.edit_contact(*id, &news).unwrap();
-        }
+        edit(&world, &people);
         cycle(&mut engine).await;
         for n in [0, 2] {
             assert_eq!(shown(&world, n, "phone"), "+1", "{fault:?}");
@@ -120,14 +130,11 @@ async fn one_contact_that_cannot_be_read_keeps_nobody_elses_edits_back() {
 
 #[tokio::test]
 async fn a_tag_that_could_not_be_read_is_not_overwritten_by_the_crms() {
-    let (world, clock) = tagged().await;
-    let people = staff(&world, 2);
-    let mut engine = world.timed_engine(&clock).await;
-    cycle(&mut engine).await;
+    let (world, clock, mut engine, people) = staffed(2).await;
     poison(&world, people[1], Fault::Refuse(500));
     clock.advance(TimeDelta::minutes(1));
     let news = json!({"phone": "+1", "tags": ["desk"]});
-    world.desk.edit_contact(people[1], &news).unwrap();
+    world.desk_edit(people[1], &news);
     minutes(&mut engine, &clock, 2).await;
     let portal = world.crm.portal();
     let crm = portal.contact_by_email("c1@acme.test").unwrap();
@@ -174,17 +181,11 @@ async fn a_first_sync_is_not_kept_waiting_by_a_contact_that_cannot_be_read() {
 
 #[tokio::test]
 async fn a_system_that_reads_nobody_singly_is_in_trouble_and_nobody_is_passed_over() {
-    let (world, clock) = tagged().await;
-    let people = staff(&world, 12);
-    let mut engine = world.timed_engine(&clock).await;
-    cycle(&mut engine).await;
+    let (world, clock, mut engine, people) = staffed(12).await;
     let faults = &world.desk.backstage().faults;
     faults.inject("GET", "/api/v2/contacts/", Fault::Refuse(500), u32::MAX);
     clock.advance(TimeDelta::minutes(1));
-    for id in &people {
-        let news = json!({"phone": "+1", "tags": ["new"]});
-        world.desk.edit_contact(*id, &news).unwrap();
-    }
+    edit(&world, &people);
     let report = attempt(&mut engine).await;
     assert_eq!(report.troubles.len(), 1, "{:?}", report.troubles);
     assert_eq!(world.count("SELECT count(*) FROM unread").await, 0);
@@ -195,15 +196,9 @@ async fn a_system_that_reads_nobody_singly_is_in_trouble_and_nobody_is_passed_ov
 
 #[tokio::test]
 async fn ten_contacts_in_a_row_that_cannot_be_read_are_told_from_a_system_that_is_down() {
-    let (world, clock) = tagged().await;
-    let people = staff(&world, 12);
-    let mut engine = world.timed_engine(&clock).await;
-    cycle(&mut engine).await;
+    let (world, clock, mut engine, people) = staffed(12).await;
     clock.advance(TimeDelta::minutes(1));
-    for id in &people {
-        let news = json!({"phone": "+1", "tags": ["new"]});
-        world.desk.edit_contact(*id, &news).unwrap();
-    }
+    edit(&world, &people);
     // Freshdesk lists by name: `C 0`, `C 1`, `C 10`, `C 11`, `C 2` …
     for id in &people[2..10] {
         poison(&world, *id, Fault::Refuse(500));
@@ -219,14 +214,11 @@ async fn ten_contacts_in_a_row_that_cannot_be_read_are_told_from_a_system_that_i
 
 #[tokio::test]
 async fn a_contact_that_cannot_be_read_and_is_deleted_is_not_asked_for_any_more() {
-    let (world, clock) = tagged().await;
-    let people = staff(&world, 2);
-    let mut engine = world.timed_engine(&clock).await;
-    cycle(&mut engine).await;
+    let (world, clock, mut engine, people) = staffed(2).await;
     poison(&world, people[1], Fault::Refuse(500));
     clock.advance(TimeDelta::minutes(1));
     let news = json!({"phone": "+1"});
-    world.desk.edit_contact(people[1], &news).unwrap();
+    world.desk_edit(people[1], &news);
     minutes(&mut engine, &clock, 2).await;
     assert_eq!(world.count("SELECT count(*) FROM unread").await, 1);
     world.desk.delete_contact(people[1]).unwrap();
@@ -237,18 +229,14 @@ async fn a_contact_that_cannot_be_read_and_is_deleted_is_not_asked_for_any_more(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_is_told_which_records_cannot_be_read_and_what_the_server_says() {
-    let (world, clock) = tagged().await;
-    let people = staff(&world, 2);
-    let mut engine = world.timed_engine(&clock).await;
-    cycle(&mut engine).await;
+    let (world, clock, mut engine, people) = staffed(2).await;
     write_config(&world);
     let calm = output(&world, &["status"]);
     assert_eq!(code(&calm), 0, "{}", said(&calm));
     assert!(!said(&calm).contains("cannot be read"), "{}", said(&calm));
     poison(&world, people[1], Fault::Refuse(500));
     clock.advance(TimeDelta::minutes(1));
-    let news = json!({"phone": "+1", "tags": ["new"]});
-    world.desk.edit_contact(people[1], &news).unwrap();
+    edit(&world, &people[1..]);
     cycle(&mut engine).await;
     let told = said(&output(&world, &["status"]));
     assert!(

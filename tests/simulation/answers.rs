@@ -16,7 +16,7 @@ impl Life {
             return;
         }
         let holds = self.place.report().await.holds(0, 1000).await.unwrap();
-        let mut answers = Vec::new();
+        let (mut answers, mut discarded) = (Vec::new(), Vec::new());
         for hold in holds {
             if hold.class != LISTING && happens(&mut self.random, 0.5) {
                 let answer = self.choose(&hold);
@@ -28,9 +28,17 @@ impl Life {
                     .state()
                     .tell(|| format!("somebody answers {answer:?} to {hold:?}"));
                 answers.push((hold.id, answer));
+                if answer == Answer::Discard {
+                    discarded.push(hold);
+                }
             }
         }
         self.give(&answers).await;
+        // An answer is about all that waits at its moment: a cycle that is under way may have added to it since
+        // the look before.
+        for hold in discarded {
+            self.discard(&hold).await;
+        }
     }
 
     fn choose(&mut self, hold: &HoldView) -> Answer {

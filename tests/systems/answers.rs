@@ -18,7 +18,7 @@ impl System {
         let now = state.now;
         let server_time = time(now / 1000 * 1000);
         let (changes, trash) = match request.feed {
-            Feed::All => (None, false),
+            Feed::All | Feed::Again => (None, false),
             Feed::Changes(since) => (Some(since.timestamp_millis()), false),
             Feed::Trash(since) => (since.map(|it| it.timestamp_millis()), true),
         };
@@ -27,7 +27,8 @@ impl System {
             Some(liar) if liar != self.side => 0.0,
             _ => lies,
         };
-        let lie = request.feed == Feed::All && happens(&mut state.random, lies);
+        let lie =
+            matches!(request.feed, Feed::All | Feed::Again) && happens(&mut state.random, lies);
         if cursor.is_none() && changes.is_some() && !trash && self.hushed(state, request.kind) {
             return Page {
                 records: Vec::new(),

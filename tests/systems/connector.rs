@@ -12,7 +12,6 @@ use deskbridge::remote::{
     PageRequest, RemoteError, Schema,
 };
 use rand::Rng as _;
-use std::collections::BTreeMap;
 
 /// One side.
 #[derive(Debug)]
@@ -308,10 +307,6 @@ impl Connector for System {
 
     fn helpdesk(&self) -> Option<&dyn Helpdesk> {
         (self.side == Side::Desk).then_some(self)
-    }
-
-    fn calls(&self) -> BTreeMap<&'static str, u64> {
-        BTreeMap::new()
     }
 
     fn cost(&self, _: Kind, _: &Op, ops: usize) -> (&'static str, usize) {

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 /// The mapping of all simulations. `{CONFLICT}` and `{DELETE}` stand for policies.
-pub const MAPPING: &str = r#"
+pub const MAPPING: &str = concat!(
+    r#"
 [crm]
 kind = "hubspot"
 token = { env = "TOKEN" }
@@ -32,31 +33,9 @@ conflict = "{CONFLICT}"
 delete   = "{DELETE}"
 company  = "both"
 
-[[contacts.field]]
-crm       = "email"
-freshdesk = "email"
-via       = "lowercase"
-
-[[contacts.field]]
-crm       = ["firstname", "lastname"]
-freshdesk = "name"
-via       = "full_name"
-
-[[contacts.field]]
-crm       = "phone"
-freshdesk = "phone"
-
-[[contacts.field]]
-crm       = "jobtitle"
-freshdesk = "job_title"
-conflict  = "crm"
-
-[[contacts.field]]
-crm       = "customer_tier"
-freshdesk = "custom_fields.tier"
-direction = "to_freshdesk"
-values    = { vip = "VIP", standard = "Standard" }
-
+"#,
+    include_str!("../fixtures/contact_fields.toml"),
+    r#"
 [[contacts.field]]
 crm       = "ref"
 freshdesk = "custom_fields.ref"
@@ -78,7 +57,8 @@ freshdesk = "description"
 [[companies.field]]
 crm       = "ref"
 freshdesk = "custom_fields.ref"
-"#;
+"#
+);
 
 /// One row of the journal.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]

@@ -185,7 +185,7 @@ impl Connector for Hooked {
         let mut page = self.real.page(request, cursor).await;
         let lies = request.kind == self.kind
             && match request.feed {
-                Feed::All => self.lie.swap(false, Ordering::Relaxed),
+                Feed::All | Feed::Again => self.lie.swap(false, Ordering::Relaxed),
                 Feed::Changes(_) => self.hushed.load(Ordering::Relaxed),
                 Feed::Trash(_) => false,
             };

@@ -10,79 +10,29 @@ pub(crate) mod hooked;
 pub(crate) mod program;
 pub(crate) mod spoiler;
 pub(crate) mod stage;
+pub(crate) mod wiring;
+
+mod records;
+mod state;
 
 use deskbridge::clock::{Clock, SystemClock};
-use deskbridge::config::{self, Config, Environment};
+use deskbridge::config::Config;
 use deskbridge::model::{Kind, Pair, Side};
 use deskbridge::remote::Connector;
-use deskbridge::remote::freshdesk::{self, Freshdesk};
 use deskbridge::remote::governor::Limits;
-use deskbridge::remote::hubspot::{self, Hubspot};
 use deskbridge::sandbox::Backstage;
 use deskbridge::sandbox::clock::SimClock;
-use deskbridge::sandbox::freshdesk::{
-    Contact, FreshdeskSim, Limits as DeskLimits, Options as DeskOptions,
-};
-use deskbridge::sandbox::hubspot::{HubspotSim, Kind as CrmKind, Options as CrmOptions, Row};
-use deskbridge::store::{HoldView, Parked, Report, Store};
+use deskbridge::sandbox::freshdesk::{FreshdeskSim, Limits as DeskLimits, Options as DeskOptions};
+use deskbridge::sandbox::hubspot::{HubspotSim, Options as CrmOptions};
+use deskbridge::store::Store;
 use deskbridge::sync::{CycleOutcome, CycleReport, Engine};
 use hooked::Hooked;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-
-/// The mapping of most tests: one of each sort.
-pub const MAPPING: &str = r#"
-[contacts]
-match    = ["email"]
-create   = "both"
-conflict = "newest"
-delete   = "hold"
-company  = "both"
-
-[[contacts.field]]
-crm       = "email"
-freshdesk = "email"
-via       = "lowercase"
-
-[[contacts.field]]
-crm       = ["firstname", "lastname"]
-freshdesk = "name"
-via       = "full_name"
-
-[[contacts.field]]
-crm       = "phone"
-freshdesk = "phone"
-
-[[contacts.field]]
-crm       = "jobtitle"
-freshdesk = "job_title"
-conflict  = "crm"
-
-[[contacts.field]]
-crm       = "customer_tier"
-freshdesk = "custom_fields.tier"
-direction = "to_freshdesk"
-values    = { vip = "VIP", standard = "Standard" }
-
-[companies]
-match    = ["domain", "name"]
-create   = "both"
-conflict = "crm"
-delete   = "ignore"
-
-[[companies.field]]
-crm       = "name"
-freshdesk = "name"
-
-[[companies.field]]
-crm       = "domain"
-freshdesk = "domains"
-via       = "list"
-"#;
+use wiring::MAPPING;
 
 /// Both systems, and a directory for the state.
 #[derive(Debug)]
@@ -111,23 +61,6 @@ pub struct EngineClock(pub SimClock);
 impl Clock for EngineClock {
     fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.0.now()
-    }
-}
-
-#[derive(Debug)]
-struct Secrets;
-
-impl Environment for Secrets {
-    fn variable(&self, name: &str) -> Option<String> {
-        match name {
-            "HUBSPOT_TOKEN" => Some("pat-sandbox".to_owned()),
-            "FRESHDESK_API_KEY" => Some("freshdesk-sandbox-key".to_owned()),
-            _ => None,
-        }
-    }
-
-    fn read(&self, _: &Path) -> io::Result<String> {
-        Err(io::ErrorKind::NotFound.into())
     }
 }
 
@@ -178,15 +111,9 @@ impl World {
 
     /// The whole sync.toml.
     pub fn sync_toml(&self) -> String {
-        format!(
-            "[crm]\nkind = \"hubspot\"\ntoken = {{ env = \"HUBSPOT_TOKEN\" }}\nbase_url = \"{}\"\n\n\
-             [freshdesk]\nurl = \"{}\"\napi_key = {{ env = \"FRESHDESK_API_KEY\" }}\n\n\
-             [state]\npath = \"{}\"\n{}",
-            self.crm.url(),
-            self.desk.url(),
-            self.state().display(),
-            self.mapping
-        )
+        let systems = wiring::systems(&self.crm.url(), &self.desk.url());
+        let state = self.state().display().to_string();
+        format!("{systems}[state]\npath = \"{state}\"\n{}", self.mapping)
     }
 
     pub fn state(&self) -> PathBuf {
@@ -194,32 +121,14 @@ impl World {
     }
 
     pub fn config(&self) -> Config {
-        let source = self.sync_toml();
-        match config::compile(&source, &Secrets) {
-            Ok((config, _)) => config,
-            Err(wrong) => panic!("{}", wrong.render(&source, "sync.toml", false)),
-        }
+        wiring::compiled(&self.sync_toml())
     }
 
     pub fn connectors(&self, stop: &CancellationToken) -> Pair<Arc<dyn Connector>> {
-        let crm = Hubspot::new(hubspot::Options {
-            base_url: self.crm.url().parse().unwrap(),
-            token: "pat-sandbox".to_owned().into(),
-            limits: Some(hasty()),
-            share: 1.0,
-            stop: stop.clone(),
-        });
-        let desk = Freshdesk::new(freshdesk::Options {
-            url: self.desk.url().parse().unwrap(),
-            api_key: "freshdesk-sandbox-key".to_owned().into(),
-            limits: self.unlimited.then(hasty),
-            calls_per_minute: None,
-            share: 1.0,
-            stop: stop.clone(),
-        });
+        let limits = self.unlimited.then(hasty);
         Pair {
-            crm: Arc::new(crm.unwrap()),
-            desk: Arc::new(desk.unwrap()),
+            crm: wiring::hubspot(&self.crm.url(), Some(hasty()), 1.0, stop),
+            desk: wiring::freshdesk(&self.desk.url(), limits, None, stop),
         }
     }
 
@@ -231,15 +140,8 @@ impl World {
     /// The same, with this part of the CRM's calls.
     pub async fn vendors_engine_with(&self, share: f64) -> Engine {
         let stop = CancellationToken::new();
-        let crm = Hubspot::new(hubspot::Options {
-            base_url: self.crm.url().parse().unwrap(),
-            token: "pat-sandbox".to_owned().into(),
-            limits: None,
-            share,
-            stop: stop.clone(),
-        });
         let mut connectors = self.connectors(&stop);
-        connectors.crm = Arc::new(crm.unwrap());
+        connectors.crm = wiring::hubspot(&self.crm.url(), None, share, &stop);
         self.engine_between(connectors, Arc::new(SystemClock), stop)
             .await
     }
@@ -247,16 +149,10 @@ impl World {
     /// A timed engine that may call Freshdesk so many times a minute.
     pub async fn slow_desk_engine(&self, clock: &SimClock, calls_per_minute: f64) -> Engine {
         let stop = CancellationToken::new();
-        let desk = Freshdesk::new(freshdesk::Options {
-            url: self.desk.url().parse().unwrap(),
-            api_key: "freshdesk-sandbox-key".to_owned().into(),
-            limits: self.unlimited.then(hasty),
-            calls_per_minute: Some(calls_per_minute),
-            share: 1.0,
-            stop: stop.clone(),
-        });
+        let limits = self.unlimited.then(hasty);
         let mut connectors = self.connectors(&stop);
-        connectors.desk = Arc::new(desk.unwrap());
+        connectors.desk =
+            wiring::freshdesk(&self.desk.url(), limits, Some(calls_per_minute), &stop);
         let clock = Arc::new(EngineClock(clock.clone()));
         self.engine_between(connectors, clock, stop).await
     }
@@ -301,27 +197,43 @@ impl World {
         engine
     }
 
-    /// An engine whose writes of `kind` to Freshdesk (`desk`) or the CRM a test can stand in the way of.
+    /// An engine whose calls about `kind` to this side a test can stand in the way of.
     pub(crate) async fn hooked_engine(&self, side: Side, kind: Kind) -> (Engine, Arc<Hooked>) {
-        let stop = CancellationToken::new();
-        let mut connectors = self.connectors(&stop);
-        let hooked = Arc::new(Hooked::new(Arc::clone(connectors.of(side)), kind));
-        *connectors.of_mut(side) = hooked.clone();
-        let engine = self
-            .engine_between(connectors, Arc::new(SystemClock), stop)
-            .await;
-        (engine, hooked)
+        self.hooked_engine_with(side, kind, Arc::new(SystemClock))
+            .await
     }
 
     /// A timed engine to which Freshdesk's list of contacts can lie.
     pub(crate) async fn lying_engine(&self, clock: &SimClock) -> (Engine, Arc<Hooked>) {
+        let clock = Arc::new(EngineClock(clock.clone()));
+        self.hooked_engine_with(Side::Desk, Kind::Contact, clock)
+            .await
+    }
+
+    pub(crate) async fn hooked_engine_with(
+        &self,
+        side: Side,
+        kind: Kind,
+        clock: Arc<dyn Clock>,
+    ) -> (Engine, Arc<Hooked>) {
         let stop = CancellationToken::new();
         let mut connectors = self.connectors(&stop);
-        let hooked = Arc::new(Hooked::new(Arc::clone(&connectors.desk), Kind::Contact));
-        connectors.desk = hooked.clone();
-        let clock = Arc::new(EngineClock(clock.clone()));
+        let hooked = Arc::new(Hooked::new(Arc::clone(connectors.of(side)), kind));
+        *connectors.of_mut(side) = hooked.clone();
         let engine = self.engine_between(connectors, clock, stop).await;
         (engine, hooked)
+    }
+
+    /// The state has one owner at a time: this engine lets go of it.
+    pub(crate) async fn let_go(&self, engine: &mut Engine) {
+        let elsewhere = self.dir.path().join("elsewhere.db");
+        *engine = Engine::new(
+            Store::open(&elsewhere).await.unwrap(),
+            engine.connectors.clone(),
+            Vec::new(),
+            Arc::clone(&engine.clock),
+            CancellationToken::new(),
+        );
     }
 
     /// An engine on the world's clock.
@@ -333,63 +245,6 @@ impl World {
     pub fn remap(&mut self, from: &str, to: &str) {
         assert!(self.mapping.contains(from), "no `{from}` in the mapping");
         self.mapping = self.mapping.replacen(from, to, 1);
-    }
-
-    /// A contact made by an agent in Freshdesk.
-    pub fn desk_contact(&self, attributes: &serde_json::Value) -> u64 {
-        self.desk.add_contact(attributes).unwrap()
-    }
-
-    /// How many live contacts Freshdesk has.
-    pub fn desk_count(&self) -> usize {
-        let contacts = self.desk.contacts();
-        let live = contacts
-            .iter()
-            .filter(|it| it.standing == deskbridge::sandbox::freshdesk::Standing::Live);
-        live.count()
-    }
-
-    /// What waits for a person.
-    pub async fn holds(&self) -> Vec<HoldView> {
-        self.report().await.holds(0, 1000).await.unwrap()
-    }
-
-    /// Writes that are not done.
-    pub async fn parked(&self) -> Vec<Parked> {
-        self.report().await.parked(1000).await.unwrap()
-    }
-
-    /// A number out of the state.
-    pub async fn count(&self, sql: &'static str) -> i64 {
-        let mut state = self.open_state().await;
-        sqlx::query_scalar(sql).fetch_one(&mut state).await.unwrap()
-    }
-
-    /// A text out of the state.
-    pub async fn text(&self, sql: &'static str) -> Option<String> {
-        let mut state = self.open_state().await;
-        sqlx::query_scalar(sql).fetch_one(&mut state).await.unwrap()
-    }
-
-    /// Texts out of the state.
-    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
-        let mut state = self.open_state().await;
-        sqlx::query_scalar(sql).fetch_all(&mut state).await.unwrap()
-    }
-
-    /// A statement on the state, behind the engine's back.
-    pub async fn execute(&self, sql: &'static str) {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.state());
-        let mut state = sqlx::ConnectOptions::connect(&options).await.unwrap();
-        sqlx::query(sql).execute(&mut state).await.unwrap();
-        sqlx::Connection::close(state).await.unwrap();
-    }
-
-    async fn open_state(&self) -> sqlx::SqliteConnection {
-        let options = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(self.state())
-            .read_only(true);
-        sqlx::ConnectOptions::connect(&options).await.unwrap()
     }
 
     /// Calls that change something, to both systems, since the logs were last taken.
@@ -409,41 +264,6 @@ impl World {
     pub fn forget_calls(&self) {
         drop(self.crm.backstage().log.take());
         drop(self.desk.backstage().log.take());
-    }
-
-    pub async fn report(&self) -> Report {
-        Report::open(&self.state()).await.unwrap()
-    }
-
-    pub fn crm_contact(&self, properties: &[(&str, &str)]) -> u64 {
-        self.crm
-            .portal()
-            .create(CrmKind::Contact, properties)
-            .unwrap()
-    }
-
-    pub fn crm_company(&self, properties: &[(&str, &str)]) -> u64 {
-        self.crm
-            .portal()
-            .create(CrmKind::Company, properties)
-            .unwrap()
-    }
-
-    pub fn crm_edit(&self, contact: u64, properties: &[(&str, &str)]) {
-        self.crm
-            .portal()
-            .edit(CrmKind::Contact, contact, properties)
-            .unwrap();
-    }
-
-    pub fn crm_row(&self, contact: u64) -> Row {
-        self.crm.portal().row(CrmKind::Contact, contact).unwrap()
-    }
-
-    pub fn desk_by_email(&self, email: &str) -> Contact {
-        self.desk
-            .contact_by_email(email)
-            .unwrap_or_else(|| panic!("no contact {email} in Freshdesk"))
     }
 }
 

@@ -1,9 +1,11 @@
 //! The real binary, run between the two simulated systems.
 
 use super::World;
+use super::wiring::{CRM_TOKEN, DESK_KEY};
 use serde_json::{Value as Json, json};
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -20,18 +22,51 @@ pub(crate) fn write_config(world: &World) {
     fs::write(world.dir.path().join("sync.toml"), text).unwrap();
 }
 
-pub(crate) fn deskbridge(world: &World, arguments: &[&str]) -> Command {
+/// The program in this directory, without keys.
+pub(crate) fn keyless(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_deskbridge"));
     command
         .args(arguments)
-        .current_dir(world.dir.path())
-        .env("HUBSPOT_TOKEN", "pat-sandbox")
-        .env("FRESHDESK_API_KEY", "freshdesk-sandbox-key")
-        .env("TMPDIR", world.dir.path())
+        .current_dir(directory)
+        .env("TMPDIR", directory)
         .env_remove("RUST_LOG")
         .env_remove("STATE_DIRECTORY")
         .env_remove("NOTIFY_SOCKET");
     command
+}
+
+pub(crate) fn deskbridge(world: &World, arguments: &[&str]) -> Command {
+    let mut command = keyless(world.dir.path(), arguments);
+    command
+        .env("HUBSPOT_TOKEN", CRM_TOKEN)
+        .env("FRESHDESK_API_KEY", DESK_KEY);
+    command
+}
+
+/// A command that has begun, and whose streams are the test's.
+pub(crate) fn begun(world: &World, arguments: &[&str]) -> Child {
+    deskbridge(world, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// A command to its end, to whose question a person answers this.
+pub(crate) fn answered(world: &World, arguments: &[&str], answer: &str) -> Output {
+    let mut child = begun(world, arguments);
+    let mut person = child.stdin.take().unwrap();
+    person.write_all(answer.as_bytes()).unwrap();
+    drop(person);
+    tokio::task::block_in_place(|| child.wait_with_output().unwrap())
+}
+
+/// Puts `sync.toml` into its place, and has the program bring both systems in step.
+pub(crate) fn bring_in_step(world: &World) {
+    write_config(world);
+    let first = output(world, &["sync"]);
+    assert_eq!(code(&first), 0, "{}", said(&first));
 }
 
 /// A command to its end, while the simulators go on answering.

@@ -1,11 +1,10 @@
 //! Something between us and a system that makes nonsense of its answers.
 
-use super::{EngineClock, World, hasty};
+use super::{EngineClock, World, hasty, wiring};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use deskbridge::remote::hubspot::{Hubspot, Options};
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sync::Engine;
 use serde_json::Value as Json;
@@ -105,15 +104,8 @@ impl World {
     /// A timed engine whose CRM answers by way of this one.
     pub(crate) async fn spoiled_engine(&self, clock: &SimClock, spoiler: &Spoiler) -> Engine {
         let stop = CancellationToken::new();
-        let crm = Hubspot::new(Options {
-            base_url: spoiler.url.parse().unwrap(),
-            token: "pat-sandbox".to_owned().into(),
-            limits: Some(hasty()),
-            share: 1.0,
-            stop: stop.clone(),
-        });
         let mut connectors = self.connectors(&stop);
-        connectors.crm = Arc::new(crm.unwrap());
+        connectors.crm = wiring::hubspot(&spoiler.url, Some(hasty()), 1.0, &stop);
         let clock = Arc::new(EngineClock(clock.clone()));
         self.engine_between(connectors, clock, stop).await
     }

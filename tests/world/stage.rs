@@ -1,18 +1,15 @@
 //! A customer who is known on both sides, and their tickets.
 
 use super::hooked::{Hook, Hooked, TicketCall};
-use super::{EngineClock, World, cycle};
+use super::{World, cycle};
 use chrono::TimeDelta;
-use deskbridge::model::Kind;
 use deskbridge::sandbox::clock::SimClock;
 use deskbridge::sandbox::freshdesk::{Options, TicketSeed};
 use deskbridge::sandbox::hubspot::Kind as CrmKind;
-use deskbridge::store::Store;
 use deskbridge::sync::{CycleReport, Engine};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 pub const VIP: &str = r#"
 [[ticket_rule]]
@@ -88,6 +85,11 @@ impl Stage {
         })
     }
 
+    /// So many open tickets of Ada's, of the lowest priority.
+    pub fn open_tickets(&self, how_many: usize) -> Vec<u64> {
+        (0..how_many).map(|_| self.ticket(2, LOW)).collect()
+    }
+
     pub fn seed(&self, seed: TicketSeed) -> u64 {
         self.world.desk.populate_tickets([seed]).remove(0)
     }
@@ -119,21 +121,8 @@ impl Stage {
 
     /// The engine dies, and another one opens the state.
     pub async fn restart(&mut self) {
-        self.die().await;
+        self.world.let_go(&mut self.engine).await;
         self.engine = self.world.timed_engine(&self.clock).await;
-    }
-
-    /// The state has one owner at a time: the engine lets go of it.
-    async fn die(&mut self) {
-        let elsewhere = self.world.dir.path().join("elsewhere.db");
-        let stop = CancellationToken::new();
-        self.engine = Engine::new(
-            Store::open(&elsewhere).await.unwrap(),
-            self.engine.connectors.clone(),
-            Vec::new(),
-            Arc::new(EngineClock(self.clock.clone())),
-            stop,
-        );
     }
 
     /// A cycle during which the engine dies at this call: before it was sent, or after it was carried
@@ -172,13 +161,9 @@ impl Stage {
 
     /// The engine is another one from now on, with something between it and Freshdesk.
     pub async fn hooked(&mut self) -> Arc<Hooked> {
-        let stop = CancellationToken::new();
-        let mut connectors = self.world.connectors(&stop);
-        let hooked = Arc::new(Hooked::new(Arc::clone(&connectors.desk), Kind::Contact));
-        connectors.desk = hooked.clone();
-        self.die().await;
-        let clock = Arc::new(EngineClock(self.clock.clone()));
-        self.engine = self.world.engine_between(connectors, clock, stop).await;
+        self.world.let_go(&mut self.engine).await;
+        let (engine, hooked) = self.world.lying_engine(&self.clock).await;
+        self.engine = engine;
         hooked
     }
 

@@ -180,7 +180,7 @@ impl Online {
         for side in Side::BOTH {
             let connector = connectors.of(side);
             let fields = mapping.reads(side);
-            let mut feeds = vec![Feed::All, Feed::Changes(now)];
+            let mut feeds = vec![Feed::Again, Feed::Changes(now)];
             if !connector.caps().trash_in_changes {
                 feeds.push(Feed::Trash(Some(now)));
             }
@@ -196,7 +196,7 @@ impl Online {
                 if let Some(page) = self.note(page) {
                     let need = self.needs.of_mut(side);
                     match feed {
-                        Feed::All => list(need, &page, &took, *known.of(side)),
+                        Feed::All | Feed::Again => list(need, &page, &took, *known.of(side)),
                         Feed::Changes(_) => look(need, &took),
                         Feed::Trash(_) => {}
                     }
@@ -257,6 +257,12 @@ impl Online {
     }
 
     /// What it comes to.
+    /// How many things are wrong.
+    pub(super) fn errors(&self) -> usize {
+        let wrong = self.findings.iter().filter(|said| said.severity == "error");
+        wrong.count() + self.failures.len()
+    }
+
     pub(super) fn exit(&self) -> Exit {
         let any = |test: fn(ErrorKind) -> bool| self.failures.iter().any(|it| test(it.kind));
         if any(|kind| matches!(kind, ErrorKind::Denied | ErrorKind::Forbidden)) {

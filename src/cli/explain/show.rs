@@ -236,7 +236,7 @@ fn memory(it: &TicketView, out: &mut Output) -> Result<(), Failure> {
         ))?;
     }
     if it.memory.priority_is_theirs || !it.memory.tags_are_theirs.is_empty() {
-        out.line("    theirs     somebody has decided on it after us, and has the last word")?;
+        out.line("    theirs     somebody has decided on it after us, by hand or by taking a run back, and has the last word")?;
     }
     if it.fought {
         out.line("    left       something undid our change at once, so it is left alone")?;

@@ -7,7 +7,7 @@ use super::verdict::Why;
 use crate::cli::exit::Failure;
 use crate::mapping::SupportFact;
 use crate::model::{Image, Presence, Side, Value};
-use crate::plan::{Class, FieldChange, clears, sum_up, support_facts};
+use crate::plan::{Class, FieldChange, Rule, clears, sum_up, support_facts};
 use crate::store::{Answer, Past, Report, Story, SummaryView};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -54,6 +54,7 @@ pub(super) async fn summaries(
     let (mut about, mut held) = (Vec::new(), Vec::new());
     for (fact, name) in wanted {
         let change = summed.changes.iter().find(|it| it.field == *name);
+        let comes_to = facts.get(fact).unwrap_or(&Value::Empty);
         let (mut next, mut why) = (None, None);
         match change {
             Some(change) => match bar(state, story, change).await? {
@@ -65,13 +66,13 @@ pub(super) async fn summaries(
                 None => why = Some(AGED.to_owned()),
             },
             None if summed.unread.contains(name) => why = Some(unread(name)),
-            None => why = theirs(name, wanted, &view, &crm.image),
+            None => why = theirs(name, (wanted, comes_to), &view, &crm.image, past),
         }
         about.push(SummaryAbout {
             field: name.clone(),
             fact: fact.word(),
             shows: crm.image.get(name).cloned(),
-            comes_to: facts.get(fact).cloned().unwrap_or(Value::Empty),
+            comes_to: comes_to.clone(),
             next,
             why,
             writes: field::latest(&writes, name),
@@ -107,21 +108,48 @@ async fn bar(
     }
     let said = state.answer_of_class(story.kind, class).await?;
     Ok((said == Some(Answer::Discard)).then(|| {
-        "a person has discarded these summaries: the crm keeps what it shows until their tickets come to something else".to_owned()
+        "a person has discarded it: the crm keeps what it shows until their tickets come to something else"
+            .to_owned()
     }))
 }
 
-/// Somebody made something else of what was written, or the CRM never took it.
+/// Why the CRM keeps something else than the tickets come to, where it does.
 fn theirs(
     name: &str,
-    wanted: &BTreeMap<SupportFact, String>,
+    (wanted, comes_to): (&BTreeMap<SupportFact, String>, &Value),
     view: &SummaryView,
     shown: &Image,
+    past: &[Past],
 ) -> Option<String> {
+    let never = view.written.get(name).is_none_or(Value::is_empty);
+    if comes_to.is_empty() && never {
+        let is_theirs = shown.get(name).is_some_and(|it| !it.is_empty());
+        return is_theirs.then(|| {
+            "their tickets come to nothing, and what is not ours is not emptied".to_owned()
+        });
+    }
     let anew = sum_up(wanted, &view.tickets, &Image::default(), shown);
-    let differs = anew.changes.iter().any(|it| it.field == name);
-    differs.then(|| {
-        "the crm shows something else than it was last given, and keeps that until their tickets come to something else"
-            .to_owned()
-    })
+    if !anew.changes.iter().any(|it| it.field == name) {
+        return None;
+    }
+    let last = past.iter().find_map(|row| {
+        let mut changes = row.fields.iter();
+        let change = changes.find(|it| it.field == name)?;
+        Some((row, change))
+    });
+    let why = match last {
+        None => "a person has discarded it".to_owned(),
+        Some((row, _)) if row.outcome.as_deref() == Some("refused") => {
+            "the crm refused it".to_owned()
+        }
+        Some((row, change)) if matches!(change.rule, Rule::Reverted(_)) => {
+            format!("run {} took it back", row.cycle)
+        }
+        Some(_) => {
+            "somebody has made something else of it, or discarded what came after".to_owned()
+        }
+    };
+    Some(format!(
+        "{why}: the crm keeps what it shows until their tickets come to something else"
+    ))
 }

@@ -1,5 +1,6 @@
 //! A plan on stdout, row by row: a first sync has tens of thousands.
 
+mod held;
 mod planned;
 mod ticket;
 
@@ -256,7 +257,7 @@ async fn each(
     loop {
         let page = state.holds(after, PAGE).await?;
         for hold in page.iter().filter(|hold| hold.since >= started) {
-            take(&held(hold))?;
+            take(&held::held(hold, &held::bases(hold, planned, state).await?))?;
             before.retain(|it| (&it.kind, &it.class) != (&hold.kind, &hold.class));
         }
         match page.last() {
@@ -265,7 +266,7 @@ async fn each(
         }
     }
     for hold in before {
-        take(&held(hold))?;
+        take(&held::held(hold, &BTreeMap::new()))?;
     }
     counts.looks = looks;
     Ok(counts)
@@ -300,43 +301,6 @@ fn written(write: &JournalView) -> Change {
         note: String::new(),
         effect: is_ticket.then(|| write.action.clone()),
     }
-}
-
-fn held(hold: &HoldView) -> Change {
-    Change {
-        record: hold.kind.clone(),
-        action: "hold".to_owned(),
-        side: hold.side.clone(),
-        crm_id: real(hold.crm_id.as_ref()),
-        freshdesk_id: real(hold.freshdesk_id.as_ref()),
-        fields: disputed(hold),
-        note: hold.reason.clone(),
-        effect: None,
-    }
-}
-
-/// The fields that a person has to decide about: nothing is written, so there is no result.
-fn disputed(hold: &HoldView) -> Vec<Field> {
-    let shown = |field: &Json, side: Side| {
-        let values = field.get(side.word()).cloned().unwrap_or_default();
-        match values {
-            Json::Array(mut values) if values.len() <= 1 => values.pop().unwrap_or_default(),
-            values => values,
-        }
-    };
-    let fields = hold.fields.as_array().into_iter().flatten();
-    fields
-        .filter_map(|field| {
-            Some(Field {
-                name: field.get("field")?.as_str()?.to_owned(),
-                base: Json::Null,
-                crm: shown(field, Side::Crm),
-                freshdesk: shown(field, Side::Desk),
-                result: Json::Null,
-                rule: "held for a person".to_owned(),
-            })
-        })
-        .collect()
 }
 
 /// An id that a system gave; records that the plan would make have none yet.

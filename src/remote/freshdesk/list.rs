@@ -1,6 +1,7 @@
 //! Passes over the lists: which list, which filter, and when a pass is complete.
 
 use super::apart::in_trash;
+use super::paging::{Place, Window};
 use super::row::{Row, Wanted};
 use super::{Endpoints, Freshdesk, lock};
 use crate::clock::{Clock as _, SystemClock};
@@ -84,18 +85,17 @@ impl Stage {
 }
 
 /// Where in a pass we are. The filter is part of it: page 3 of one is not page 3 of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Position {
     stage: Stage,
     filter: Filter,
-    /// From 1.
-    page: u32,
+    place: Place,
 }
 
 impl Position {
     fn cursor(self) -> Cursor {
         let (stage, filter) = (self.stage.word(), self.filter.word());
-        Cursor(format!("{stage} {filter} {}", self.page))
+        Cursor(format!("{stage} {filter} {}", self.place.words()))
     }
 
     fn read(cursor: &Cursor) -> Option<Self> {
@@ -105,22 +105,21 @@ impl Position {
             .into_iter()
             .find(|known| known.word() == stage)?;
         let filter = Filter::read(words.next()?)?;
-        let page = words.next()?.parse().ok().filter(|page| *page > 0)?;
         Some(Self {
             stage,
             filter,
-            page,
+            place: Place::read(words)?,
         })
     }
 
-    fn next(self, ended: bool) -> Option<Self> {
-        if !ended {
-            let page = self.page.checked_add(1)?;
-            return Some(Self { page, ..self });
+    /// Where to go on in the list that is read, or else at the beginning of the next one.
+    fn next(self, place: Option<Place>) -> Option<Self> {
+        if let Some(place) = place {
+            return Some(Self { place, ..self });
         }
         self.stage.after().map(|stage| Self {
             stage,
-            page: 1,
+            place: self.place.anew(),
             ..self
         })
     }
@@ -147,7 +146,7 @@ impl Freshdesk {
             None => self.beginning(request).await?,
         };
         let since = since(request.feed);
-        let call = list_call(request.kind, position, since);
+        let call = list_call(request.kind, &position, since);
         let reply = self.http.send(call).await?;
         if reply.status == StatusCode::BAD_REQUEST && matches!(position.filter, Filter::By(_)) {
             self.forget_filter(request.kind);
@@ -155,10 +154,16 @@ impl Freshdesk {
         let reply = reply.ok()?;
         let wanted = Wanted::new(request.fields.iter().map(String::as_str));
         let rows = wanted.shown(&reply)?;
-        let ended = ended(&reply, rows.len())?;
-        let (mut rows, odd): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.dated);
+        let Window { size, .. } = position.place.window();
+        let step = position.place.after(&rows, ends(&reply, rows.len(), size)?);
+        if step.unsure {
+            tracing::warn!(kind = %request.kind,
+                "a list of Freshdesk moves faster than it is read: whom it passes over is found when everything is read again");
+        }
+        let news = rows.into_iter().filter(|row| !position.place.has_read(row));
+        let (mut rows, odd): (Vec<Row>, Vec<Row>) = news.partition(|row| row.dated);
         if let Some(since) = since {
-            self.apply(request.kind, position, since, &mut rows);
+            self.apply(request.kind, &position, since, &mut rows);
         }
         let apart = if position.stage == Stage::Live {
             self.complete(request, &reply, rows, odd).await?
@@ -168,14 +173,14 @@ impl Freshdesk {
         Ok(Page {
             records: apart.records,
             unread: apart.unread,
-            next: position.next(ended).map(Position::cursor),
+            next: position.next(step.next).map(Position::cursor),
             server_time: reply.server_time,
         })
     }
 
     async fn beginning(&self, request: &PageRequest<'_>) -> Result<Position, RemoteError> {
         let stage = match request.feed {
-            Feed::All | Feed::Changes(_) => Stage::Live,
+            Feed::All | Feed::Again | Feed::Changes(_) => Stage::Live,
             Feed::Trash(_) => Stage::Deleted,
         };
         let filter = match since(request.feed) {
@@ -185,7 +190,10 @@ impl Freshdesk {
         Ok(Position {
             stage,
             filter,
-            page: 1,
+            place: match request.feed {
+                Feed::Again => Place::plain(),
+                Feed::All | Feed::Changes(_) | Feed::Trash(_) => Place::default(),
+            },
         })
     }
 
@@ -225,7 +233,7 @@ impl Freshdesk {
     /// Drops what is older than `since` where that is ours to do. Where the server should have, it
     /// shows that the filter is ignored (an empty account cannot be told from a filtered one), and
     /// the next pass looks for one again.
-    fn apply(&self, kind: Kind, position: Position, since: DateTime<Utc>, rows: &mut Vec<Row>) {
+    fn apply(&self, kind: Kind, position: &Position, since: DateTime<Utc>, rows: &mut Vec<Row>) {
         let since = since.timestamp() * 1000;
         match (position.filter, position.stage) {
             (Filter::Sift, Stage::Live) => rows.retain(|row| row.version.0 >= since),
@@ -270,7 +278,7 @@ impl Freshdesk {
 
 fn since(feed: Feed) -> Option<DateTime<Utc>> {
     match feed {
-        Feed::All => None,
+        Feed::All | Feed::Again => None,
         Feed::Changes(since) => Some(since),
         Feed::Trash(since) => since,
     }
@@ -281,11 +289,12 @@ pub(super) fn whole_seconds(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn list_call(kind: Kind, position: Position, since: Option<DateTime<Utc>>) -> Call {
+fn list_call(kind: Kind, position: &Position, since: Option<DateTime<Utc>>) -> Call {
     let endpoints = Endpoints::of(kind);
+    let Window { page, size } = position.place.window();
     let mut call = Call::get(endpoints.list, endpoints.path)
-        .with("per_page", PER_PAGE.to_string())
-        .with("page", position.page.to_string());
+        .with("per_page", size.to_string())
+        .with("page", page.to_string());
     if let Some(state) = position.stage.state() {
         call = call.with("state", state);
     }
@@ -302,13 +311,18 @@ fn list_call(kind: Kind, position: Position, since: Option<DateTime<Utc>>) -> Ca
 ///
 /// Where an empty page names a next one: neither can be believed.
 pub(super) fn ended(reply: &Reply, rows: usize) -> Result<bool, RemoteError> {
+    ends(reply, rows, PER_PAGE)
+}
+
+/// As [`ended`], for a page of this size.
+fn ends(reply: &Reply, rows: usize, size: usize) -> Result<bool, RemoteError> {
     let links = reply.headers.get_all(header::LINK);
     let mut links = links
         .iter()
         .filter_map(|link| link.to_str().ok())
         .peekable();
     if links.peek().is_none() {
-        return Ok(rows < PER_PAGE);
+        return Ok(rows < size);
     }
     let goes_on = links.any(names_next);
     if goes_on && rows == 0 {
@@ -346,12 +360,14 @@ mod tests {
                 Filter::By(SPELLINGS[0]),
                 Filter::By(SPELLINGS[1]),
             ] {
+                let words = "417 3 1 9223372036854775807:1772442000000";
                 let position = Position {
                     stage,
                     filter,
-                    page: 417,
+                    place: Place::read(words.split(' ')).unwrap(),
                 };
-                assert_eq!(Position::read(&position.cursor()), Some(position));
+                let cursor = position.clone().cursor();
+                assert_eq!(Position::read(&cursor), Some(position));
             }
         }
     }

@@ -7,6 +7,7 @@ mod find;
 mod helpdesk;
 mod list;
 mod notes;
+mod paging;
 mod plan;
 mod ratings;
 mod read;
@@ -208,10 +209,6 @@ impl Connector for Freshdesk {
             outcomes.push(self.write_one(kind, fields, op).await);
         }
         outcomes
-    }
-
-    fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.http.calls()
     }
 
     fn refuses_twins(&self, kind: Kind, field: &str) -> bool {

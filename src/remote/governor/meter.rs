@@ -19,6 +19,8 @@ const WIDEN_BLINDLY: f64 = 0.25;
 /// calls nothing when others take more all of a sudden.
 const CATCH_UP: f64 = 0.02;
 const CATCH_UP_WITHIN: u32 = 6;
+/// The part of the latest answer in how long one takes on average.
+const LATEST: f64 = 0.05;
 /// How far back the pace of a system goes whose limit nothing shows.
 const LATELY: Duration = Duration::from_secs(10);
 
@@ -64,6 +66,8 @@ pub(super) struct Meter {
     other_pace: Option<f64>,
     /// How long an answer takes, with a margin, in seconds.
     latency: f64,
+    /// The same on average.
+    mean_latency: f64,
 }
 
 /// What a call may do in a meter.
@@ -99,6 +103,7 @@ impl Meter {
             paced_at: Duration::ZERO,
             other_pace: None,
             latency: 0.0,
+            mean_latency: 0.0,
         }
     }
 
@@ -170,12 +175,14 @@ impl Meter {
         let most = Some(allowed * CATCH_UP).filter(|most| *most >= 1.0)?;
         let behind = (allowed - f64::from(self.used())).clamp(0.0, most);
         let within = (self.length / CATCH_UP_WITHIN).as_secs_f64();
-        Some(self.pace(allowed) + behind / within)
+        let pace = allowed / (self.window().as_secs_f64() + self.latency);
+        Some(pace + behind / within)
     }
 
-    /// Calls a second that fill the window evenly, and just do not overfill it.
+    /// Calls a second that fill the window evenly, and just do not overfill it: a call is in it until a
+    /// window's length after its answer.
     pub(super) fn pace(&self, allowed: f64) -> f64 {
-        allowed / (self.window().as_secs_f64() + self.latency)
+        allowed / (self.window().as_secs_f64() + self.mean_latency)
     }
 
     fn widen(&mut self, allowed: Option<f64>, now: Duration) {
@@ -329,6 +336,7 @@ impl Meter {
             // Follows a rise quickly and a fall slowly.
             let weight = if took > self.latency { 0.2 } else { 0.02 };
             self.latency += (took - self.latency) * weight;
+            self.mean_latency += (took - self.mean_latency) * LATEST;
         }
     }
 

@@ -53,7 +53,7 @@ impl Hubspot {
         self.bear_witness(wanted, apart, all).await
     }
 
-    /// The live records that `rows` name, read by their ids.
+    /// The records that `rows` name, live ones or archived ones, read by their ids.
     ///
     /// # Errors
     ///
@@ -63,16 +63,21 @@ impl Hubspot {
         reply: &Reply,
         rows: &[Row<'_>],
         wanted: &Wanted<'_>,
+        archived: bool,
     ) -> Result<Apart, RemoteError> {
         let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
-        let read = |ids| self.read_present(wanted, ids, false);
+        let read = |ids| self.read_part(wanted, ids, archived);
         let (records, broken) = in_halves(&ids, read).await?;
         let mut apart = Apart::of(records);
         let all = broken.first().map(|(_, error)| error.clone());
         for (id, error) in broken {
             let row = rows.iter().find(|row| row.id == *id);
             let shown = row.and_then(|row| row.shown(wanted));
-            apart.set_apart(shown.ok_or_else(|| no_record(reply))?, error)?;
+            let mut shown = shown.ok_or_else(|| no_record(reply))?;
+            if archived {
+                shown.presence = Presence::Trashed;
+            }
+            apart.set_apart(shown, error)?;
         }
         match all {
             Some(all) => self.bear_witness(wanted, apart, all).await,
@@ -85,7 +90,7 @@ impl Hubspot {
     /// # Errors
     ///
     /// `all`, where none can.
-    async fn bear_witness(
+    pub(super) async fn bear_witness(
         &self,
         wanted: &Wanted<'_>,
         apart: Apart,
@@ -97,12 +102,18 @@ impl Hubspot {
         }
         let path = format!("/crm/v3/objects/{}", plural(wanted.kind));
         let call = Call::get(endpoint(wanted.kind, Verb::List), path).with("limit", WITNESSES);
-        let reply = match self.http.send(wanted.ask(call)).await.and_then(Reply::ok) {
-            Ok(reply) => reply,
-            Err(error) if error.kind.may_be_one_records() => return Err(all),
+        let reply = self.http.send(wanted.ask(call)).await.and_then(Reply::ok);
+        let page = reply.as_ref().map_err(RemoteError::clone).and_then(decode);
+        let listing: Listing<'_> = match page {
+            Ok(listing) => listing,
+            // One of those may stand on this page too.
+            Err(error) if error.kind.may_be_one_records() => {
+                let ids: Vec<&str> = broken.iter().map(|it| it.shown.id.0.as_str()).collect();
+                let another = self.shows_another(wanted, &ids).await?;
+                return if another { Ok(apart) } else { Err(all) };
+            }
             Err(error) => return Err(error),
         };
-        let listing: Listing<'_> = decode(&reply)?;
         let is_broken = |row: &Row<'_>| broken.iter().any(|it| it.shown.id.0 == row.id);
         let mut others = listing.results.iter().filter(|row| !is_broken(row));
         if others.any(|row| row.observed(wanted).is_some()) {

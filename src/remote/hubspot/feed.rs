@@ -1,16 +1,18 @@
 //! The three feeds: all, changed and archived records, page by page.
 
+use super::narrow::{fails_as_a_whole, rather};
 use super::search::query;
 use super::wire::{Listing, Wanted, decode};
 use super::{Hubspot, Verb, endpoint, plural};
 use crate::model::Kind;
 use crate::remote::http::Call;
+use crate::remote::reply::Reply;
 use crate::remote::{Cursor, ErrorKind, Feed, Page, PageRequest, RemoteError};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows a list page; more is refused.
-const LIST_LIMIT: &str = "100";
+const LIST_LIMIT: usize = 100;
 /// 1 January 2100: no record was changed after it.
 const FAR_FUTURE: i64 = 4_102_444_800_000;
 
@@ -64,8 +66,56 @@ impl ChangesAt {
     }
 }
 
-fn listed(cursor: &Cursor, archived: bool) -> Option<&str> {
-    cursor.0.strip_prefix(list_prefix(archived))
+/// A place in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ListAt {
+    pub archived: bool,
+    /// The highest id that was listed, 0 before the first; nothing where a cursor does not say so.
+    pub last: Option<u64>,
+    /// The server's own cursor; nothing at the beginning.
+    pub after: Option<String>,
+}
+
+impl ListAt {
+    pub(super) fn cursor(&self) -> Cursor {
+        let after = self.after.as_deref().unwrap_or_default();
+        let prefix = list_prefix(self.archived);
+        Cursor(match self.last {
+            Some(last) => format!("{prefix}{last}:{after}"),
+            None => format!("{prefix}{after}"),
+        })
+    }
+
+    /// The beginning for a cursor of another feed.
+    fn read(cursor: Option<&Cursor>, archived: bool) -> Self {
+        let after = cursor.and_then(|cursor| cursor.0.strip_prefix(list_prefix(archived)));
+        let (last, after) = match after.map(|after| (after, after.split_once(':'))) {
+            None => (Some(0), None),
+            Some((whole, None)) => (None, Some(whole)),
+            Some((whole, Some((last, after)))) => match last.parse() {
+                Ok(last) => (Some(last), Some(after)),
+                Err(_) => (None, Some(whole)),
+            },
+        };
+        Self {
+            archived,
+            last,
+            after: after.map(str::to_owned),
+        }
+    }
+
+    /// The call for a page of at most `limit` rows.
+    pub(super) fn call(&self, wanted: &Wanted<'_>, limit: usize) -> Call {
+        let path = format!("/crm/v3/objects/{}", plural(wanted.kind));
+        let call = Call::get(endpoint(wanted.kind, Verb::List), path)
+            .with("limit", limit.to_string())
+            .with("archived", self.archived.to_string());
+        let call = match &self.after {
+            Some(after) => call.with("after", after.as_str()),
+            None => call,
+        };
+        wanted.ask(call)
+    }
 }
 
 const fn list_prefix(archived: bool) -> &'static str {
@@ -83,7 +133,7 @@ impl Hubspot {
             fields: request.fields,
         };
         match request.feed {
-            Feed::All => self.list(&wanted, cursor, false).await,
+            Feed::All | Feed::Again => self.list(&wanted, cursor, false).await,
             // The archived list has no filter by time and no order by it.
             Feed::Trash(_) => self.list(&wanted, cursor, true).await,
             Feed::Changes(since) => {
@@ -105,33 +155,56 @@ impl Hubspot {
         cursor: Option<&Cursor>,
         archived: bool,
     ) -> Result<Page, RemoteError> {
-        let after = cursor.and_then(|cursor| listed(cursor, archived));
-        let path = format!("/crm/v3/objects/{}", plural(wanted.kind));
-        let mut call = Call::get(endpoint(wanted.kind, Verb::List), path)
-            .with("limit", LIST_LIMIT)
-            .with("archived", archived.to_string());
-        if let Some(after) = after {
-            call = call.with("after", after);
+        let at = ListAt::read(cursor, archived);
+        let reply = self.http.send(at.call(wanted, LIST_LIMIT)).await;
+        let failed = match reply.and_then(Reply::ok) {
+            Ok(reply) => match decode::<Listing<'_>>(&reply) {
+                Ok(listing) => return self.listed(wanted, &at, &reply, &listing, false).await,
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if !fails_as_a_whole(failed.kind) {
+            return Err(failed);
         }
-        let reply = self.http.send(wanted.ask(call)).await?.ok()?;
-        let listing: Listing<'_> = decode(&reply)?;
+        let narrowly = self.list_narrowly(wanted, &at, LIST_LIMIT, &failed);
+        narrowly.await.map_err(|error| rather(failed, error))
+    }
+
+    /// What a page of the list shows; those that are named alone are read by their ids.
+    pub(super) async fn listed(
+        &self,
+        wanted: &Wanted<'_>,
+        at: &ListAt,
+        reply: &Reply,
+        listing: &Listing<'_>,
+        names_alone: bool,
+    ) -> Result<Page, RemoteError> {
+        let archived = at.archived;
         let strays = |says: Option<bool>| says.is_some_and(|says| says != archived);
         if listing.results.iter().any(|row| strays(row.is_archived())) {
             let detail = "the list mixes live and archived records";
             return Err(reply.error(ErrorKind::Garbled, detail));
         }
-        if listing.after().is_some() && listing.after() == after {
+        if listing.after().is_some() && listing.after() == at.after.as_deref() {
             return Err(reply.error(ErrorKind::Garbled, "the list does not advance"));
         }
-        let apart = self
-            .sift(&reply, &listing.results, wanted, archived)
-            .await?;
+        let rows = &listing.results;
+        let apart = if names_alone {
+            self.read_named(reply, rows, wanted, archived).await?
+        } else {
+            self.sift(reply, rows, wanted, archived).await?
+        };
+        let ids = rows.iter().map(|row| row.id.parse::<u64>().ok());
+        let next = listing.after().map(|after| ListAt {
+            archived,
+            last: ids.chain([at.last]).max().flatten(),
+            after: Some(after.to_owned()),
+        });
         Ok(Page {
             records: apart.records,
             unread: apart.unread,
-            next: listing
-                .after()
-                .map(|after| Cursor(format!("{}{after}", list_prefix(archived)))),
+            next: next.map(|next| next.cursor()),
             server_time: reply.server_time,
         })
     }
@@ -200,9 +273,22 @@ mod tests {
         for cursor in ["", "live:52", "changes:", "changes:1", "changes:x:1"] {
             assert_eq!(ChangesAt::read(&Cursor(cursor.to_owned())), None);
         }
-        let cursor = Cursor("live:52".to_owned());
-        assert_eq!(listed(&cursor, false), Some("52"));
-        assert_eq!(listed(&cursor, true), None);
+        for (cursor, last, after) in [
+            ("live:51:NTI%3D", Some(51), "NTI%3D"),
+            ("live:52", None, "52"),
+            ("live:x:52", None, "x:52"),
+        ] {
+            let at = ListAt {
+                archived: false,
+                last,
+                after: Some(after.to_owned()),
+            };
+            let cursor = Cursor(cursor.to_owned());
+            assert_eq!(ListAt::read(Some(&cursor), false), at);
+            assert_eq!(at.cursor(), cursor);
+            let archived = ListAt::read(Some(&cursor), true);
+            assert_eq!((archived.last, archived.after), (Some(0), None));
+        }
     }
 
     #[test]

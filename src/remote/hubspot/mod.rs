@@ -11,6 +11,7 @@
 mod apart;
 mod associate;
 mod feed;
+mod narrow;
 mod outcome;
 mod property;
 mod read;
@@ -32,7 +33,6 @@ use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -150,10 +150,6 @@ impl Connector for Hubspot {
 
     async fn write(&self, kind: Kind, fields: &[String], ops: &[Op]) -> Vec<Outcome> {
         self.carry_out(&wire::Wanted { kind, fields }, ops).await
-    }
-
-    fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.http.calls()
     }
 
     fn http(&self) -> Option<&Http> {

@@ -53,7 +53,7 @@ impl Hubspot {
                 break;
             }
             let keys: Vec<&str> = asked.iter().copied().collect();
-            for seen in self.read_batches(wanted, &keys, archived).await? {
+            for seen in self.read_batches(wanted, &keys, archived, true).await? {
                 for loser in seen.also.iter().filter(|id| asked.contains(id.as_str())) {
                     let moved = Fetched::MovedTo(seen.record.clone());
                     found.insert(RecordId(loser.clone()), moved);
@@ -91,7 +91,20 @@ impl Hubspot {
         ids: &[&str],
         archived: bool,
     ) -> Result<Vec<Observed>, RemoteError> {
-        let seen = self.read_batches(wanted, ids, archived).await?;
+        let seen = self.read_batches(wanted, ids, archived, true).await?;
+        Ok(seen.into_iter().map(|seen| seen.record).collect())
+    }
+
+    /// As [`Self::read_present`], for one who asks for fewer of them where that fails: several are not
+    /// asked for again before.
+    pub(super) async fn read_part(
+        &self,
+        wanted: &Wanted<'_>,
+        ids: &[&str],
+        archived: bool,
+    ) -> Result<Vec<Observed>, RemoteError> {
+        let alone = ids.len() == 1;
+        let seen = self.read_batches(wanted, ids, archived, alone).await?;
         Ok(seen.into_iter().map(|seen| seen.record).collect())
     }
 
@@ -100,11 +113,13 @@ impl Hubspot {
         wanted: &Wanted<'_>,
         ids: &[&str],
         archived: bool,
+        repeatable: bool,
     ) -> Result<Vec<Seen>, RemoteError> {
         let mut seen = Vec::with_capacity(ids.len());
         for keys in ids.chunks(BATCH) {
-            let call =
+            let mut call =
                 batch_read(wanted, keys, None, MERGED).with("archived", archived.to_string());
+            call.repeatable = repeatable;
             seen.extend(self.batch(wanted, call, MERGED).await?);
         }
         Ok(seen)

@@ -1,5 +1,6 @@
 //! Searches: their pages, which go by id.
 
+use super::narrow::{fails_as_a_whole, rather};
 use super::wire::{Listing, Wanted, decode};
 use super::{Hubspot, Verb, endpoint, plural};
 use crate::remote::apart::Apart;
@@ -10,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
 /// Rows a page; more is refused.
-const LIMIT: usize = 200;
+pub(super) const LIMIT: usize = 200;
 /// Characters that a search may have; more is refused.
 const LONGEST: usize = 3000;
 /// A page of a search.
@@ -46,17 +47,41 @@ impl Hubspot {
             };
             call = query(&ids_alone, &filters, LIMIT);
         }
-        let reply = self.search(call).await?;
-        let listing: Listing<'_> = decode(&reply)?;
+        let failed = match self.search(call).await {
+            Ok(reply) => match decode::<Listing<'_>>(&reply) {
+                Ok(listing) => {
+                    let page = (&reply, &listing, LIMIT);
+                    return self.found(wanted, page, last, too_long).await;
+                }
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if !fails_as_a_whole(failed.kind) {
+            return Err(failed);
+        }
+        let narrowly = self.search_narrowly(wanted, (&filters, last), &failed);
+        narrowly.await.map_err(|error| rather(failed, error))
+    }
+
+    /// What a page of at most `limit` rows above the id `last` shows; those that are named alone are read by
+    /// their ids.
+    pub(super) async fn found(
+        &self,
+        wanted: &Wanted<'_>,
+        (reply, listing, limit): (&Reply, &Listing<'_>, usize),
+        last: u64,
+        names_alone: bool,
+    ) -> Result<Found, RemoteError> {
         let (last, complete) = (
-            last_id(&reply, &listing, last)?,
-            complete(&reply, &listing)?,
+            last_id(reply, listing, last)?,
+            complete(reply, listing, limit)?,
         );
         let rows = &listing.results;
-        let apart = if too_long {
-            self.read_named(&reply, rows, wanted).await?
+        let apart = if names_alone {
+            self.read_named(reply, rows, wanted, false).await?
         } else {
-            self.sift(&reply, rows, wanted, false).await?
+            self.sift(reply, rows, wanted, false).await?
         };
         Ok(Found {
             apart,
@@ -102,12 +127,12 @@ fn last_id(reply: &Reply, listing: &Listing<'_>, mut last: u64) -> Result<u64, R
 
 /// Whether a search ends with this page: the server names no next one, and either the page is not
 /// full or the server's own count says that this was all.
-fn complete(reply: &Reply, listing: &Listing<'_>) -> Result<bool, RemoteError> {
+fn complete(reply: &Reply, listing: &Listing<'_>, limit: usize) -> Result<bool, RemoteError> {
     let rows = listing.results.len();
     let more = listing.after().is_some() || listing.total.is_some_and(|total| total > rows);
     if more && rows == 0 {
         let detail = "the search says that there is more and shows nothing";
         return Err(reply.error(ErrorKind::Garbled, detail));
     }
-    Ok(!more && (rows < LIMIT || listing.total == Some(rows)))
+    Ok(!more && (rows < limit || listing.total == Some(rows)))
 }

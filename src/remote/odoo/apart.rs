@@ -22,7 +22,7 @@ impl Odoo {
     ) -> Result<(Reply, Vec<Shown>), RemoteError> {
         let otherwise = match request.feed {
             Feed::Trash(_) => Presence::Trashed,
-            Feed::All | Feed::Changes(_) => Presence::Live,
+            Feed::All | Feed::Again | Feed::Changes(_) => Presence::Live,
         };
         let ask = |reading: &Reading<'_>| {
             self.answer(search_read(

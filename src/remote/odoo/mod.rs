@@ -36,7 +36,6 @@ use async_trait::async_trait;
 use reqwest::Url;
 use schema::Definitions;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -233,10 +232,6 @@ impl Connector for Odoo {
 
     async fn write(&self, kind: Kind, fields: &[String], ops: &[Op]) -> Vec<Outcome> {
         self.carry_out(kind, fields, ops).await
-    }
-
-    fn calls(&self) -> BTreeMap<&'static str, u64> {
-        self.http.calls()
     }
 
     fn http(&self) -> Option<&Http> {

@@ -107,7 +107,7 @@ impl Odoo {
             json!(["write_date", ">=", time.format(TIME).to_string()])
         };
         match request.feed {
-            Feed::All => domain.push(json!(["active", "=", true])),
+            Feed::All | Feed::Again => domain.push(json!(["active", "=", true])),
             Feed::Changes(time) => domain.push(since(time)),
             Feed::Trash(time) => {
                 domain.push(json!(["active", "=", false]));

@@ -7,6 +7,7 @@ use super::list::Pages;
 use super::options::{Limits, Options};
 use super::record::{Company, Contact};
 use super::tickets::{Automations, Jobs, Ratings, Talk, Ticket, Tickets};
+use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::HashMap;
@@ -91,14 +92,23 @@ impl<T> Default for Lagging<T> {
 }
 
 impl<T> Lagging<T> {
-    /// Search shows `old` until `until`, in milliseconds; what it showed already, it goes on showing.
-    pub(super) fn note(&mut self, id: u64, old: Option<T>, until: i64, now: i64) {
-        let entry = self.0.entry(id);
-        let entry = entry.or_insert((0, None));
-        if entry.0 <= now {
-            entry.1 = old;
+    /// Search shows the record's `old` form for so long after `now`, in milliseconds since 1970; what it
+    /// showed already, it goes on showing.
+    pub(super) fn note(
+        &mut self,
+        id: u64,
+        old: impl FnOnce() -> Option<T>,
+        lag: TimeDelta,
+        now: i64,
+    ) {
+        if lag <= TimeDelta::zero() {
+            return;
         }
-        entry.0 = until;
+        let (until, shown) = self.0.entry(id).or_insert((0, None));
+        if *until <= now {
+            *shown = old();
+        }
+        *until = now + lag.num_milliseconds();
     }
 
     /// Forgets what the index has caught up with by `now`, in milliseconds.

@@ -34,13 +34,10 @@ impl Service<'_> {
     /// For good; its contacts stay, and their `updated_at` too.
     pub(super) fn delete_company(&mut self, id: u64) -> Result<Reply, Reply> {
         let company = self.account.companies.take(id).ok_or_else(Reply::missing)?;
-        let lag = self.options.search_lag.num_milliseconds();
-        if lag > 0 {
-            let until = self.now + lag;
-            self.account
-                .old_companies
-                .note(id, Some(company), until, self.now);
-        }
+        let lag = self.options.search_lag;
+        self.account
+            .old_companies
+            .note(id, || Some(company), lag, self.now);
         self.release_tickets_of(id);
         for contact in self.account.contacts.of_company(id) {
             let Some(mut contact) = self.account.contacts.get(contact).cloned() else {
@@ -56,19 +53,13 @@ impl Service<'_> {
     fn filled_company(&self, body: &Body, company: Company, new: bool) -> Result<Company, Reply> {
         let mut form = self.form();
         let mut company = company;
-        if new && !body.contains_key("name") {
-            form.wrong(Problem::new(
-                "name",
-                "missing_field",
-                "It should be a/an String",
-            ));
+        if new {
+            form.demand(body, "name");
         }
         for (key, value) in body {
             self.company_attribute(&mut form, key, value, &mut company);
         }
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
+        form.accept()?;
         let conflicts = self.account.companies.conflicts(&company);
         if conflicts.is_empty() {
             return Ok(company);
@@ -114,14 +105,11 @@ impl Service<'_> {
         if self.options.quirks.second_tick {
             company.updated_at += 1;
         }
-        let lag = self.options.search_lag.num_milliseconds();
-        if lag > 0 {
-            let old = self.account.companies.get(company.id).cloned();
-            let until = self.now + lag;
-            self.account
-                .old_companies
-                .note(company.id, old, until, self.now);
-        }
+        let old = || self.account.companies.get(company.id).cloned();
+        let lag = self.options.search_lag;
+        self.account
+            .old_companies
+            .note(company.id, old, lag, self.now);
         self.account.companies.put(company);
     }
 }

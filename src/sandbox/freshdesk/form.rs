@@ -1,7 +1,8 @@
 //! Reads one request body strictly: every key known, every value of its type, all mistakes at once.
 
 use super::fields::{CustomField, FieldType};
-use super::reply::Problem;
+use super::reply::{Problem, Reply};
+use super::service::Body;
 use chrono::NaiveDate;
 use serde_json::Value;
 
@@ -22,6 +23,21 @@ pub(super) struct Form {
 impl Form {
     pub(super) fn wrong(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// A text that the request has to have.
+    pub(super) fn demand(&mut self, body: &Body, field: &str) {
+        if !body.contains_key(field) {
+            self.wrong(Problem::missing(field, "String"));
+        }
+    }
+
+    /// 400 with every mistake, where there is one.
+    pub(super) fn accept(self) -> Result<(), Reply> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        Err(Reply::invalid(&self.problems))
     }
 
     /// A text; `""` empties the field, and so does `null` where the server is lenient.

@@ -31,9 +31,7 @@ impl Service<'_> {
             return Err(Reply::invalid(&form.problems));
         };
         let merged = merged(&mut form, &primary, &secondaries, &given);
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
+        form.accept()?;
         for secondary in &secondaries {
             self.drop_contact(secondary.id);
             self.hand_over_tickets(secondary.id, primary.id);

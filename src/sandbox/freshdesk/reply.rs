@@ -42,6 +42,12 @@ impl Problem {
         )
     }
 
+    /// An attribute or parameter that the endpoint cannot do without.
+    pub(super) fn missing(field: &str, expected: &str) -> Self {
+        let message = format!("It should be a/an {expected}");
+        Self::new(field, "missing_field", message)
+    }
+
     /// A value of the wrong JSON type.
     pub(super) fn mismatch(field: &str, value: &Value, expected: &str) -> Self {
         let given = match value {

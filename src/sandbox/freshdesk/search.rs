@@ -169,10 +169,7 @@ fn single(query: &Query, wanted: &str) -> Result<String, Reply> {
         return Err(Reply::invalid(&[Problem::unknown(name)]));
     }
     let value = query.last().map(|(_, value)| value.clone());
-    value.ok_or_else(|| {
-        let problem = Problem::new(wanted, "missing_field", "It should be a/an String");
-        Reply::invalid(&[problem])
-    })
+    value.ok_or_else(|| Reply::invalid(&[Problem::missing(wanted, "String")]))
 }
 
 pub(super) fn asked(

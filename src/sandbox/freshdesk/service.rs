@@ -186,12 +186,8 @@ impl Service<'_> {
     fn filled_contact(&self, body: &Body, contact: Contact, new: bool) -> Result<Contact, Reply> {
         let mut form = self.form();
         let mut contact = contact;
-        if new && !body.contains_key("name") {
-            form.wrong(Problem::new(
-                "name",
-                "missing_field",
-                "It should be a/an String",
-            ));
+        if new {
+            form.demand(body, "name");
         }
         for (key, value) in body {
             self.contact_attribute(&mut form, key, value, &mut contact);
@@ -205,9 +201,7 @@ impl Service<'_> {
             let message = format!("Please fill at least 1 of {IDENTIFIERS} fields");
             form.wrong(Problem::new("email", "missing_field", message));
         }
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
+        form.accept()?;
         if let Some(email) = &contact.email {
             contact.other_emails.retain(|other| other != email);
         }
@@ -311,26 +305,19 @@ impl Service<'_> {
         if answered && self.options.quirks.second_tick {
             contact.updated_at += 1;
         }
-        let lag = self.options.search_lag.num_milliseconds();
-        if lag > 0 {
-            let old = self.account.contacts.get(contact.id).cloned();
-            let until = self.now + lag;
-            self.account
-                .old_contacts
-                .note(contact.id, old, until, self.now);
-        }
+        let old = || self.account.contacts.get(contact.id).cloned();
+        let lag = self.options.search_lag;
+        self.account
+            .old_contacts
+            .note(contact.id, old, lag, self.now);
         self.account.contacts.put(contact);
     }
 
     pub(super) fn drop_contact(&mut self, id: u64) -> Option<Contact> {
         let contact = self.account.contacts.take(id)?;
-        let lag = self.options.search_lag.num_milliseconds();
-        if lag > 0 {
-            let old = Some(contact.clone());
-            self.account
-                .old_contacts
-                .note(id, old, self.now + lag, self.now);
-        }
+        let lag = self.options.search_lag;
+        let old = || Some(contact.clone());
+        self.account.old_contacts.note(id, old, lag, self.now);
         Some(contact)
     }
 

@@ -158,8 +158,17 @@ impl Store {
 #[derive(Debug)]
 pub struct Answers {
     connection: SqliteConnection,
-    /// By hold over a class of records' changes: how many were answered.
-    answered: HashMap<i64, u64>,
+    /// By hold: what giving the last answers came to.
+    given: HashMap<i64, Given>,
+}
+
+/// What giving an answer to a hold came to.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    /// Over a class of records' changes: how many were answered.
+    count: u64,
+    /// What had been answered before.
+    before: Option<Answer>,
 }
 
 impl Answers {
@@ -187,7 +196,7 @@ impl Answers {
         if knows {
             Ok(Self {
                 connection: connect(path, false).await?,
-                answered: HashMap::new(),
+                given: HashMap::new(),
             })
         } else {
             Err(StoreError::Older(path.to_owned()))
@@ -210,20 +219,25 @@ impl Answers {
     ///
     /// Where the database fails; then none is written.
     pub async fn give(&mut self, answers: &[(i64, Answer)]) -> Result<Result<(), i64>, StoreError> {
-        let mut answered = HashMap::new();
+        let mut given = HashMap::new();
         let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for (id, answer) in answers {
             if is_void(&mut tx, *id).await? {
                 return Ok(Err(*id));
             }
-            let written = sqlx::query("UPDATE hold SET answer = ?2 WHERE id = ?1")
+            let before: Option<Option<String>> =
+                sqlx::query_scalar("SELECT answer FROM hold WHERE id = ?1")
+                    .bind(id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            let Some(before) = before else {
+                return Ok(Err(*id));
+            };
+            sqlx::query("UPDATE hold SET answer = ?2 WHERE id = ?1")
                 .bind(id)
                 .bind(answer.word())
                 .execute(&mut *tx)
                 .await?;
-            if written.rows_affected() == 0 {
-                return Ok(Err(*id));
-            }
             let changes: Vec<i64> = sqlx::query_scalar(
                 "UPDATE guarded SET answering = ?1 WHERE answer IS NULL AND (kind, class) IN (
                    SELECT kind, class FROM hold WHERE id = ?1 AND record IS NULL)
@@ -232,17 +246,27 @@ impl Answers {
             .bind(id)
             .fetch_all(&mut *tx)
             .await?;
-            answered.insert(*id, changes.into_iter().map(i64::unsigned_abs).sum());
+            let it = Given {
+                count: changes.into_iter().map(i64::unsigned_abs).sum(),
+                before: before.map(|word| Answer::of_word(&word)),
+            };
+            given.insert(*id, it);
         }
         tx.commit().await?;
-        self.answered = answered;
+        self.given = given;
         Ok(Ok(()))
     }
 
     /// How many changes of records the answer that was just given to this hold over a class is about.
     #[must_use]
     pub fn answered(&self, id: i64) -> u64 {
-        self.answered.get(&id).copied().unwrap_or(0)
+        self.given.get(&id).map_or(0, |it| it.count)
+    }
+
+    /// What had been answered to this hold before the answer that was just given, and was not carried out.
+    #[must_use]
+    pub fn before(&self, id: i64) -> Option<Answer> {
+        self.given.get(&id)?.before
     }
 }
 

@@ -87,21 +87,31 @@ pub(in crate::store) async fn written(
     Ok(())
 }
 
+/// How the reason begins of a hold over what an answer did not cover.
+const LEFT_OVER: &str = "not covered by an earlier answer, since it changed or came up after that was given; at first: ";
+
 /// Takes over the answers to holds over classes of contacts and companies: what they are about is planned
-/// again, each change with its answer. What is approved begins its 24 hours anew. Where something is left
-/// that was not answered, that is another hold: of whom there is news since, another change would be
-/// written or left than was shown, and what has joined meanwhile was not shown at all. Nothing is left
-/// of what came of a first sync, where `first` is approved as a whole.
+/// again, each change with its answer; that is no news of a record that several answers are about. What is
+/// approved begins its 24 hours anew. Where something is left that was not answered, that is another hold:
+/// of whom there is news since, another change would be written or left than was shown, and what has joined
+/// meanwhile was not shown at all. Nothing is left of what came of a first sync, where `first` is approved
+/// as a whole.
 async fn take_over(tx: &mut SqliteConnection, first: bool) -> Result<(), StoreError> {
     const ANSWERED: &str = "SELECT id, answer FROM hold
         WHERE record IS NULL AND answer IS NOT NULL AND class IN ('create', 'update', 'clear', 'delete')";
+    const COVERED: &str =
+        "UPDATE guarded SET answer = ?2 WHERE answering = ?1 AND answer IS NULL AND NOT EXISTS (
+           SELECT 1 FROM record AS r LEFT JOIN link AS l ON l.id = r.link
+             LEFT JOIN record AS other ON other.id = l.desk
+           WHERE r.id = guarded.record AND (r.dirty = 1 OR other.dirty = 1))";
     let answered: Vec<(i64, String)> = sqlx::query_as(ANSWERED).fetch_all(&mut *tx).await?;
+    // All of them first: what one of them has planned again below would look like news to the next.
+    for (id, answer) in &answered {
+        let query = sqlx::query(COVERED).bind(id).bind(answer);
+        query.execute(&mut *tx).await?;
+    }
     for (id, answer) in answered {
         for sql in [
-            "UPDATE guarded SET answer = ?2 WHERE answering = ?1 AND answer IS NULL AND NOT EXISTS (
-               SELECT 1 FROM record AS r LEFT JOIN link AS l ON l.id = r.link
-                 LEFT JOIN record AS other ON other.id = l.desk
-               WHERE r.id = guarded.record AND (r.dirty = 1 OR other.dirty = 1))",
             "UPDATE record SET dirty = 1 WHERE id IN (
                SELECT record FROM guarded WHERE answering = ?1 AND answer = ?2)",
             "DELETE FROM guard_hour WHERE ?2 = 'approve'
@@ -110,7 +120,8 @@ async fn take_over(tx: &mut SqliteConnection, first: bool) -> Result<(), StoreEr
                AND (whole = 0 OR EXISTS (SELECT 1 FROM guarded AS g
                       WHERE g.kind = hold.kind AND g.class = hold.class AND g.answer IS NULL))",
             "INSERT OR REPLACE INTO hold (since, kind, class, side, count, shown, whole, detail, reason, first)
-               SELECT since, kind, class, side, left_over, left_over, whole, detail, reason, first
+               SELECT since, kind, class, side, left_over, left_over, whole, detail,
+                 CASE WHEN instr(reason, ?4) = 1 THEN reason ELSE ?4 || reason END, first
                FROM (SELECT *, max(1, CASE whole
                    WHEN 1 THEN (SELECT sum(g.count) FROM guarded AS g
                                 WHERE g.kind = hold.kind AND g.class = hold.class AND g.answer IS NULL)
@@ -120,7 +131,7 @@ async fn take_over(tx: &mut SqliteConnection, first: bool) -> Result<(), StoreEr
             "UPDATE guarded SET answering = NULL WHERE answering = ?1",
         ] {
             let query = sqlx::query(sql).bind(id).bind(&answer).bind(first);
-            query.execute(&mut *tx).await?;
+            query.bind(LEFT_OVER).execute(&mut *tx).await?;
         }
     }
     Ok(())

@@ -106,8 +106,8 @@ fn same(one: &RemoteError, other: &RemoteError) -> bool {
     (one.side, &one.call, one.kind) == (other.side, &other.call, other.kind)
 }
 
-/// Why `side` counts as down: it is of no use to anybody, or its records cannot be read. A single
-/// write that fails is neither.
+/// Why `side` counts as down: it is of no use to anybody, or none of its records can be read. A single
+/// write that fails is neither, nor is one of several lists.
 fn fatal(report: &CycleReport, side: Side) -> Option<&RemoteError> {
     let of = |errors: &'_ Vec<RemoteError>, test: fn(ErrorKind) -> bool| {
         errors
@@ -123,5 +123,8 @@ fn fatal(report: &CycleReport, side: Side) -> Option<&RemoteError> {
     };
     of(&report.errors, closed)
         .and_then(|at| report.errors.get(at))
-        .or_else(|| of(&report.unread, mute).and_then(|at| report.unread.get(at)))
+        .or_else(|| {
+            let unread = of(&report.unread, mute).filter(|_| *report.mute.of(side));
+            unread.and_then(|at| report.unread.get(at))
+        })
 }

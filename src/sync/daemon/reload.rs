@@ -15,7 +15,7 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
     /// Goes on with `new`; with the former one where its systems cannot be reached or hold other
     /// accounts' data.
     pub(super) async fn reload(&mut self, mut new: Config) -> Result<(), DaemonError> {
-        keep_path(&self.config, &mut new);
+        keep_start(&self.config, &mut new);
         let moved = new.crm != self.config.crm || new.freshdesk != self.config.freshdesk;
         if moved {
             let Some(connectors) = self.move_to(&new).await? else {
@@ -94,14 +94,21 @@ impl<S: Stream<Item = Signal> + Unpin> Daemon<S> {
     }
 }
 
-/// Leaves the state where it is, and says so.
-pub(super) fn keep_path(old: &Config, new: &mut Config) {
+/// Leaves what is there from the start of the process on as it is, and says so.
+pub(super) fn keep_start(old: &Config, new: &mut Config) {
     if new.state_path != old.state_path {
         tracing::warn!(
             event = "reload",
             "another `state.path` needs a restart; the former one stays in use"
         );
         new.state_path.clone_from(&old.state_path);
+    }
+    if new.log != old.log {
+        tracing::warn!(
+            event = "reload",
+            "another `[log]` needs a restart; it goes on as before"
+        );
+        new.log = old.log;
     }
 }
 

@@ -103,7 +103,7 @@ where
         attendant.supervisor.ready(&text);
         attendant.sleep(wait).await;
         if let Some(mut new) = attendant.reloaded() {
-            super::reload::keep_path(config, &mut new);
+            super::reload::keep_start(config, &mut new);
             *config = new;
             connectors = connect(config, &attendant.stop)?;
             failures = 0;

@@ -15,7 +15,7 @@ impl Engine {
         fields: &Image,
     ) -> Result<bool, CycleError> {
         // When it was sent is our time, and what the record shows is the server's.
-        let since = sent.since - *self.ahead.of(sent.side);
+        let since = sent.since - self.ahead(sent.side);
         let mapping = self.mapping(sent.kind).cloned();
         let shows = |shown: &Image| shows(mapping.as_ref(), sent.side, shown, fields);
         let heir = self.store.lookalike(sent.side, sent.kind, shows, since);

@@ -19,7 +19,7 @@ impl Engine {
         again: &Again,
     ) -> Result<(), CycleError> {
         // When it was sent is our time, and what the record shows is the server's.
-        let since = (sent.since - *self.ahead.of(sent.side) - GRACE).timestamp_millis();
+        let since = (sent.since - self.ahead(sent.side) - GRACE).timestamp_millis();
         // A deletion may have taken them out of their company.
         let mut left = fields.clone();
         left.0.remove(COMPANY);

@@ -242,7 +242,7 @@ impl Engine {
         tracing::warn!(event = "listing_incomplete", %side, %kind, passed_over,
             "a list of all records did not show some that are there; what changed is read as well");
         let changes = self.store.pass(side, kind, PassKind::Changes).await?;
-        let now = self.clock.now();
+        let now = self.now_at(side);
         let caps = self.connectors.of(side).caps();
         let since = changes.mark.map(|mark| reach(mark, now, caps));
         self.reread(side, kind, since, observation).await?;

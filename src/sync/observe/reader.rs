@@ -28,6 +28,8 @@ pub(super) struct Pass {
     /// Whether what a listing meets is remembered, so that what it does not show can be asked for.
     /// The very first one has nobody to miss.
     pub(super) tick_off: bool,
+    /// Whether whoever such a listing passes over is missed by nobody.
+    pub(super) first: bool,
     /// After a listing that took its time: from when on changes are read at once, so that nothing
     /// is decided on what its first pages showed long ago.
     pub(super) catch_up: Option<i64>,
@@ -46,6 +48,7 @@ impl Pass {
             since: None,
             resume: None,
             tick_off: false,
+            first: false,
             catch_up: None,
             until: None,
             lane: Lane::People,
@@ -136,6 +139,7 @@ async fn read(
 ) -> Result<Option<(i64, i64)>, RemoteError> {
     let fields = mapping.reads(pass.side);
     let resumed = pass.resume.is_some();
+    let mut goes_on = resumed;
     let (mut cursor, mut started_at, since) = match pass.resume {
         Some(running) => (
             Some(Cursor(running.cursor)),
@@ -146,7 +150,8 @@ async fn read(
     };
     let time = since.map(|millis| Version(millis).time());
     let feed = match pass.feed {
-        PassKind::All => Feed::All,
+        PassKind::All if pass.first => Feed::All,
+        PassKind::All => Feed::Again,
         PassKind::Changes => Feed::Changes(time.unwrap_or_default()),
         PassKind::Trash => Feed::Trash(time),
     };
@@ -156,7 +161,15 @@ async fn read(
         fields: &fields,
     };
     loop {
-        let page: Page = connector.page(&request, cursor.as_ref()).await?;
+        let page: Page = match connector.page(&request, cursor.as_ref()).await {
+            // The server may not know any more where we were: asked for that, it would refuse each cycle anew.
+            Err(error) if goes_on && matches!(error.kind, ErrorKind::Rejected(_)) => {
+                (cursor, started_at, goes_on) = (None, None, false);
+                continue;
+            }
+            page => page?,
+        };
+        goes_on = false;
         if page.next == cursor && cursor.is_some() {
             return Err(stuck(pass.side, resumed));
         }

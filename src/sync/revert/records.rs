@@ -13,6 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// How many records are looked at in one go.
 const CHUNK: usize = 128;
 
+/// Why a field stays that the configuration maps otherwise than when it was written.
+const MAPPED_OTHERWISE: &str =
+    "it is mapped otherwise, or not at all, by now: with the sync.toml of then it goes back";
+
 /// What a record is now; `None` where it could not be read.
 type Now = HashMap<(Side, RecordId), Option<Observed>>;
 
@@ -77,7 +81,7 @@ impl Engine {
     ) -> Result<(), CycleError> {
         let Some(mapping) = self.mapping(kind).cloned() else {
             for (target, history) in chunk {
-                out.leave(target, history, None, "its kind is not mapped any more");
+                out.keep(target, history, None, "its kind is not mapped any more");
             }
             return Ok(());
         };
@@ -136,7 +140,7 @@ impl Engine {
                 _ if deleted => {
                     let why =
                         format!("it was put into the trash of {side}: restore it there by hand");
-                    out.leave(target, history, None, &why);
+                    out.keep(target, history, None, &why);
                 }
                 Some(link) => linked.push((*target, *history, link)),
                 None => out.leave(target, history, None, "it is not linked any more"),
@@ -190,7 +194,7 @@ impl Engine {
             let row = last.get(&(side, id.clone())).copied().unwrap_or(0);
             let again = self.store.written_since(row, side, kind, id).await?;
             match why_it_stays(case, *self.undoable(kind).of(side), again) {
-                Some(why) => out.leave(case.target, case.history, None, &why),
+                Some(why) => out.keep(case.target, case.history, None, &why),
                 None => out.write(case, Deed::Delete, Vec::new()),
             }
             return Ok(());
@@ -336,19 +340,19 @@ fn steps(case: &Case<'_>, out: &mut Undoing) -> Steps {
                 (step, "what stood there before was not seen")
             } else {
                 let step = Step::of(case.mapping, case.target.0, change, stored);
-                (step, "it is not mapped any more")
+                (step, MAPPED_OTHERWISE)
             };
             if is_forgotten(change) {
                 forgotten.insert(field.clone());
             } else if let Some(step) = step {
                 known.done.push(step);
             } else {
-                out.leave(case.target, case.history, Some(field.clone()), lacks);
+                out.keep(case.target, case.history, Some(field.clone()), lacks);
             }
         }
     }
     for field in forgotten {
-        out.leave(case.target, case.history, Some(field), FORGOTTEN);
+        out.keep(case.target, case.history, Some(field), FORGOTTEN);
     }
     known
 }
@@ -374,6 +378,12 @@ fn unwritten(target: &Target, history: &History, field: Option<String>, why: &st
 }
 
 impl Undoing {
+    /// It still stands as it was written, and cannot be taken back.
+    fn keep(&mut self, target: &Target, history: &History, field: Option<String>, why: &str) {
+        self.stands = true;
+        self.leave(target, history, field, why);
+    }
+
     fn leave(&mut self, target: &Target, history: &History, field: Option<String>, why: &str) {
         self.left.push(unwritten(target, history, field, why));
     }

@@ -2,7 +2,7 @@
 
 use super::EVERY;
 use crate::clock::monotonic;
-use crate::model::Version;
+use crate::model::{Side, Version};
 use crate::remote::{Cursor, ErrorKind, RemoteError, TicketFeed};
 use crate::store::TicketProgress;
 use crate::sync::observe::LISTING_PART;
@@ -23,15 +23,19 @@ impl Engine {
         self.read_for_summaries(pass.running, until).await
     }
 
-    /// What the look at changed tickets does not show: deleted ones, and ratings.
-    pub(super) async fn read_aside(&mut self) -> Result<Result<(), RemoteError>, CycleError> {
+    /// What the look at changed tickets does not show: deleted ones, and ratings; every hour, or at once where
+    /// everything is read.
+    pub(super) async fn read_aside(
+        &mut self,
+        reconcile: bool,
+    ) -> Result<Result<(), RemoteError>, CycleError> {
         let desk = Arc::clone(&self.connectors.desk);
         let Some(helpdesk) = desk.helpdesk() else {
             return Ok(Ok(()));
         };
         let pass = self.store.ticket_pass("trash").await?;
-        let now = self.clock.now().timestamp_millis();
-        if pass.mark.is_some_and(|mark| now - mark < EVERY) {
+        let now = self.now_at(Side::Desk).timestamp_millis();
+        if !reconcile && pass.mark.is_some_and(|mark| now - mark < EVERY) {
             return Ok(Ok(()));
         }
         // What was thrown away while all were being read may have been read before.

@@ -164,7 +164,7 @@ impl Engine {
             tally.tickets.confirm(made);
             yielded(&mut row, &plan.yielded, tally);
             let owes = owes_anew(&row, &plan);
-            let waits = row.parked.as_ref().is_some_and(|it| it.due_at > now);
+            let waits = row.parked.as_ref().is_some_and(|it| it.waits(now));
             row.memory = plan.memory.clone();
             row.wake_at = plan.wake_at;
             if plan.change.is_empty() {
@@ -222,11 +222,7 @@ pub(super) fn would_change(
     now: DateTime<Utc>,
 ) -> bool {
     let decided = decide(row, rules, failures, now);
-    let waits = decided
-        .row
-        .parked
-        .as_ref()
-        .is_some_and(|it| it.due_at > now);
+    let waits = decided.row.parked.as_ref().is_some_and(|it| it.waits(now));
     if decided.plan.change.is_empty() {
         return owes_anew(&decided.row, &decided.plan);
     }

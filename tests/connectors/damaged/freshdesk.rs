@@ -1,6 +1,6 @@
 //! Freshdesk's answers, damaged.
 
-use super::{Act, Between, Honest, Told, harmed, harmed_somehow, runtime};
+use super::{Honest, Told, harmed, harmed_somehow, recorded, runtime};
 use chrono::DateTime;
 use deskbridge::model::{
     COMPANY, Changes, Image, Kind, Observed, Presence, Priority, RecordId, Ticket, TicketChange,
@@ -98,13 +98,7 @@ impl Stage {
 
     /// What the simulator answers to a call.
     fn record<F: Future<Output = Told>>(&self, call: impl Fn(reqwest::Url) -> F) -> Vec<Honest> {
-        self.runtime.block_on(async {
-            let between = Between::start(Act::Record(self.sim.url().parse().unwrap())).await;
-            let told = call(between.url.clone()).await;
-            assert!(!told.failed, "an honest answer is an error: {told:?}");
-            let stage = between.stage.lock().unwrap();
-            stage.kept.clone()
-        })
+        recorded(&self.runtime, &self.sim.url(), call)
     }
 
     fn harm<F: Future<Output = Told>>(&self, own: &str, call: impl Fn(reqwest::Url) -> F) {

@@ -367,6 +367,21 @@ fn runtime() -> Runtime {
         .unwrap()
 }
 
+/// What a system answers to a call.
+fn recorded<F: Future<Output = Told>>(
+    runtime: &Runtime,
+    system: &str,
+    call: impl Fn(reqwest::Url) -> F,
+) -> Vec<Honest> {
+    runtime.block_on(async {
+        let between = Between::start(Act::Record(system.parse().unwrap())).await;
+        let told = call(between.url.clone()).await;
+        assert!(!told.failed, "an honest answer is an error: {told:?}");
+        let stage = between.stage.lock().unwrap();
+        stage.kept.clone()
+    })
+}
+
 /// Makes one call over and over, by a new connector each time, its answers harmed in ever other
 /// ways. `own` is the last part of the path of the call itself, beside which others may be made.
 fn harmed<F: Future<Output = Told>>(

@@ -1,22 +1,10 @@
 //! Odoo's answers, damaged.
 
 use super::{Honest, Told, harmed, runtime};
+use crate::odoo_answers::connect;
 use deskbridge::model::{COMPANY, Changes, Kind, RecordId};
-use deskbridge::remote::odoo::{Odoo, Options};
 use deskbridge::remote::{Connector as _, Feed, Op, PageRequest};
 use serde_json::{Value as Json, json};
-use tokio_util::sync::CancellationToken;
-
-fn connect(url: reqwest::Url) -> Odoo {
-    Odoo::new(Options {
-        url,
-        api_key: "key".into(),
-        database: None,
-        share: 1.0,
-        stop: CancellationToken::new(),
-    })
-    .unwrap()
-}
 
 /// The database's own numbers.
 fn usable(id: &str) -> bool {

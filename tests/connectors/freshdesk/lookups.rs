@@ -1,6 +1,6 @@
 //! Single reads and look-ups: who is gone, who is found, and who holds an address.
 
-use super::{Desk, contact, empty_list, fields, json_answer, raw};
+use super::{Desk, contact, empty_list, json_answer, raw};
 use deskbridge::model::{Image, Kind, Observed, Presence, RecordId};
 use deskbridge::remote::{Connector as _, ErrorKind, Fetched, Op, Outcome};
 use serde_json::json;
@@ -18,12 +18,7 @@ async fn a_record_is_gone_only_while_the_account_answers() {
         _ => raw(404, ""),
     })
     .await;
-    let ids = ["1", "2", "3", "4"].map(RecordId::from);
-    let found = desk
-        .connector
-        .fetch(Kind::Contact, &fields(&["email"]), &ids)
-        .await
-        .unwrap();
+    let found = desk.fetch(&["email"], &["1", "2", "3", "4"]).await.unwrap();
     assert!(matches!(&found[0], Fetched::Found(it) if it.presence == Presence::Live));
     assert!(matches!(found[1], Fetched::Gone));
     assert!(matches!(&found[2], Fetched::Found(it) if it.presence == Presence::Trashed));
@@ -34,12 +29,7 @@ async fn a_record_is_gone_only_while_the_account_answers() {
 #[tokio::test]
 async fn nothing_is_gone_when_the_whole_account_is_not_found() {
     let desk = Desk::new(|_| raw(404, "")).await;
-    let ids = [RecordId::from("1")];
-    let error = desk
-        .connector
-        .fetch(Kind::Contact, &[], &ids)
-        .await
-        .unwrap_err();
+    let error = desk.fetch(&[], &["1"]).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Missing);
 }
 
@@ -47,13 +37,7 @@ async fn nothing_is_gone_when_the_whole_account_is_not_found() {
 async fn an_id_cannot_lead_to_another_path() {
     let desk = Desk::new(|_| json_answer(200, &contact(1))).await;
     for id in ["", "1/hard_delete", "../agents/1", "1?x", "-1"] {
-        let ids = [RecordId::from(id)];
-        assert!(
-            desk.connector
-                .fetch(Kind::Contact, &[], &ids)
-                .await
-                .is_err()
-        );
+        assert!(desk.fetch(&[], &[id]).await.is_err());
         let delete = Op::Delete {
             id: RecordId::from(id),
         };
@@ -79,15 +63,8 @@ async fn an_address_with_a_plus_is_found_and_nothing_like_it() {
     })
     .await;
     let lookup = desk
-        .connector
-        .find(
-            Kind::Contact,
-            &fields(&["name"]),
-            "email",
-            "Ada+x@Example.com",
-        )
-        .await
-        .unwrap();
+        .find(Kind::Contact, &["name"], "email", "Ada+x@Example.com")
+        .await;
     assert_eq!(lookup.found.len(), 1);
     assert_eq!(lookup.found[0].id, RecordId::from("2"));
     assert_eq!(
@@ -120,15 +97,13 @@ async fn a_contact_that_took_over_an_address_in_a_merge_is_told_from_one_that_go
         })
         .await;
         let lookup = desk
-            .connector
             .find(
                 Kind::Contact,
-                &fields(&["email", "name"]),
+                &["email", "name"],
                 "email",
                 "gone@example.com",
             )
-            .await
-            .unwrap();
+            .await;
         let also: Vec<_> = lookup.also.iter().map(|it| it.id.clone()).collect();
         assert_eq!((lookup.found.len(), also), (0, expected));
         assert!(!lookup.taken_by_other);
@@ -155,15 +130,8 @@ async fn an_address_that_a_trashed_contact_or_an_agent_holds_is_known_to_be_take
         )
         .await;
         let lookup = desk
-            .connector
-            .find(
-                Kind::Contact,
-                &fields(&["email"]),
-                "email",
-                "c1@example.com",
-            )
-            .await
-            .unwrap();
+            .find(Kind::Contact, &["email"], "email", "c1@example.com")
+            .await;
         assert_eq!(lookup.taken_by_other, holder == "agent" && rights);
         let presences: Vec<_> = lookup.found.iter().map(|it| it.presence).collect();
         let expected: &[Presence] = if holder == "blocked" {
@@ -189,11 +157,7 @@ async fn a_company_is_found_by_its_whole_name() {
         _ => raw(500, ""),
     })
     .await;
-    let lookup = desk
-        .connector
-        .find(Kind::Company, &fields(&["name"]), "name", "Acme")
-        .await
-        .unwrap();
+    let lookup = desk.find(Kind::Company, &["name"], "name", "Acme").await;
     assert_eq!(lookup.found.len(), 1);
     assert_eq!(lookup.found[0].id, RecordId::from("2"));
 }
@@ -213,14 +177,7 @@ async fn a_company_that_the_index_does_not_know_yet_is_found_among_the_latest_ch
     })
     .await;
     let lookup = desk
-        .connector
-        .find(
-            Kind::Company,
-            &fields(&["domains"]),
-            "domains",
-            "new.example",
-        )
-        .await
-        .unwrap();
+        .find(Kind::Company, &["domains"], "domains", "new.example")
+        .await;
     assert_eq!(lookup.found[0].id, RecordId::from("4"));
 }

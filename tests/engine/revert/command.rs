@@ -1,23 +1,23 @@
 //! `deskbridge revert`: a person sees what goes back before it does, and how it ended.
 
 use crate::world::World;
-use crate::world::program::{code, deskbridge, output, parsed, said, write_config};
+use crate::world::program::{begun, bring_in_step, code, output, parsed, said};
 use serde_json::json;
-use std::process::Stdio;
+
+/// Ada's telephone went from +1 to +2 in the CRM, and the program brought that across: her id in the CRM,
+/// and the number of that run.
+pub(super) async fn telephoned() -> (World, u64, String) {
+    let world = World::new().await;
+    let ada = world.crm_person("Ada", &[("phone", "+1")]);
+    bring_in_step(&world);
+    world.crm_edit(ada, &[("phone", "+2")]);
+    let report = parsed(&output(&world, &["sync", "--json"]));
+    (world, ada, report["id"].to_string())
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_sees_what_goes_back_before_it_does_and_says_yes() {
-    let world = World::new().await;
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
-    world.crm_edit(ada, &[("phone", "+2")]);
-    let report = parsed(&output(&world, &["sync", "--json"]));
-    let number = report["id"].to_string();
+    let (world, _, number) = telephoned().await;
     let phone = || world.desk_by_email("ada@acme.test").phone;
 
     // Nobody answers, so nothing happens.
@@ -62,22 +62,13 @@ async fn a_person_sees_what_goes_back_before_it_does_and_says_yes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_could_not_go_back_ends_with_a_code_of_its_own() {
     let world = World::new().await;
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-        ("jobtitle", "A"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let ada = world.crm_person("Ada", &[("phone", "+1"), ("jobtitle", "A")]);
+    bring_in_step(&world);
     world.crm_edit(ada, &[("phone", "+2"), ("jobtitle", "B")]);
     let report = parsed(&output(&world, &["sync", "--json"]));
     let number = report["id"].to_string();
     let there = world.desk_by_email("ada@acme.test").id;
-    world
-        .desk
-        .edit_contact(there, &json!({"phone": "+9"}))
-        .unwrap();
+    world.desk_edit(there, &json!({"phone": "+9"}));
     let done = output(&world, &["revert", &number, "--yes", "--json"]);
     assert_eq!(code(&done), 79, "{}", said(&done));
     let done = parsed(&done);
@@ -89,13 +80,8 @@ async fn what_could_not_go_back_ends_with_a_code_of_its_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_taken_back_behind_a_running_instance() {
     let world = World::new().await;
-    write_config(&world);
-    world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
+    world.crm_person("Ada", &[("phone", "+1")]);
+    bring_in_step(&world);
     let engine = world.engine_of_another_process();
     world.forget_calls();
     let refused = output(&world, &["revert", "1", "--yes"]);
@@ -122,16 +108,7 @@ impl Busy for World {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn taking_back_what_one_record_got_needs_no_memory_for_what_all_others_got() {
     use std::io::{BufRead as _, Write as _};
-    let world = World::new().await;
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
-    world.crm_edit(ada, &[("phone", "+2")]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
+    let (world, ada, _) = telephoned().await;
     // As much as would take 300 MB if it were all read together.
     world
         .execute(
@@ -143,16 +120,8 @@ async fn taking_back_what_one_record_got_needs_no_memory_for_what_all_others_got
         )
         .await;
     let record = format!("crm:{ada}");
-    let mut asked = deskbridge(
-        &world,
-        &["revert", "--since", "2000-01-01", "--record", &record],
-    );
-    let mut child = asked
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let arguments = ["revert", "--since", "2000-01-01", "--record", &record];
+    let mut child = begun(&world, &arguments);
     let mut shown = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     tokio::task::block_in_place(|| shown.read_line(&mut line).unwrap());

@@ -1,7 +1,8 @@
 //! What cannot go back, and which record is meant: said in words, and never a guess.
 
+use super::command::telephoned;
 use super::{Scene, run, shown};
-use crate::world::program::{code, deskbridge, output, parsed, said, write_config};
+use crate::world::program::{answered, code, output, parsed, said};
 use crate::world::stage::{LOW, Stage, URGENT, VIP};
 use crate::world::{World, cycle};
 use chrono::TimeDelta;
@@ -9,7 +10,6 @@ use deskbridge::model::{Kind, RecordId, Side};
 use deskbridge::sync::Engine;
 use deskbridge::sync::revert::{Record, Selection};
 use serde_json::json;
-use std::process::Stdio;
 
 async fn forget(engine: &mut Engine, crm: u64) {
     let id = RecordId(crm.to_string());
@@ -109,8 +109,8 @@ async fn a_number_that_a_person_and_a_company_share_is_asked_about() {
 #[tokio::test]
 async fn a_pair_that_was_found_by_a_field_called_created_by_is_shown_as_found() {
     let (world, clock) = World::timed().await;
-    world.crm_contact(&[("email", "ada@acme.test"), ("firstname", "Ada")]);
-    world.crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    world.crm_person("Ada", &[]);
+    world.crm_person("Bob", &[]);
     world.desk_contact(&json!({"name": "Ada", "email": "ada@acme.test"}));
     let mut engine = world.timed_engine(&clock).await;
     let first = cycle(&mut engine).await.id;
@@ -126,25 +126,9 @@ async fn a_pair_that_was_found_by_a_field_called_created_by_is_shown_as_found() 
     assert_eq!(found.unwrap().as_deref(), Some("created_by"));
 }
 
-/// Ada on both sides, and the run that brought a phone number across.
-async fn synced() -> (World, String) {
-    let world = World::new().await;
-    write_config(&world);
-    let ada = world.crm_contact(&[
-        ("email", "ada@acme.test"),
-        ("firstname", "Ada"),
-        ("phone", "+1"),
-    ]);
-    assert_eq!(code(&output(&world, &["sync"])), 0);
-    world.crm_edit(ada, &[("phone", "+2")]);
-    let report = parsed(&output(&world, &["sync", "--json"]));
-    let number = report["id"].to_string();
-    (world, number)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_the_journal_has_forgotten_is_not_said_to_have_written_nothing() {
-    let (world, _) = synced().await;
+    let (world, _, _) = telephoned().await;
     let quiet = parsed(&output(&world, &["sync", "--json"]))["id"].to_string();
     world.execute("DELETE FROM journal WHERE cycle = 1").await;
     for since in [
@@ -162,7 +146,7 @@ async fn a_run_that_the_journal_has_forgotten_is_not_said_to_have_written_nothin
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_of_which_the_journal_lost_a_part_is_not_taken_back_by_halves_unasked() {
-    let (world, _) = synced().await;
+    let (world, _, _) = telephoned().await;
     for name in ["bob", "carl", "dora"] {
         let email = format!("{name}@acme.test");
         world.crm_contact(&[("email", &email), ("firstname", name)]);
@@ -189,21 +173,13 @@ async fn a_run_of_which_the_journal_lost_a_part_is_not_taken_back_by_halves_unas
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_reads_json_gets_no_prose_where_nothing_goes_back() {
-    let (world, number) = synced().await;
-    let mut asked = deskbridge(&world, &["revert", &number, "--json"]);
-    let mut child = asked
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"n\n").unwrap();
-    let told = tokio::task::block_in_place(|| child.wait_with_output().unwrap());
+    let (world, _, number) = telephoned().await;
+    let told = answered(&world, &["revert", &number, "--json"], "n\n");
     assert_eq!((code(&told), told.stdout.len()), (0, 0), "{}", said(&told));
     assert!(said(&told).contains("nothing was written"));
     let there = world.desk_by_email("ada@acme.test").id;
     let edit = json!({"phone": "+9"});
-    world.desk.edit_contact(there, &edit).unwrap();
+    world.desk_edit(there, &edit);
     let told = output(&world, &["revert", &number, "--json", "--yes"]);
     assert_eq!((code(&told), told.stdout.len()), (64, 0), "{}", said(&told));
     assert!(said(&told).contains("changed in freshdesk since"));

@@ -23,9 +23,7 @@ fn with_made(number: i64) -> Selection {
 #[tokio::test]
 async fn a_record_that_was_made_stays_until_somebody_says_that_it_goes_and_then_stays_away() {
     let mut scene = Scene::new().await;
-    let bob = scene
-        .world
-        .crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let bob = scene.world.crm_person("Bob", &[]);
     let number = scene.turn().await;
     let there = scene.world.desk_by_email("bob@acme.test").id;
     let undoing = scene.undo(run(number)).await;
@@ -60,17 +58,9 @@ async fn a_record_that_was_made_and_that_somebody_has_worked_on_is_not_deleted()
     let desk = |name: &str| scene.world.desk_by_email(&format!("{name}@acme.test")).id;
     let (bob, eve) = (desk("bob"), desk("eve"));
     // One edit that nobody has read yet, and one that went across already.
-    scene
-        .world
-        .desk
-        .edit_contact(bob, &json!({"phone": "+7"}))
-        .unwrap();
+    scene.world.desk_edit(bob, &json!({"phone": "+7"}));
     scene.turn().await;
-    scene
-        .world
-        .desk
-        .edit_contact(eve, &json!({"phone": "+8"}))
-        .unwrap();
+    scene.world.desk_edit(eve, &json!({"phone": "+8"}));
     let away = Selection {
         delete_created: true,
         ..run(number)
@@ -107,9 +97,7 @@ async fn a_record_whose_removal_is_refused_is_not_made_a_second_time_on_the_othe
         ("lastname", "Er"),
         ("phone", "+49 30 6"),
     ]);
-    let bob = scene
-        .world
-        .crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let bob = scene.world.crm_person("Bob", &[]);
     let number = scene.turn().await;
     assert_eq!(scene.world.desk_count(), 3);
     let faults = &scene.world.desk.backstage().faults;
@@ -138,13 +126,11 @@ async fn a_record_that_was_taken_back_stays_away_although_its_source_was_written
     let mut scene = Scene::new().await;
     scene.clock.advance(TimeDelta::hours(1));
     let since = Some(scene.engine.clock.now());
-    let bob = scene
-        .world
-        .crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    let bob = scene.world.crm_person("Bob", &[]);
     scene.turn().await;
     let there = scene.world.desk_by_email("bob@acme.test").id;
     let edit = json!({"job_title": "Boss"});
-    scene.world.desk.edit_contact(there, &edit).unwrap();
+    scene.world.desk_edit(there, &edit);
     scene.turn().await;
     let title = |scene: &Scene| scene.world.crm_row(bob).properties.get("jobtitle").cloned();
     assert_eq!(title(&scene).as_deref(), Some("Boss"));
@@ -196,31 +182,14 @@ async fn a_record_whose_creation_got_no_answer_can_be_taken_back_once_it_was_fou
 #[tokio::test]
 async fn a_removal_that_somebody_else_was_first_with_does_not_stay_failed_for_ever() {
     let mut scene = Scene::new().await;
-    scene
-        .world
-        .crm_contact(&[("email", "bob@acme.test"), ("firstname", "Bob")]);
+    scene.world.crm_person("Bob", &[]);
     let number = scene.turn().await;
     let there = scene.world.desk_by_email("bob@acme.test").id;
-    let Scene {
-        world,
-        clock,
-        engine,
-        crm,
-        desk,
-    } = scene;
-    engine.store.close().await.unwrap();
-    let (engine, hooked) = world.lying_engine(&clock).await;
-    let freshdesk = Arc::clone(&world.desk);
+    let (mut scene, hooked) = scene.hooked().await;
+    let freshdesk = Arc::clone(&scene.world.desk);
     hooked.hook(Hook::Before(Arc::new(move || {
         freshdesk.delete_contact(there).unwrap();
     })));
-    let mut scene = Scene {
-        world,
-        clock,
-        engine,
-        crm,
-        desk,
-    };
     scene.revert(with_made(number)).await;
     for _ in 0..3 {
         scene.clock.advance(TimeDelta::hours(2));

@@ -67,7 +67,7 @@ async fn taking_back_what_was_done_to_a_ticket_can_be_taken_back() {
 async fn many_tickets_go_back_together_and_each_is_accounted_for() {
     let mut stage = Stage::new(VIP).await;
     crate::world::stage::impatient(&mut stage.engine);
-    let tickets: Vec<u64> = (0..8).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(8);
     stage.vip();
     stage.turn().await;
     stage.turn().await;

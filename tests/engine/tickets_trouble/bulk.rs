@@ -8,11 +8,13 @@ use deskbridge::sandbox::freshdesk::{Options, TicketOptions, TicketSeed};
 use futures_util::future::join_all;
 use serde_json::json;
 
-fn account(tickets: TicketOptions) -> Options {
-    Options {
+/// Ada in an account of this sort, with these rules.
+async fn account(rules: &str, tickets: TicketOptions) -> Stage {
+    let desk = Options {
         tickets,
         ..Options::default()
-    }
+    };
+    Stage::with(rules, desk).await
 }
 
 /// No notes, so that calls can be counted.
@@ -26,13 +28,13 @@ fn all_urgent(stage: &Stage, tickets: &[u64]) -> bool {
 
 #[tokio::test]
 async fn an_account_that_takes_fewer_tickets_at_once_gets_them_in_smaller_parts() {
-    let desk = account(TicketOptions {
+    let desk = TicketOptions {
         bulk_ids: 30,
         job_polls: 0,
         ..TicketOptions::default()
-    });
-    let mut stage = Stage::with(&silent(), desk).await;
-    let tickets: Vec<u64> = (0..90).map(|_| stage.ticket(2, LOW)).collect();
+    };
+    let mut stage = account(&silent(), desk).await;
+    let tickets = stage.open_tickets(90);
     stage.vip();
     stage.world.forget_calls();
     let report = stage.turn().await;
@@ -44,13 +46,13 @@ async fn an_account_that_takes_fewer_tickets_at_once_gets_them_in_smaller_parts(
 
 #[tokio::test]
 async fn an_account_that_takes_hardly_any_tickets_at_once_gets_them_one_by_one() {
-    let desk = account(TicketOptions {
+    let desk = TicketOptions {
         bulk_ids: 2,
         job_polls: 0,
         ..TicketOptions::default()
-    });
-    let mut stage = Stage::with(&silent(), desk).await;
-    let tickets: Vec<u64> = (0..20).map(|_| stage.ticket(2, LOW)).collect();
+    };
+    let mut stage = account(&silent(), desk).await;
+    let tickets = stage.open_tickets(20);
     stage.vip();
     stage.turn().await;
     assert!(all_urgent(&stage, &tickets));
@@ -59,12 +61,12 @@ async fn an_account_that_takes_hardly_any_tickets_at_once_gets_them_one_by_one()
 
 #[tokio::test]
 async fn tickets_that_a_job_passes_by_are_parked_with_the_servers_message() {
-    let desk = account(TicketOptions {
+    let desk = TicketOptions {
         required_for_agents: vec!["cf_order_number".to_owned()],
         job_polls: 0,
         ..TicketOptions::default()
-    });
-    let mut stage = Stage::with(&silent(), desk).await;
+    };
+    let mut stage = account(&silent(), desk).await;
     let whole: Vec<u64> = (0..10)
         .map(|_| {
             stage.seed(TicketSeed {
@@ -74,7 +76,7 @@ async fn tickets_that_a_job_passes_by_are_parked_with_the_servers_message() {
             })
         })
         .collect();
-    let bare: Vec<u64> = (0..3).map(|_| stage.ticket(2, LOW)).collect();
+    let bare = stage.open_tickets(3);
     stage.vip();
     let report = stage.turn().await;
     assert!(all_urgent(&stage, &whole));
@@ -90,14 +92,14 @@ async fn tickets_that_a_job_passes_by_are_parked_with_the_servers_message() {
 
 #[tokio::test]
 async fn a_job_that_ends_cycles_later_is_waited_for_and_overrules_nobody() {
-    let desk = account(TicketOptions {
+    let desk = TicketOptions {
         job_polls: 6,
         job_time: TimeDelta::hours(1),
         ..TicketOptions::default()
-    });
-    let mut stage = Stage::with(&silent(), desk).await;
+    };
+    let mut stage = account(&silent(), desk).await;
     impatient(&mut stage.engine);
-    let tickets: Vec<u64> = (0..10).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(10);
     stage.vip();
     stage.world.forget_calls();
     stage.turn().await;
@@ -123,16 +125,16 @@ async fn a_job_that_ends_cycles_later_is_waited_for_and_overrules_nobody() {
 
 #[tokio::test]
 async fn who_lowers_a_ticket_of_a_job_whose_end_nobody_tells_is_not_overruled() {
-    let desk = account(TicketOptions {
+    // A tag would tell that the change was made.
+    let bare = silent().replace("tags ", "# tags ");
+    let desk = TicketOptions {
         job_polls: 0,
         job_time: TimeDelta::seconds(1),
         ..TicketOptions::default()
-    });
-    // A tag would tell that the change was made.
-    let bare = silent().replace("tags ", "# tags ");
-    let mut stage = Stage::with(&bare, desk).await;
+    };
+    let mut stage = account(&bare, desk).await;
     impatient(&mut stage.engine);
-    let tickets: Vec<u64> = (0..10).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(10);
     let faults = &stage.world.desk.backstage().faults;
     faults.inject("GET", "/api/v2/jobs", Fault::TornBody, 1000);
     stage.vip();
@@ -155,17 +157,17 @@ async fn who_lowers_a_ticket_of_a_job_whose_end_nobody_tells_is_not_overruled() 
 async fn a_vips_ticket_that_a_job_passed_by_rises_although_an_agent_edits_it_before_we_try_again() {
     // Bob's tickets are to be listed once all that changed is read; or all of that is not read at all.
     let cases = [(0, 2), (120, 1)].map(|(others, edited)| async move {
-        let desk = account(TicketOptions {
+        // A tag would tell that the change was not made.
+        let bare = silent().replace("tags ", "# tags ");
+        let desk = TicketOptions {
             job_polls: 0,
             job_time: TimeDelta::seconds(1),
             ..TicketOptions::default()
-        });
-        // A tag would tell that the change was not made.
-        let bare = silent().replace("tags ", "# tags ");
-        let mut stage = Stage::with(&bare, desk).await;
+        };
+        let mut stage = account(&bare, desk).await;
         let bob = stage.person("bob", "standard");
         stage.turn().await;
-        let tickets: Vec<u64> = (0..8).map(|_| stage.ticket(2, LOW)).collect();
+        let tickets = stage.open_tickets(8);
         stage.world.desk.fail_jobs(1);
         stage.vip();
         stage.die_at(TicketCall::Job, false).await;
@@ -189,14 +191,14 @@ async fn a_vips_ticket_that_a_job_passed_by_rises_although_an_agent_edits_it_bef
 
 #[tokio::test]
 async fn a_job_that_never_ends_does_not_keep_tickets_low_for_ever() {
-    let desk = account(TicketOptions {
+    let desk = TicketOptions {
         job_polls: u32::MAX,
         job_time: TimeDelta::weeks(1),
         ..TicketOptions::default()
-    });
-    let mut stage = Stage::with(&silent(), desk).await;
+    };
+    let mut stage = account(&silent(), desk).await;
     impatient(&mut stage.engine);
-    let tickets: Vec<u64> = (0..10).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(10);
     stage.vip();
     for _ in 0..20 {
         stage.turn().await;
@@ -219,12 +221,12 @@ async fn a_bulk_change_that_is_refused_or_unanswered_is_still_made() {
     ]
     .map(|fault| async move {
         for times in [1, 1000] {
-            let desk = account(TicketOptions {
+            let desk = TicketOptions {
                 job_polls: 0,
                 ..TicketOptions::default()
-            });
-            let mut stage = Stage::with(VIP, desk).await;
-            let tickets: Vec<u64> = (0..8).map(|_| stage.ticket(2, LOW)).collect();
+            };
+            let mut stage = account(VIP, desk).await;
+            let tickets = stage.open_tickets(8);
             let path = "/api/v2/tickets/bulk_update";
             stage
                 .world
@@ -251,13 +253,13 @@ async fn a_bulk_change_that_is_refused_or_unanswered_is_still_made() {
 async fn a_death_around_a_bulk_change_loses_nothing_and_overrules_nobody() {
     let cases = [TicketCall::Bulk, TicketCall::Job].map(|call| async move {
         for carried_out in [false, true] {
-            let desk = account(TicketOptions {
+            let desk = TicketOptions {
                 job_polls: 0,
                 job_time: TimeDelta::seconds(1),
                 ..TicketOptions::default()
-            });
-            let mut stage = Stage::with(VIP, desk).await;
-            let tickets: Vec<u64> = (0..8).map(|_| stage.ticket(2, LOW)).collect();
+            };
+            let mut stage = account(VIP, desk).await;
+            let tickets = stage.open_tickets(8);
             stage.vip();
             stage.die_at(call, carried_out).await;
             stage.clock.advance(TimeDelta::seconds(2));

@@ -20,11 +20,7 @@ async fn a_contact_of_two_companies_has_each_ticket_treated_as_its_own_company_s
     stage.turn().await;
     let (acme_desk, bolt_desk) = (stage.desk_company("acme"), stage.desk_company("bolt"));
     let both = json!({"company_id": bolt_desk, "other_companies": [{"company_id": acme_desk, "view_all_tickets": true}]});
-    stage
-        .world
-        .desk
-        .edit_contact(stage.ada_desk, &both)
-        .unwrap();
+    stage.world.desk_edit(stage.ada_desk, &both);
     let for_acme = stage.ticket_of(stage.ada_desk, Some(acme_desk));
     let for_bolt = stage.ticket_of(stage.ada_desk, Some(bolt_desk));
     stage.plan(acme, "enterprise");
@@ -35,11 +31,7 @@ async fn a_contact_of_two_companies_has_each_ticket_treated_as_its_own_company_s
     );
     // She moves on; what was asked for Acme stays Acme's.
     let moved = json!({"company_id": bolt_desk, "other_companies": []});
-    stage
-        .world
-        .desk
-        .edit_contact(stage.ada_desk, &moved)
-        .unwrap();
+    stage.world.desk_edit(stage.ada_desk, &moved);
     stage.turn().await;
     assert_eq!(stage.priority(for_acme), HIGH);
     let next = stage
@@ -139,7 +131,7 @@ async fn a_vip_who_is_merged_into_another_contact_keeps_what_she_has_and_loses_i
         .merge_contacts(other, &[stage.ada_desk])
         .unwrap();
     let address = json!({"email": "ada@example.com", "other_emails": []});
-    stage.world.desk.edit_contact(other, &address).unwrap();
+    stage.world.desk_edit(other, &address);
     for _ in 0..3 {
         stage.turn().await;
         crate::world::reconcile(&mut stage.engine).await;

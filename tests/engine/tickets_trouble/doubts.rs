@@ -286,7 +286,7 @@ async fn a_change_in_doubt_is_looked_at_before_time_or_a_rule_makes_us_act_again
 #[tokio::test]
 async fn too_many_calls_end_the_cycle_for_tickets_and_the_next_one_goes_on() {
     let mut stage = Stage::new(VIP).await;
-    let tickets: Vec<u64> = (0..5).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(5);
     let faults = stage.world.desk.backstage().faults.clone();
     faults.inject("PUT", "/api/v2/tickets/", Fault::Throttle(0), 1);
     stage.vip();

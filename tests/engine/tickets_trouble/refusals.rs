@@ -242,7 +242,7 @@ impl Stage {
 #[tokio::test]
 async fn while_the_key_may_post_no_notes_the_budget_is_left_to_others_and_no_note_is_lost() {
     let mut stage = Stage::new(&only_a_note()).await;
-    let tickets: Vec<u64> = (0..40).map(|_| stage.ticket(2, LOW)).collect();
+    let tickets = stage.open_tickets(40);
     let faults = stage.world.desk.backstage().faults.clone();
     let all = "/api/v2/tickets/";
     faults.inject("POST", all, Fault::Refuse(403), 9_000);

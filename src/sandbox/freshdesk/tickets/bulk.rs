@@ -70,11 +70,7 @@ impl Service<'_> {
         let none = Body::new();
         let action = body.get("bulk_action").and_then(Value::as_object);
         if action.is_none() {
-            form.wrong(Problem::new(
-                "bulk_action",
-                "missing_field",
-                "It should be a/an key/value pair",
-            ));
+            form.wrong(Problem::missing("bulk_action", "key/value pair"));
         }
         for (key, value) in action.unwrap_or(&none) {
             match (key.as_str(), value) {
@@ -110,9 +106,7 @@ impl Service<'_> {
         for (key, value) in &properties {
             self.ticket_attribute(&mut form, Purpose::Bulk, (key, value), &mut blank);
         }
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
+        form.accept()?;
         Ok(Job {
             created: self.now,
             polls: 0,

@@ -46,10 +46,7 @@ impl Service<'_> {
         let mut ticket = Ticket::new(0, 0, custom, self.second());
         let mut form = self.form();
         for field in ["subject", "description"] {
-            if !body.contains_key(field) {
-                let message = "It should be a/an String";
-                form.wrong(Problem::new(field, "missing_field", message));
-            }
+            form.demand(body, field);
         }
         let requester = self.requester(&mut form, body, true);
         let mut own_company = None;
@@ -59,9 +56,7 @@ impl Service<'_> {
         ticket.company_id = own_company;
         self.read_ticket(&mut form, Purpose::Create, body, &mut ticket);
         whole(&mut form, &ticket, &self.options.tickets);
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
+        form.accept()?;
         ticket.requester_id = match requester {
             Requester::Known(id) => id,
             Requester::New(person) => self.newcomer(&person)?,
@@ -180,9 +175,7 @@ impl Service<'_> {
         }
         self.read_ticket(&mut form, purpose, body, &mut ticket);
         whole(&mut form, &ticket, &self.options.tickets);
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
+        form.accept()?;
         if ticket == old {
             return Ok((old.clone(), old));
         }
@@ -239,13 +232,9 @@ impl Service<'_> {
         if answered && self.options.quirks.second_tick {
             ticket.updated_at += 1;
         }
-        let lag = self.options.search_lag.num_milliseconds();
-        if lag > 0 {
-            let old = self.account.tickets.get(ticket.id).cloned();
-            let until = self.now + lag;
-            let old_tickets = &mut self.account.old_tickets;
-            old_tickets.note(ticket.id, old, until, self.now);
-        }
+        let old = || self.account.tickets.get(ticket.id).cloned();
+        let lag = self.options.search_lag;
+        self.account.old_tickets.note(ticket.id, old, lag, self.now);
         self.account.tickets.put(ticket);
     }
 

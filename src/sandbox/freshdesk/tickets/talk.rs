@@ -55,20 +55,12 @@ impl Service<'_> {
                 _ => form.wrong(Problem::unknown(key)),
             }
         }
-        if !body.contains_key("body") {
-            form.wrong(Problem::new(
-                "body",
-                "missing_field",
-                "It should be a/an String",
-            ));
-        }
+        form.demand(body, "body");
         if !told.iter().all(|it| is_email(it)) {
             let message = "It should contain elements that are in the 'valid email address' format";
             form.wrong(Problem::new("notify_emails", "invalid_value", message));
         }
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
+        form.accept()?;
         if !private || !told.is_empty() {
             self.account.mails += 1;
         }
@@ -94,16 +86,8 @@ impl Service<'_> {
                 _ => form.wrong(Problem::unknown(key)),
             }
         }
-        if !body.contains_key("body") {
-            form.wrong(Problem::new(
-                "body",
-                "missing_field",
-                "It should be a/an String",
-            ));
-        }
-        if !form.problems.is_empty() {
-            return Err(Reply::invalid(&form.problems));
-        }
+        form.demand(body, "body");
+        form.accept()?;
         self.account.mails += 1;
         let requester = self.account.contacts.get(ticket.requester_id);
         let to = requester.and_then(|it| it.email.clone());

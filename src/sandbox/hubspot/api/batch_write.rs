@@ -10,10 +10,17 @@ use super::batch::{Answer, Inputs, absent, check_distinct, check_records};
 use super::objects::{CreateInput, Properties, borrowed, named, written_columns};
 use super::{Ask, Problem, Reply, associations};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 
 /// An input whose values are fine, or why not.
 type Checked<T> = Result<T, Problem>;
+
+/// What creates, updates and upserts have in common.
+trait Input {
+    fn properties(&self) -> &Properties;
+    fn trace(&self) -> Option<&String>;
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,11 +32,34 @@ struct UpdateInput {
     object_write_trace_id: Option<String>,
 }
 
-/// Whether every input can be told from the others in the answer, which makes partial success possible.
-fn traced<'a>(traces: impl Iterator<Item = &'a Option<String>>) -> Result<bool, Problem> {
-    let traces: Vec<Option<&str>> = traces.map(Option::as_deref).collect();
-    check_distinct("objectWriteTraceId", traces.iter().flatten())?;
-    Ok(traces.iter().all(Option::is_some))
+impl Input for UpdateInput {
+    fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    fn trace(&self) -> Option<&String> {
+        self.object_write_trace_id.as_ref()
+    }
+}
+
+impl Input for CreateInput {
+    fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    fn trace(&self) -> Option<&String> {
+        self.object_write_trace_id.as_ref()
+    }
+}
+
+/// The inputs, and whether each can be told from the others in the answer, which makes partial success
+/// possible.
+fn inputs<T: Input + DeserializeOwned>(ask: &Ask<'_>) -> Result<(Vec<T>, bool), Problem> {
+    let Inputs { inputs } = ask.json::<Inputs<T>>()?;
+    check_records(inputs.len())?;
+    check_distinct("objectWriteTraceId", inputs.iter().filter_map(T::trace))?;
+    let traced = inputs.iter().all(|input| input.trace().is_some());
+    Ok((inputs, traced))
 }
 
 /// Without partial success the first refusal is the answer to the whole batch.
@@ -74,8 +104,38 @@ impl Claims {
 #[derive(Debug)]
 struct Done<'a> {
     id: u64,
-    input: (&'a Properties, Option<&'a String>),
+    properties: &'a Properties,
+    trace: Option<&'a String>,
+    /// Whether it was made just now; nothing where the endpoint does not say.
     new: Option<bool>,
+}
+
+/// What became of a batch as it grows.
+#[derive(Debug, Default)]
+struct Report<'a> {
+    done: Vec<Done<'a>>,
+    answer: Answer,
+}
+
+impl<'a> Report<'a> {
+    fn wrote(&mut self, id: u64, input: &'a impl Input, new: Option<bool>) {
+        self.done.push(Done {
+            id,
+            properties: input.properties(),
+            trace: input.trace(),
+            new,
+        });
+    }
+
+    fn refused(&mut self, input: &impl Input, problem: Problem) {
+        self.answer.errors.push((problem, input.trace().cloned()));
+    }
+
+    /// The answer to the whole batch, 207 in place of `complete` where there are errors.
+    fn finish(mut self, state: &State, kind: Kind, complete: u16, now: i64) -> Reply {
+        self.answer.results = shown(state.table(kind), &self.done);
+        self.answer.finish(complete, state.shuffled_batches, now)
+    }
 }
 
 /// The records as the answer shows them. Inputs mostly write the same properties, so the columns of
@@ -84,14 +144,14 @@ fn shown(table: &Table, done: &[Done<'_>]) -> Vec<String> {
     let mut shown = Vec::with_capacity(done.len());
     let mut columns: Option<(&Properties, Columns<'_>)> = None;
     for one in done {
-        let (properties, trace) = one.input;
+        let properties = one.properties;
         let known = columns.take();
         let (_, columns) = columns.insert(match known {
             Some((of, columns)) if of.keys().eq(properties.keys()) => (of, columns),
             _ => (properties, written_columns(table, properties)),
         });
         let extras = Extras {
-            trace: trace.map(String::as_str),
+            trace: one.trace.map(String::as_str),
             new: one.new,
             ..Extras::default()
         };
@@ -106,14 +166,7 @@ fn shown(table: &Table, done: &[Done<'_>]) -> Vec<String> {
 
 /// `POST …/batch/create`: all or nothing, unless every input has a trace id.
 pub(super) fn create(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let request: Inputs<CreateInput> = ask.json()?;
-    check_records(request.inputs.len())?;
-    let partial = traced(
-        request
-            .inputs
-            .iter()
-            .map(|input| &input.object_write_trace_id),
-    )?;
+    let (inputs, partial) = inputs::<CreateInput>(ask)?;
     let mut claims = Claims::default();
     let mut check = |input: &CreateInput| -> Checked<_> {
         let values = state.table(kind).check(borrowed(&input.properties))?;
@@ -124,39 +177,27 @@ pub(super) fn create(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
             associations::inline(state, kind, &input.associations)?,
         ))
     };
-    let checked: Vec<_> = request.inputs.iter().map(&mut check).collect();
+    let checked: Vec<_> = inputs.iter().map(&mut check).collect();
     all_or_nothing(partial, &checked)?;
-    let (mut answer, mut done) = (Answer::default(), Vec::new());
-    for (input, checked) in request.inputs.iter().zip(checked) {
-        let trace = input.object_write_trace_id.as_ref();
+    let mut report = Report::default();
+    for (input, checked) in inputs.iter().zip(checked) {
         match checked {
             Ok((values, links)) => {
-                done.push(Done {
-                    id: associations::add(state, kind, values, &links, ask.now),
-                    input: (&input.properties, trace),
-                    new: None,
-                });
+                let id = associations::add(state, kind, values, &links, ask.now);
+                report.wrote(id, input, None);
             }
-            Err(problem) => answer.errors.push((problem, trace.cloned())),
+            Err(problem) => report.refused(input, problem),
         }
     }
-    answer.results = shown(state.table(kind), &done);
-    Ok(answer.finish(201, state.shuffled_batches, ask.now))
+    Ok(report.finish(state, kind, 201, ask.now))
 }
 
 /// `POST …/batch/update`: records that are not there never stop the others; bad values do, unless
 /// every input has a trace id.
 pub(super) fn update(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let request: Inputs<UpdateInput> = ask.json()?;
-    check_records(request.inputs.len())?;
-    let partial = traced(
-        request
-            .inputs
-            .iter()
-            .map(|input| &input.object_write_trace_id),
-    )?;
+    let (inputs, partial) = inputs::<UpdateInput>(ask)?;
     let table = state.table(kind);
-    let targets = targets(table, &request.inputs)?;
+    let targets = targets(table, &inputs)?;
     check_distinct("ids", targets.iter().flatten())?;
     let mut claims = Claims::default();
     let mut check = |(input, target): (&UpdateInput, &Option<u64>)| -> Checked<_> {
@@ -168,70 +209,45 @@ pub(super) fn update(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
         claims.claim(table, &values)?;
         Ok(Some((*id, values)))
     };
-    let checked: Vec<_> = request
-        .inputs
-        .iter()
-        .zip(&targets)
-        .map(&mut check)
-        .collect();
+    let checked: Vec<_> = inputs.iter().zip(&targets).map(&mut check).collect();
     all_or_nothing(partial, &checked)?;
-    let (mut answer, mut done, mut missing) = (Answer::default(), Vec::new(), Vec::new());
-    for (input, checked) in request.inputs.iter().zip(checked) {
-        let trace = input.object_write_trace_id.as_ref();
+    let (mut report, mut missing) = (Report::default(), Vec::new());
+    for (input, checked) in inputs.iter().zip(checked) {
         match checked {
             Ok(Some((id, values))) => {
                 let table = state.table_mut(kind);
                 table.write(id, values, Author::App, ask.now);
-                done.push(Done {
-                    id,
-                    input: (&input.properties, trace),
-                    new: None,
-                });
+                report.wrote(id, input, None);
             }
-            Ok(None) if trace.is_some() => {
-                let problem = absent(kind, vec![input.id.clone()]);
-                answer.errors.push((problem, trace.cloned()));
+            Ok(None) if input.trace().is_some() => {
+                report.refused(input, absent(kind, vec![input.id.clone()]));
             }
             Ok(None) => missing.push(input.id.clone()),
-            Err(problem) => answer.errors.push((problem, trace.cloned())),
+            Err(problem) => report.refused(input, problem),
         }
     }
     if !missing.is_empty() {
-        answer.errors.push((absent(kind, missing), None));
+        report.answer.errors.push((absent(kind, missing), None));
     }
-    answer.results = shown(state.table(kind), &done);
-    Ok(answer.finish(200, state.shuffled_batches, ask.now))
+    Ok(report.finish(state, kind, 200, ask.now))
 }
 
 /// `POST …/batch/upsert` by a unique property. With `email` as the key nothing is written unless all
 /// inputs are fine, trace ids or not.
 pub(super) fn upsert(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Reply, Problem> {
-    let request: Inputs<UpdateInput> = ask.json()?;
-    check_records(request.inputs.len())?;
-    let traced = traced(
-        request
-            .inputs
-            .iter()
-            .map(|input| &input.object_write_trace_id),
-    )?;
+    let (inputs, traced) = inputs::<UpdateInput>(ask)?;
     let by_email = |input: &UpdateInput| input.id_property.as_deref() == Some("email");
-    let partial = traced && !request.inputs.iter().any(by_email);
-    let targets = targets(state.table(kind), &request.inputs)?;
+    let partial = traced && !inputs.iter().any(by_email);
+    let targets = targets(state.table(kind), &inputs)?;
     check_distinct("ids", targets.iter().flatten())?;
     let mut claims = Claims::default();
     let mut check = |(input, known): (&UpdateInput, &Option<u64>)| {
         check_upsert(state, kind, input, *known, &mut claims)
     };
-    let checked: Vec<_> = request
-        .inputs
-        .iter()
-        .zip(&targets)
-        .map(&mut check)
-        .collect();
+    let checked: Vec<_> = inputs.iter().zip(&targets).map(&mut check).collect();
     all_or_nothing(partial, &checked)?;
-    let (mut answer, mut done) = (Answer::default(), Vec::new());
-    for (input, checked) in request.inputs.iter().zip(checked) {
-        let trace = input.object_write_trace_id.as_ref();
+    let mut report = Report::default();
+    for (input, checked) in inputs.iter().zip(checked) {
         match checked {
             Ok((known, values)) => {
                 let id = if let Some(id) = known {
@@ -242,17 +258,12 @@ pub(super) fn upsert(state: &mut State, kind: Kind, ask: &Ask<'_>) -> Result<Rep
                 } else {
                     state.add(kind, values, None, ask.now, false)
                 };
-                done.push(Done {
-                    id,
-                    input: (&input.properties, trace),
-                    new: Some(known.is_none()),
-                });
+                report.wrote(id, input, Some(known.is_none()));
             }
-            Err(problem) => answer.errors.push((problem, trace.cloned())),
+            Err(problem) => report.refused(input, problem),
         }
     }
-    answer.results = shown(state.table(kind), &done);
-    Ok(answer.finish(200, state.shuffled_batches, ask.now))
+    Ok(report.finish(state, kind, 200, ask.now))
 }
 
 /// The record to update, or none where one is to be made, and the values; the key is one of them.
