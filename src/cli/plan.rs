@@ -8,7 +8,7 @@ mod show;
 pub(super) use show::{Change, planned, row};
 
 use super::exit::{self, Exit, Failure};
-use super::open::{Source, Systems, log};
+use super::open::{Source, Systems, greet_state, log};
 use super::output::Output;
 use super::watch::{Picture, attended};
 use crate::config::Config;
@@ -113,6 +113,7 @@ struct Planned {
 pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
     let config = Source::read(named)?.config()?;
     log(&config)?;
+    greet_state(&config);
     if let Some(path) = &arguments.output {
         place::free(path, &config)?;
     }
