@@ -120,7 +120,8 @@ pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<
     let stop = CancellationToken::new();
     let scratch = Scratch::new()?;
     let before = held_before(&config).await?;
-    let (report, cost) = rehearse(&config, &scratch, &stop).await?;
+    let rehearsed = rehearse(&config, &scratch, &stop).await;
+    let (report, cost) = rehearsed.map_err(|failure| scratch.explain(failure))?;
     let planned = Planned {
         report,
         cost,
