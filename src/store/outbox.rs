@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     ///
     /// Where the database fails.
-    pub async fn in_doubt(&mut self) -> Result<u64, StoreError> {
+    pub async fn doubtful_writes(&mut self) -> Result<u64, StoreError> {
         let many: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE state = 'sent'")
             .fetch_one(&mut self.connection)
             .await?;
