@@ -116,6 +116,17 @@ pub(super) fn log(config: &Config) -> Result<LevelHandle, Failure> {
     )?)
 }
 
+/// Says where there is no state yet: a path that is relative leads elsewhere from another directory, and a new
+/// state knows nobody.
+pub(super) fn greet_state(config: &Config) {
+    let path = &config.state_path;
+    if !path.exists() {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        tracing::info!(event = "state_begun", path = %path.display(),
+            "there is no state here yet: this is a first sync");
+    }
+}
+
 /// Both systems, and whose data is there.
 #[derive(Debug)]
 pub(super) struct Systems {

@@ -8,7 +8,7 @@ mod show;
 pub(super) use show::{Change, planned, row};
 
 use super::exit::{self, Exit, Failure};
-use super::open::{Source, Systems, log};
+use super::open::{Source, Systems, greet_state, log};
 use super::output::Output;
 use super::watch::{Picture, attended};
 use crate::config::Config;
@@ -113,13 +113,15 @@ struct Planned {
 pub(super) async fn plan(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
     let config = Source::read(named)?.config()?;
     log(&config)?;
+    greet_state(&config);
     if let Some(path) = &arguments.output {
         place::free(path, &config)?;
     }
     let stop = CancellationToken::new();
     let scratch = Scratch::new()?;
     let before = held_before(&config).await?;
-    let (report, cost) = rehearse(&config, &scratch, &stop).await?;
+    let rehearsed = rehearse(&config, &scratch, &stop).await;
+    let (report, cost) = rehearsed.map_err(|failure| scratch.explain(failure))?;
     let planned = Planned {
         report,
         cost,

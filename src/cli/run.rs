@@ -1,7 +1,7 @@
 //! `run`: the daemon.
 
 use super::exit::{Exit, Failure};
-use super::open::{Source, log};
+use super::open::{Source, greet_state, log};
 use crate::clock::SystemClock;
 use crate::config::{Config, Finding, Secrets, Severity};
 use crate::store::Store;
@@ -21,6 +21,7 @@ pub(super) async fn run(named: Option<&Path>) -> Result<Exit, Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "deskbridge begins"
     );
+    greet_state(&config);
     let store = Store::open(&config.state_path).await?;
     let path = source.path;
     let reread = Reread(Box::new(move || again(&path, &level)));

@@ -230,15 +230,19 @@ async fn lists(status: &Status, state: &mut Report, out: &mut Output) -> Result<
         all(|it| it.failed) + status.tickets.parked + status.tickets.in_doubt,
     )?;
     for write in &parked {
+        let next = if write.state == "sent" {
+            "looked up by each cycle until it is certain".to_owned()
+        } else {
+            format!("next try {}", write.due_at)
+        };
         out.line(format_args!(
-            "  {} {} in {} (record {}), {} since {}, next try {}: {}",
+            "  {} {} in {} (record {}), {} since {}, {next}: {}",
             write.action,
             write.kind,
             write.side,
             harmless(&write.id),
             write.state,
             write.since,
-            write.due_at,
             harmless(
                 write
                     .error

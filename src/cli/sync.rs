@@ -1,7 +1,7 @@
 //! `sync`: one cycle, to its end.
 
 use super::exit::{self, Exit, Failure};
-use super::open::{Source, Systems, log};
+use super::open::{Source, Systems, greet_state, log};
 use super::output::{Output, counted, harmless};
 use super::watch::{Picture, attended};
 use crate::model::Side;
@@ -29,6 +29,7 @@ pub(super) struct Arguments {
 pub(super) async fn sync(named: Option<&Path>, arguments: &Arguments) -> Result<Exit, Failure> {
     let config = Source::read(named)?.config()?;
     log(&config)?;
+    greet_state(&config);
     let stop = CancellationToken::new();
     let store = Store::open(&config.state_path).await?;
     let opening = async {
@@ -114,6 +115,12 @@ fn summary(report: &CycleReport, out: &mut Output) -> Result<(), Failure> {
         let writes = counted(report.failed + report.tickets.parked, "write");
         out.line(format_args!(
             "  {writes} failed or refused: see `deskbridge status`"
+        ))?;
+    }
+    if report.in_doubt > 0 {
+        let writes = counted(report.in_doubt, "write");
+        out.line(format_args!(
+            "  {writes} without an answer yet: what became of them is looked up by the next cycles, until it is certain"
         ))?;
     }
     if report.held > 0 {

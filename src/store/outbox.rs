@@ -46,6 +46,18 @@ pub struct SentRow {
 }
 
 impl Store {
+    /// How many writes were sent of which nobody knows yet whether they were made.
+    ///
+    /// # Errors
+    ///
+    /// Where the database fails.
+    pub async fn doubtful_writes(&mut self) -> Result<u64, StoreError> {
+        let many: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE state = 'sent'")
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(many.unsigned_abs())
+    }
+
     /// Marks what is due again: writes that failed and whose pause is over. A clock that was set back ends it.
     ///
     /// # Errors

@@ -168,6 +168,7 @@ impl Engine {
             tickets: tally.tickets,
             held: self.store.held().await?,
             failed: tally.failed + tally.refused,
+            in_doubt: self.store.doubtful_writes().await?,
             summed_up: tally.summed_up,
             calls: Pair::default(),
             endpoints: Pair::default(),

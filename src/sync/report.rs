@@ -171,6 +171,8 @@ pub struct CycleReport {
     pub held: u64,
     /// Writes that failed or were refused in this cycle.
     pub failed: u64,
+    /// Writes that were sent, now or before, and of which nobody knows yet whether they were made.
+    pub in_doubt: u64,
     /// Support summaries that were written into the CRM.
     pub summed_up: u64,
     /// Calls made, by side.

@@ -11,6 +11,7 @@ mod checked;
 mod conflicts;
 mod daemon;
 mod demo;
+mod doubts;
 mod forget;
 mod holds;
 mod json;

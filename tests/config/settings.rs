@@ -55,6 +55,14 @@ fn every_key_of_the_contract_means_what_it_says() {
     }
 }
 
+#[test]
+fn whoever_looks_every_other_day_does_not_have_everything_read_each_day() {
+    let text = SMALL.to_owned() + "\n[schedule]\npoll = \"48h\"\n";
+    assert_eq!(shown(&text), "");
+    let schedule = compiled(&text).schedule;
+    assert_eq!(schedule.reconcile, Duration::from_hours(48));
+}
+
 fn described(config: &Config) -> String {
     let mut text = String::new();
     for mapping in [Some(&config.contacts), config.companies.as_ref()] {

@@ -1,6 +1,7 @@
 //! A private place for the copy of the state, gone when the plan is.
 
 use crate::cli::exit::Failure;
+use crate::store::StoreError;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, DirBuilder};
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -25,6 +26,21 @@ impl Scratch {
         });
         made.unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))
             .map_err(Failure::machine("a place for the copy of the state"))
+    }
+
+    /// Says whose disk is full, where one is: the state is only read.
+    pub(super) fn explain(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::State(StoreError::Full) => {
+                let place = self.0.display();
+                let text = format!(
+                    "no room is left in {place}: a plan is worked out on a copy of the state; TMPDIR names another place for it"
+                );
+                let full = io::Error::new(io::ErrorKind::StorageFull, text);
+                Failure::machine("copying the state")(full)
+            }
+            other => other,
+        }
     }
 
     /// Where the copy belongs.
@@ -58,5 +74,15 @@ mod tests {
         assert_eq!(mode & 0o777, 0o700);
         drop(scratch);
         assert!(!directory.exists());
+    }
+
+    #[test]
+    fn who_has_no_room_for_a_plan_is_not_sent_to_the_disk_of_the_state() {
+        let scratch = Scratch::new().unwrap();
+        let said = scratch
+            .explain(Failure::State(StoreError::Full))
+            .to_string();
+        assert!(said.contains("TMPDIR"), "{said}");
+        assert!(said.contains(&scratch.0.display().to_string()), "{said}");
     }
 }

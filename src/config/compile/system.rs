@@ -300,9 +300,10 @@ pub(super) fn schedule(slot: Slot<Table<raw::Schedule>>, found: &mut Diagnostics
         let error = Diagnostic::error(span.clone(), "`poll` must be at least \"5s\"");
         found.push(error.help("each look costs calls of both accounts; \"60s\" is a good start"));
     }
+    let poll = poll.map_or(Duration::from_mins(1), |at| at.value);
     let mut schedule = Schedule {
-        poll: poll.map_or(Duration::from_mins(1), |at| at.value),
-        reconcile: Duration::from_hours(24),
+        poll,
+        reconcile: Duration::from_hours(24).max(poll),
         reconcile_at: None,
     };
     if let Some(At { span, value }) = reconcile_at.get("reconcile_at", found) {
