@@ -147,7 +147,7 @@ impl Helpdesk for System {
         let told = told.await?;
         // An answer that is lost tells nobody.
         if told != JobState::Running
-            && let Some(bulk) = self.state().tickets.jobs.get_mut(at)
+            && let Some(bulk) = self.systems.state().tickets.jobs.get_mut(at)
         {
             bulk.untold.clear();
         }
