@@ -1,6 +1,6 @@
 //! One kind of record, from the state to the systems: plans in chunks, and has each carried out.
 
-use super::again::Looked;
+use super::again::{Looked, Seen};
 use super::decide::{self, Decided, Job, LooseDecided};
 use super::flap::Lately;
 use super::guard::Gate;
@@ -145,13 +145,16 @@ impl Engine {
             let said = self.said_of(gate, &rows).await?;
             let full = rows.len() as u64 == chunk.unsigned_abs();
             let (mut decided, mut linked) = self.plan_and_join(mapping, rows, &said).await?;
-            match self.look_again(kind, &decided, tally).await? {
-                Looked::NoNeed => {}
-                Looked::Fresh => {
-                    let rows = self.store.loose(kind, before, chunk).await?;
-                    (decided, linked) = self.plan_and_join(mapping, rows, &said).await?;
+            let mut seen = Seen::new();
+            loop {
+                match self.look_again(kind, &decided, &mut seen, tally).await? {
+                    Looked::NoNeed => break,
+                    Looked::Fresh => {
+                        let rows = self.store.loose(kind, before, chunk).await?;
+                        (decided, linked) = self.plan_and_join(mapping, rows, &said).await?;
+                    }
+                    Looked::Failed => return Ok(false),
                 }
-                Looked::Failed => return Ok(false),
             }
             tally.linked += linked;
             let decided = self.sift(gate, &said, decided).await?;
@@ -288,13 +291,17 @@ impl Engine {
             after = last.state.link;
             let (mut decided, mut said) =
                 self.plan_pairs(mapping, gate, rows, (true, tally)).await?;
-            match self.look_again(kind, &decided, tally).await? {
-                Looked::NoNeed => {}
-                Looked::Fresh => {
-                    let rows = self.store.pairs(kind, before, chunk).await?;
-                    (decided, said) = self.plan_pairs(mapping, gate, rows, (true, tally)).await?;
+            let mut seen = Seen::new();
+            loop {
+                match self.look_again(kind, &decided, &mut seen, tally).await? {
+                    Looked::NoNeed => break,
+                    Looked::Fresh => {
+                        let rows = self.store.pairs(kind, before, chunk).await?;
+                        (decided, said) =
+                            self.plan_pairs(mapping, gate, rows, (true, tally)).await?;
+                    }
+                    Looked::Failed => return Ok(false),
                 }
-                Looked::Failed => return Ok(false),
             }
             let decided = self.sift(gate, &said, decided).await?;
             let (begun, writes) = (monotonic(), !decided.jobs.is_empty());

@@ -8,6 +8,7 @@ mod harm;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod again;
 mod answered_before;
 mod beginning;
 mod budget;

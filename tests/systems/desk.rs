@@ -136,18 +136,22 @@ impl Helpdesk for System {
 
     async fn job(&self, job: &Job) -> Result<JobState, RemoteError> {
         let at: usize = job.0.parse().unwrap_or(usize::MAX);
-        self.read("job", |state| {
+        let told = self.read("job", |state| {
             let bulk = state.tickets.jobs.get(at);
             if bulk.is_some_and(|it| it.due > state.now) {
                 return JobState::Running;
             }
             state.run_jobs();
-            if let Some(bulk) = state.tickets.jobs.get_mut(at) {
-                bulk.untold.clear();
-            }
             JobState::Ended("COMPLETED".to_owned())
-        })
-        .await
+        });
+        let told = told.await?;
+        // An answer that is lost tells nobody.
+        if told != JobState::Running
+            && let Some(bulk) = self.systems.state().tickets.jobs.get_mut(at)
+        {
+            bulk.untold.clear();
+        }
+        Ok(told)
     }
 
     async fn notes(&self, id: &RecordId) -> Result<Vec<String>, RemoteError> {
