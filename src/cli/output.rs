@@ -154,3 +154,14 @@ pub(super) fn quoted(value: &Value) -> String {
         value => harmless(&value.to_json().to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_does_not_turn_round_what_a_terminal_shows_after_it() {
+        assert_eq!(harmless("a\u{202e}b\u{7}c"), "a\\u{202e}b\\u{7}c");
+        assert_eq!(harmless("Zoë 李 Ωmega"), "Zoë 李 Ωmega");
+    }
+}

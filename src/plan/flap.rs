@@ -3,6 +3,10 @@
 //! A server that merely rewrites what it is given never shows here: what it stored is what both sides
 //! agreed on, and nothing is written a second time.
 
+mod opponent;
+
+pub use opponent::{Fight, opponent};
+
 use super::Rule;
 use crate::model::{Changes, Pair, Side};
 use std::fmt;
@@ -45,7 +49,7 @@ impl PastWrite {
 
 /// On which sides a field was changed that is written to `target` by this rule, as far as the rule says.
 #[must_use]
-pub const fn changed(rule: &Rule, target: Side) -> Pair<bool> {
+pub(super) const fn changed(rule: &Rule, target: Side) -> Pair<bool> {
     let side = match rule {
         Rule::Changed(side) => *side,
         Rule::OneWay => target,

@@ -16,7 +16,7 @@ mod write;
 pub use file::{
     Customer, Deed, FileError, PlannedWrite, SavedPlan, Seen, Subject, made_in_thought, rewind,
 };
-pub use flap::{Flap, HOUR, PastWrite, changed, flap, recent};
+pub use flap::{Fight, Flap, HOUR, PastWrite, flap, opponent, recent};
 pub use guard::{Class, Counts, DAY, Guards, Limit, Line, Weight, clears, judge};
 pub use identity::{Index, Known, Verdict, identify};
 pub use merge::{Merged, Notice, NoticeKind, apart, is_no_agreement, merge};

@@ -1,15 +1,14 @@
 //! Fields that are fought over wait for a person, who is told who is likely at it.
 
-mod opponent;
-
 use super::guard::Guarding;
 use super::{CycleError, Engine};
 use crate::mapping::Mapping;
 use crate::model::{LinkId, Side};
-use crate::plan::{FieldChange, HOUR, Merged, PairVerdict, Rule, flap, leave_be, recent};
+use crate::plan::{
+    FieldChange, Fight, HOUR, Merged, PairVerdict, Rule, flap, leave_be, opponent, recent,
+};
 use crate::store::{Adoption, Answer, HoldRow, PairRow, PastWrites, Said};
 use chrono::TimeDelta;
-use opponent::{Fight, opponent};
 use std::collections::HashMap;
 
 /// Earlier writes of what is about to be written; nothing where nobody looks for fights.

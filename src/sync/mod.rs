@@ -88,7 +88,7 @@ pub struct Engine {
     rules: tickets::Rules,
     /// What is told to the CRM about tickets.
     summary: Option<SupportSummary>,
-    /// Whether what waits of summaries was weighed for what is asked for now.
+    /// Whether what waits of summaries was weighed for the fields that are asked for since the last change of them.
     summaries_weighed: bool,
     /// How long the journal is kept; `None`: for ever.
     keep: Option<Duration>,

@@ -142,8 +142,8 @@ impl Engine {
         Ok(doubtful)
     }
 
-    /// Goes on in a later cycle where a system is only away for now; what fails otherwise would fail in
-    /// each, and waits for the next listing.
+    /// Goes on in a later cycle where a system is away and will be back; what fails otherwise would fail in each,
+    /// and waits for the next listing.
     async fn cannot_ask(
         &mut self,
         (side, kind): (Side, Kind),

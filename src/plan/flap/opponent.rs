@@ -1,26 +1,27 @@
 //! Who is likely at it, where a field is fought over: told by who has changed it, and how.
 
+use super::{Flap, PastWrite, changed};
 use crate::model::{Image, Pair, Side, Version};
-use crate::plan::{FieldChange, Flap, PastWrite, changed};
+use crate::plan::FieldChange;
 
 /// A change so soon after our write, in milliseconds, was made by no person.
 const AT_ONCE: i64 = 15_000;
 
 /// A field that is fought over.
 #[derive(Debug)]
-pub(super) struct Fight<'a> {
+pub struct Fight<'a> {
     /// Where it is to be written.
-    pub(super) target: Side,
+    pub target: Side,
     /// What is to be written.
-    pub(super) change: &'a FieldChange,
+    pub change: &'a FieldChange,
     /// Why it counts as fought over.
-    pub(super) fought: Flap,
+    pub fought: Flap,
     /// The earlier writes that count.
-    pub(super) past: Vec<&'a PastWrite>,
+    pub past: Vec<&'a PastWrite>,
     /// What each side shows.
-    pub(super) images: &'a Pair<Image>,
+    pub images: &'a Pair<Image>,
     /// When each record was last changed by others than us.
-    pub(super) versions: Pair<Version>,
+    pub versions: Pair<Version>,
 }
 
 /// How a side has changed what it was given.
@@ -35,7 +36,8 @@ enum How {
 }
 
 /// Who is likely at it, in words.
-pub(super) fn opponent(fight: &Fight<'_>) -> String {
+#[must_use]
+pub fn opponent(fight: &Fight<'_>) -> String {
     let (target, source) = (fight.target, fight.target.other());
     let changed = fight.changed();
     match (*changed.of(source), *changed.of(target)) {
